@@ -1,0 +1,71 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says what went wrong, for machines. package graph maps each kind to the API's extensions.code.
+type Kind int
+
+const (
+	// KindInvalid is input that cannot be used as it is; Error.Field names it.
+	KindInvalid Kind = iota + 1
+	// KindUnauthenticated is a request without a valid credential.
+	KindUnauthenticated
+	// KindForbidden is a request whose principal's role, or the database's own privileges, do not allow it.
+	KindForbidden
+	// KindNotFound is what does not exist or is not the principal's: the two are told apart nowhere.
+	KindNotFound
+	// KindConflict is a change that lost against another one, or against a uniqueness rule.
+	KindConflict
+	// KindUnreadable is a sealed secret that does not open: damaged, or copied from another row.
+	KindUnreadable
+)
+
+// Error is an error that is safe to show to a client. Whatever is not an Error is internal: logged in full, shown as
+// nothing but a request id. Message never holds a secret.
+type Error struct {
+	Kind    Kind
+	Field   string // the input field at fault, as a dotted path; empty where no single one is
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Invalid reports that field (a dotted path such as "settings.batch_size") cannot be used. The message should say what
+// was expected; it must not repeat a value that may be secret.
+func Invalid(field, format string, args ...any) *Error {
+	return &Error{Kind: KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// NotFound reports that what was asked for does not exist, or is not the asker's to see.
+func NotFound(format string, args ...any) *Error {
+	return &Error{Kind: KindNotFound, Message: fmt.Sprintf(format, args...)}
+}
+
+// Conflict reports a change that lost against the state that the database holds.
+func Conflict(field, format string, args ...any) *Error {
+	return &Error{Kind: KindConflict, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Forbidden reports that the principal may not do this.
+func Forbidden(format string, args ...any) *Error {
+	return &Error{Kind: KindForbidden, Message: fmt.Sprintf(format, args...)}
+}
+
+// Unauthenticated reports that there is no principal.
+func Unauthenticated(format string, args ...any) *Error {
+	return &Error{Kind: KindUnauthenticated, Message: fmt.Sprintf(format, args...)}
+}
+
+// Unreadable reports that stored secrets do not open.
+func Unreadable(format string, args ...any) *Error {
+	return &Error{Kind: KindUnreadable, Message: fmt.Sprintf(format, args...)}
+}
+
+// IsKind reports whether err is, or wraps, an Error of this kind.
+func IsKind(err error, kind Kind) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == kind
+}

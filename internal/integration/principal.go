@@ -1,0 +1,61 @@
+package integration
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Role is what a principal may do; each role includes the ones before it.
+type Role string
+
+const (
+	RoleViewer Role = "VIEWER" // reads
+	RoleEditor Role = "EDITOR" // changes and syncs
+	RoleAdmin  Role = "ADMIN"  // reveals, rotates, audits, manages keys
+)
+
+// roles in ascending order.
+var roles = []Role{RoleViewer, RoleEditor, RoleAdmin}
+
+// Valid reports whether r is one of the three roles.
+func (r Role) Valid() bool { return slices.Contains(roles, r) }
+
+// Includes reports whether r may do what other may. An unknown role includes nothing and is included by nothing.
+func (r Role) Includes(other Role) bool {
+	return r.Valid() && other.Valid() && slices.Index(roles, r) >= slices.Index(roles, other)
+}
+
+// Principal is who a request runs as: one organisation, and all or some of its projects.
+type Principal struct {
+	Subject  string // stable and safe to show and log, such as "api-key:CI (pb_x1y2z3)"
+	Org      string
+	Role     Role
+	Projects []uuid.UUID // nil means all of the organisation's; empty means none
+}
+
+// Scope is what of the database the principal may see.
+func (p Principal) Scope() Scope { return Scope{Org: p.Org, Projects: p.Projects} }
+
+// Scope is the part of the database that a request or a job may touch. Every store method runs inside one, and
+// PostgreSQL's row-level security enforces it again.
+type Scope struct {
+	Org      string      // never empty
+	Projects []uuid.UUID // nil means all of the organisation's; empty means none
+}
+
+// Covers reports whether all of the given projects are inside the scope; nil stands for all of the organisation's.
+func (s Scope) Covers(projects []uuid.UUID) bool {
+	if s.Projects == nil {
+		return true
+	}
+	if projects == nil {
+		return false
+	}
+	for _, p := range projects {
+		if !slices.Contains(s.Projects, p) {
+			return false
+		}
+	}
+	return true
+}
