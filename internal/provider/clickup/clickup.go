@@ -1,0 +1,23 @@
+// Package clickup is everything that is particular to ClickUp.
+package clickup
+
+import (
+	_ "embed"
+
+	"patchbay/internal/provider"
+)
+
+//go:embed settings.schema.json
+var settingsSchema string
+
+// Declaration is what Patchbay tells about ClickUp. Nothing can be imported yet, so it has no capability.
+func Declaration() provider.Declaration {
+	return provider.Declaration{
+		Name:             "clickup",
+		DisplayName:      "ClickUp",
+		Description:      "Imports the spaces, folders, lists, tasks and documents of a ClickUp Workspace.",
+		DocumentationURL: "https://developer.clickup.com/docs",
+		SettingsSchema:   settingsSchema,
+		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
+	}
+}

@@ -1,0 +1,26 @@
+package provider
+
+import "patchbay/internal/integration"
+
+// Declaration is what a provider's folder tells about itself. NewRegistry checks it.
+type Declaration struct {
+	Name             string // slug of at most 50 characters; kept in every integration's row, so it never changes
+	DisplayName      string // as the third party writes itself
+	Description      string // one sentence
+	DocumentationURL string // the third party's public documentation of its API
+	Capabilities     integration.ProviderCapabilities
+
+	// SettingsSchema is a JSON Schema 2020-12 of an object that a simple form can render: each property is a string, a
+	// boolean, an integer or an array of strings, with a title and a description. Beside the standard's keywords:
+	//
+	//   - writeOnly marks a secret: a string, sealed when stored, never shown;
+	//   - contentMediaType "application/x-pem-file" allows a secret of several lines;
+	//   - format is uri (an https address without user, query and fragment) or email;
+	//   - x-expected says in words what pattern asks for, to complete "… must be …".
+	//
+	// required names what a sync needs; an integration without it is a draft and may be stored.
+	SettingsSchema string
+
+	// Aliases are other names that a setting is accepted under, by the setting's name. Only the setting's name is stored.
+	Aliases map[string][]string
+}

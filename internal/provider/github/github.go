@@ -1,0 +1,23 @@
+// Package github is everything that is particular to GitHub.
+package github
+
+import (
+	_ "embed"
+
+	"patchbay/internal/provider"
+)
+
+//go:embed settings.schema.json
+var settingsSchema string
+
+// Declaration is what Patchbay tells about GitHub. Nothing can be imported yet, so it has no capability.
+func Declaration() provider.Declaration {
+	return provider.Declaration{
+		Name:             "github",
+		DisplayName:      "GitHub",
+		Description:      "Imports the issues, pull requests and milestones of GitHub repositories.",
+		DocumentationURL: "https://docs.github.com/en/rest",
+		SettingsSchema:   settingsSchema,
+		Aliases:          map[string][]string{"access_token": {"token"}},
+	}
+}
