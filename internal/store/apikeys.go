@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+const apiKeyColumns = `k.id, k.org_id, k.name, k.prefix, k.role, k.project_ids, k.created_at, k.expires_at, k.last_used_at, k.revoked_at`
+
+func scanAPIKey(row pgx.Row) (*integration.APIKey, error) {
+	var k integration.APIKey
+	err := row.Scan(&k.ID, &k.OrgID, &k.Name, &k.Prefix, &k.Role, &k.ProjectIDs, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+	return &k, err
+}
+
+// NewAPIKey is what CreateAPIKey stores.
+type NewAPIKey struct {
+	ID        uuid.UUID
+	Name      string
+	Prefix    string
+	Hash      []byte // SHA-256 of the key
+	Role      integration.Role
+	Projects  []uuid.UUID // nil means all
+	CreatedBy string
+	ExpiresAt *time.Time
+}
+
+// CreateAPIKey inserts a key of the scope's organisation. A project that the scope does not have is NotFound.
+func (t *Tenant) CreateAPIKey(ctx context.Context, n NewAPIKey) (key *integration.APIKey, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			INSERT INTO kb.api_keys AS k (id, org_id, name, prefix, hash, role, project_ids, created_by, expires_at)
+			SELECT $1, $2::text, $3, $4, $5, $6, $7::uuid[], $8, $9
+			WHERE NOT EXISTS (
+				SELECT FROM unnest($7::uuid[]) wanted
+				WHERE NOT EXISTS (
+					SELECT FROM kb.projects p
+					WHERE p.id = wanted
+						AND p.org_id = $2::text
+						AND ($10::uuid[] IS NULL OR p.id = ANY ($10))))
+			RETURNING `+apiKeyColumns,
+			n.ID, t.scope.Org, n.Name, n.Prefix, n.Hash, n.Role, n.Projects, n.CreatedBy, n.ExpiresAt, t.scope.Projects,
+		).QueryRow(into(&key, scanAPIKey))
+	})
+	if err == nil && key == nil {
+		err = integration.NotFound("a project in projectIds does not exist")
+	}
+	return key, err
+}
+
+// APIKeys lists the scope's keys, oldest first, revoked and expired ones too.
+func (t *Tenant) APIKeys(ctx context.Context) (keys []*integration.APIKey, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT `+apiKeyColumns+`
+			FROM kb.api_keys k
+			WHERE k.org_id = $1
+				AND ($2::uuid[] IS NULL OR k.project_ids <@ $2)
+			ORDER BY k.created_at, k.id`,
+			t.scope.Org, t.scope.Projects,
+		).Query(func(rows pgx.Rows) (err error) {
+			keys, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.APIKey, error) { return scanAPIKey(row) })
+			return err
+		})
+	})
+	return keys, err
+}
+
+// RevokeAPIKey ends a key for good. Revoking it again changes nothing.
+func (t *Tenant) RevokeAPIKey(ctx context.Context, id uuid.UUID) (key *integration.APIKey, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.api_keys k
+			SET revoked_at = coalesce(k.revoked_at, now())
+			WHERE k.id = $1
+				AND k.org_id = $2
+				AND ($3::uuid[] IS NULL OR k.project_ids <@ $3)
+			RETURNING `+apiKeyColumns,
+			id, t.scope.Org, t.scope.Projects,
+		).QueryRow(into(&key, scanAPIKey))
+	})
+	if err == nil && key == nil {
+		err = integration.NotFound("no API key has the id %s", id)
+	}
+	return key, err
+}
+
+// AuthenticAPIKey is what is known of a key that a request has shown.
+type AuthenticAPIKey struct {
+	ID        uuid.UUID
+	Org       string
+	Name      string
+	Prefix    string
+	Role      integration.Role
+	Projects  []uuid.UUID
+	ExpiresAt *time.Time
+}
+
+// AuthenticateAPIKey looks a key up by its SHA-256, whatever its organisation, and notes that it was used. It returns
+// nil for one that is unknown, revoked or expired.
+func (db *DB) AuthenticateAPIKey(ctx context.Context, hash []byte) (*AuthenticAPIKey, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT id, org_id, name, prefix, role, project_ids, expires_at
+		FROM kb.authenticate_api_key($1)`, hash)
+	if err != nil {
+		return nil, translate(err)
+	}
+	key, err := pgx.CollectOneRow(rows, pgx.RowToAddrOfStructByPos[AuthenticAPIKey])
+	if err == pgx.ErrNoRows {
+		return nil, nil
+	}
+	return key, translate(err)
+}

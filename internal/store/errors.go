@@ -1,0 +1,92 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"patchbay/internal/integration"
+)
+
+// ErrStale is returned by guarded updates whose row has another revision by now, or is gone.
+var ErrStale = errors.New("store: the row has changed meanwhile")
+
+// SQLSTATEs of which clients are told more than "internal".
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+	invalidCharacter    = "22021" // also a NUL in a text
+	undefinedTable      = "42P01"
+	invalidSchema       = "3F000"
+	undefinedFunction   = "42883"
+	insufficientRights  = "42501"
+	// What pgcrypto raises for a wrong passphrase or a damaged message, and decode() for damaged base64. Nothing else
+	// in our statements raises the two.
+	externalRoutine = "39000"
+	invalidParam    = "22023"
+)
+
+// constraints maps the names of constraints to what a client is told when it breaks them.
+var constraints = map[string]*integration.Error{
+	"integrations_project_id_name_key": integration.Conflict("name", "this project has an integration of that name already"),
+	"integrations_project_id_fkey":     integration.NotFound("no such project"),
+	"projects_pkey":                    integration.Conflict("id", "a project with that id exists already"),
+}
+
+// translate turns a driver's error into one of ours, once, at the bottom. What it does not know stays as it is, and is
+// internal to everyone above.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return withoutDSN(err)
+	}
+	safe := &databaseError{pg.Code, pg.ConstraintName, pg.Message}
+	switch pg.Code {
+	case uniqueViolation, foreignKeyViolation:
+		if known, ok := constraints[pg.ConstraintName]; ok {
+			return known
+		}
+	case invalidCharacter:
+		return integration.Invalid("", "text must be valid UTF-8 without NUL characters")
+	case externalRoutine, invalidParam:
+		return integration.Unreadable("the stored secrets do not open: they are damaged, or were copied from another row; give every secret setting anew")
+	case undefinedTable, invalidSchema, undefinedFunction:
+		return fmt.Errorf("the database is not migrated: run `patchbay migrate up`: %w", safe)
+	}
+	return safe
+}
+
+// databaseError keeps of PostgreSQL's error what cannot quote a value: DETAIL, CONTEXT and the like are left behind.
+type databaseError struct {
+	code, constraint, message string
+}
+
+func (e *databaseError) Error() string {
+	if e.constraint != "" {
+		return fmt.Sprintf("database: %s (SQLSTATE %s, constraint %s)", e.message, e.code, e.constraint)
+	}
+	return fmt.Sprintf("database: %s (SQLSTATE %s)", e.message, e.code)
+}
+
+// withoutDSN drops pgx's connection details from an error, which name the user and the database.
+func withoutDSN(err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Errorf("cannot connect to %s: %w", connect.Config.Host, connect.Unwrap())
+	}
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		return errors.New("the database's connection string cannot be read")
+	}
+	return err
+}
+
+// isRefused reports whether the database's own privileges refused the statement.
+func isRefused(err error) bool {
+	var db *databaseError
+	return errors.As(err, &db) && db.code == insufficientRights
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// integrationList names the cursors of Integrations.
+const integrationList = "integrations"
+
+// integrationColumns are what PublicIntegration shows; the sealed columns are never among them.
+const integrationColumns = `
+	i.id, i.name, i.provider, i.display_name, i.description, i.enabled, i.org_id, i.project_id,
+	i.logo_url, i.created_at, i.updated_at, i.created_by, i.revision, i.public_settings, i.configured_secrets`
+
+// inScope is the predicate of every statement on kb.integrations i; $1 is the organisation, $2 the scope's projects.
+const inScope = `i.org_id = $1 AND ($2::uuid[] IS NULL OR i.project_id = ANY ($2))`
+
+// integrationSource selects integrations from a table or query, joined with their sync states from another where those
+// are wanted.
+func integrationSource(integrations, states string, withState bool) string {
+	if withState {
+		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id`
+	}
+	return `SELECT ` + integrationColumns + ` FROM ` + integrations + ` i`
+}
+
+// scanIntegration scans what integrationSource selects.
+func (t *Tenant) scanIntegration(withState bool) func(pgx.Row) (*integration.PublicIntegration, error) {
+	return func(row pgx.Row) (*integration.PublicIntegration, error) {
+		var i integration.PublicIntegration
+		var provider string
+		var state syncStateRow
+		targets := []any{
+			&i.ID, &i.Name, &provider, &i.DisplayName, &i.Description, &i.Enabled, &i.OrgID, &i.ProjectID,
+			&i.LogoURL, &i.CreatedAt, &i.UpdatedAt, &i.CreatedBy, &i.Revision, &i.Settings, &i.ConfiguredSecrets,
+		}
+		if withState {
+			targets = append(targets, state.targets()...)
+		}
+		if err := row.Scan(targets...); err != nil {
+			return nil, err
+		}
+		if withState {
+			i.SyncState = state.value()
+		}
+		i.Provider = t.db.catalogue.ProviderOrUnknown(provider)
+		i.HasConfiguration = t.db.catalogue.Provider(provider) != nil && len(i.Provider.Missing(i.Settings, i.ConfiguredSecrets)) == 0
+		return &i, nil
+	}
+}
+
+// Integrations lists a project's integrations, sorted by name. A project outside the scope is NotFound.
+func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integration.Filter, args integration.PageArgs, withState bool) (integration.Page[*integration.PublicIntegration], error) {
+	page := newPage[*integration.PublicIntegration](args)
+	after := ""
+	if args.After != nil {
+		keys, err := integration.DecodeCursor("after", integrationList, *args.After, 1)
+		if err != nil {
+			return page.Page, err
+		}
+		after = keys[0]
+	}
+	var search *string
+	if f.Search != nil {
+		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(*f.Search) + "%"
+		search = &pattern
+	}
+	const matches = inScope + `
+		AND i.project_id = $3
+		AND ($4::text IS NULL OR i.name = $4)
+		AND ($5::boolean IS NULL OR i.enabled = $5)
+		AND ($6::text IS NULL OR i.name ILIKE $6 OR i.display_name ILIKE $6 OR i.description ILIKE $6)`
+	var exists bool
+	scan := t.scanIntegration(withState)
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT
+				`+projectExists+`,
+				CASE WHEN $4 THEN (
+					SELECT count(*)
+					FROM kb.integrations i
+					WHERE i.org_id = $2
+						AND ($3::uuid[] IS NULL OR i.project_id = ANY ($3))
+						AND i.project_id = $1
+						AND ($5::text IS NULL OR i.name = $5)
+						AND ($6::boolean IS NULL OR i.enabled = $6)
+						AND ($7::text IS NULL OR i.name ILIKE $7 OR i.display_name ILIKE $7 OR i.description ILIKE $7)
+				) ELSE 0 END`,
+			project, t.scope.Org, t.scope.Projects, args.CountTotal, f.Name, f.Enabled, search,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&exists, &page.Total) })
+		b.Queue(
+			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			WHERE `+matches+`
+				AND i.name > $7
+			ORDER BY i.name
+			LIMIT $8`,
+			t.scope.Org, t.scope.Projects, project, f.Name, f.Enabled, search, after, args.First+1,
+		).Query(func(rows pgx.Rows) error {
+			return page.collect(rows, func(row pgx.CollectableRow) (*integration.PublicIntegration, string, error) {
+				i, err := scan(row)
+				if err != nil {
+					return nil, "", err
+				}
+				return i, integration.EncodeCursor(integrationList, i.Name), nil
+			})
+		})
+	})
+	if err == nil && !exists {
+		err = noProject(project)
+	}
+	return page.Page, err
+}
+
+// ProjectIntegrations returns all of a project's integrations, sorted by name; for the gallery. A project outside the
+// scope is NotFound.
+func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, withState bool) ([]*integration.PublicIntegration, error) {
+	var exists bool
+	var all []*integration.PublicIntegration
+	scan := t.scanIntegration(withState)
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT `+projectExists, project, t.scope.Org, t.scope.Projects).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+		b.Queue(
+			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			WHERE `+inScope+`
+				AND i.project_id = $3
+			ORDER BY i.name`,
+			t.scope.Org, t.scope.Projects, project,
+		).Query(func(rows pgx.Rows) (err error) {
+			all, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.PublicIntegration, error) { return scan(row) })
+			return err
+		})
+	})
+	if err == nil && !exists {
+		err = noProject(project)
+	}
+	return all, err
+}
+
+// Integration returns one integration by its name, or nil where the scope has none.
+func (t *Tenant) Integration(ctx context.Context, project uuid.UUID, name string, withState bool) (found *integration.PublicIntegration, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(
+			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			WHERE `+inScope+`
+				AND i.project_id = $3
+				AND i.name = $4`,
+			t.scope.Org, t.scope.Projects, project, name,
+		).QueryRow(into(&found, t.scanIntegration(withState)))
+	})
+	return found, err
+}
+
+// IntegrationByID returns one integration, or nil where the scope has none.
+func (t *Tenant) IntegrationByID(ctx context.Context, id uuid.UUID, withState bool) (found *integration.PublicIntegration, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(
+			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			WHERE `+inScope+`
+				AND i.id = $3`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(into(&found, t.scanIntegration(withState)))
+	})
+	return found, err
+}
+
+// DeleteIntegration removes an integration and all that hangs on it. It returns nil where the scope has none.
+func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name string) (deleted *uuid.UUID, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			DELETE FROM kb.integrations i
+			WHERE `+inScope+`
+				AND i.project_id = $3
+				AND i.name = $4
+			RETURNING i.id`,
+			t.scope.Org, t.scope.Projects, project, name,
+		).QueryRow(into(&deleted, func(row pgx.Row) (*uuid.UUID, error) {
+			var id uuid.UUID
+			return &id, row.Scan(&id)
+		}))
+	})
+	return deleted, err
+}

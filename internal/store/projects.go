@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// projectList names the cursors of Projects.
+const projectList = "projects"
+
+// projectName and projectCreated read columns that a host product's own table of projects may lack.
+const (
+	projectName    = `coalesce(to_jsonb(p) ->> 'name', p.id::text)`
+	projectCreated = `coalesce((to_jsonb(p) ->> 'created_at')::timestamptz, 'epoch')`
+)
+
+// Projects lists the scope's projects, sorted by name without regard to case.
+func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integration.Page[*integration.Project], error) {
+	var afterName *string
+	var afterID *uuid.UUID
+	if args.After != nil {
+		keys, err := integration.DecodeCursor("after", projectList, *args.After, 2)
+		if err != nil {
+			return integration.Page[*integration.Project]{}, err
+		}
+		id, err := uuid.Parse(keys[1])
+		if err != nil {
+			return integration.Page[*integration.Project]{}, integration.Invalid("after", "after is not a cursor of this list")
+		}
+		afterName, afterID = &keys[0], &id
+	}
+	page := newPage[*integration.Project](args)
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT p.id, p.org_id, `+projectName+`, `+projectCreated+`, lower(`+projectName+`)
+			FROM kb.projects p
+			WHERE p.org_id = $1
+				AND ($2::uuid[] IS NULL OR p.id = ANY ($2))
+				AND ($3::text IS NULL OR (lower(`+projectName+`), p.id) > ($3, $4::uuid))
+			ORDER BY lower(`+projectName+`), p.id
+			LIMIT $5`,
+			t.scope.Org, t.scope.Projects, afterName, afterID, args.First+1,
+		).Query(func(rows pgx.Rows) error {
+			return page.collect(rows, func(row pgx.CollectableRow) (*integration.Project, string, error) {
+				var p integration.Project
+				var key string
+				err := row.Scan(&p.ID, &p.OrgID, &p.Name, &p.CreatedAt, &key)
+				return &p, integration.EncodeCursor(projectList, key, p.ID.String()), err
+			})
+		})
+		if args.CountTotal {
+			b.Queue(`
+				SELECT count(*)
+				FROM kb.projects p
+				WHERE p.org_id = $1
+					AND ($2::uuid[] IS NULL OR p.id = ANY ($2))`,
+				t.scope.Org, t.scope.Projects,
+			).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+		}
+	})
+	return page.Page, err
+}
+
+// CreateProject inserts a project. It fails with Forbidden where a host product owns the table.
+func (t *Tenant) CreateProject(ctx context.Context, id uuid.UUID, name string) (*integration.Project, error) {
+	p := integration.Project{ID: id, OrgID: t.scope.Org, Name: name}
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			INSERT INTO kb.projects (id, org_id, name, created_at)
+			VALUES ($1, $2, $3, $4)
+			RETURNING created_at`,
+			id, t.scope.Org, name, time.Now(),
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&p.CreatedAt) })
+	})
+	if isRefused(err) {
+		return nil, integration.Forbidden("projects are made by the product that this server is part of, or this key is limited to some projects")
+	}
+	return &p, err
+}
+
+// projectExists is the condition under which lists of a project are answered at all; $1 is the project, $2 the
+// organisation, $3 the scope's projects.
+const projectExists = `EXISTS (
+	SELECT FROM kb.projects p
+	WHERE p.id = $1
+		AND p.org_id = $2
+		AND ($3::uuid[] IS NULL OR p.id = ANY ($3)))`
+
+// CheckProject fails with NotFound unless the project is in the scope. What is refused for other reasons calls it first,
+// so that the refusal tells nothing of a project that is not the asker's.
+func (t *Tenant) CheckProject(ctx context.Context, id uuid.UUID) error {
+	var exists bool
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT `+projectExists, id, t.scope.Org, t.scope.Projects).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+	})
+	if err == nil && !exists {
+		err = noProject(id)
+	}
+	return err
+}
+
+func noProject(id uuid.UUID) error { return integration.NotFound("no project has the id %s", id) }

@@ -1,0 +1,285 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+)
+
+// Names of the sealed columns, as they go into the passphrases.
+const (
+	integrationsTable   = "kb.integrations"
+	settingsColumn      = "settings"
+	webhookSecretColumn = "webhook_secret"
+)
+
+// passphrases seal or open the two sealed columns of one row.
+type passphrases struct {
+	settings, webhookSecret seal.Secret
+}
+
+func derivePassphrases(ring *seal.Ring, keyID string, id uuid.UUID, org string) (p passphrases, err error) {
+	cell := seal.Cell{Table: integrationsTable, Column: settingsColumn, Row: id, Org: org}
+	if p.settings, err = ring.Passphrase(keyID, cell); err != nil {
+		return p, err
+	}
+	cell.Column = webhookSecretColumn
+	p.webhookSecret, err = ring.Passphrase(keyID, cell)
+	return p, err
+}
+
+// secretPairs are secrets as two parallel arrays for jsonb_object. As text parameters they can be in no JSON error of
+// PostgreSQL's, which would quote them.
+func secretPairs(secrets map[string]seal.Secret) (names, values []string) {
+	names = make([]string, 0, len(secrets))
+	for name := range secrets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	values = make([]string, len(names))
+	for i, name := range names {
+		values[i] = secrets[name].Expose()
+	}
+	return names, values
+}
+
+// NewIntegration is what CreateIntegration stores.
+type NewIntegration struct {
+	ID             uuid.UUID // made before the insert: the passphrases are bound to it
+	ProjectID      uuid.UUID
+	Name           string
+	Provider       string
+	DisplayName    string
+	Description    *string
+	Enabled        bool
+	LogoURL        *string
+	CreatedBy      string
+	PublicSettings map[string]any
+	Secrets        map[string]seal.Secret
+	WebhookSecret  seal.Secret
+}
+
+// CreateIntegration seals and inserts an integration with its sync state, in one statement. A project outside the
+// scope is NotFound, a name that the project has already is a Conflict.
+func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIntegration, withState bool) (created *integration.PublicIntegration, err error) {
+	pass, err := derivePassphrases(ring, ring.CurrentID(), n.ID, t.scope.Org)
+	if err != nil {
+		return nil, err
+	}
+	names, values := secretPairs(n.Secrets)
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH created AS (
+				INSERT INTO kb.integrations (
+					id, project_id, org_id, name, provider, display_name, description, enabled, logo_url, created_by,
+					public_settings, configured_secrets, key_id, settings, webhook_secret)
+				SELECT
+					$4, p.id, p.org_id, $5, $6, $7, $8, $9, $10, $11,
+					$12, $13::text[], $15,
+					CASE WHEN $13::text[] <> '{}' THEN kb.seal(jsonb_object($13::text[], $14::text[])::text, $16) END,
+					kb.seal($18, $17)
+				FROM kb.projects p
+				WHERE p.id = $3
+					AND p.org_id = $1
+					AND ($2::uuid[] IS NULL OR p.id = ANY ($2))
+				RETURNING *
+			), state AS (
+				INSERT INTO kb.sync_states (id, integration_id, org_id, project_id)
+				SELECT $19, id, org_id, project_id
+				FROM created
+				RETURNING *
+			)
+			`+integrationSource("created", "state", withState),
+			t.scope.Org, t.scope.Projects, n.ProjectID, n.ID, n.Name, n.Provider, n.DisplayName, n.Description, n.Enabled, n.LogoURL, n.CreatedBy,
+			jsonObject(n.PublicSettings), names, values, ring.CurrentID(), pass.settings.Expose(), pass.webhookSecret.Expose(), n.WebhookSecret.Expose(), uuid.Must(uuid.NewV7()),
+		).QueryRow(into(&created, t.scanIntegration(withState)))
+	})
+	if err == nil && created == nil {
+		err = noProject(n.ProjectID)
+	}
+	return created, err
+}
+
+// jsonObject is m, or an empty object where pgx would send NULL.
+func jsonObject(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+// IntegrationVersion is what an update must know of the row that it changes.
+type IntegrationVersion struct {
+	ID                uuid.UUID
+	Provider          string
+	Revision          int
+	KeyID             *string // nil while nothing is sealed
+	ConfiguredSecrets []string
+	HasWebhookSecret  bool
+}
+
+// IntegrationVersion reads the present version of an integration, or nil where the scope has none. It opens nothing.
+func (t *Tenant) IntegrationVersion(ctx context.Context, project uuid.UUID, name string) (v *IntegrationVersion, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL
+			FROM kb.integrations i
+			WHERE `+inScope+`
+				AND i.project_id = $3
+				AND i.name = $4`,
+			t.scope.Org, t.scope.Projects, project, name,
+		).QueryRow(into(&v, func(row pgx.Row) (*IntegrationVersion, error) {
+			var v IntegrationVersion
+			return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret)
+		}))
+	})
+	return v, err
+}
+
+// IntegrationUpdate is a change of one integration; what is nil or empty stays as it is.
+type IntegrationUpdate struct {
+	DisplayName    *string
+	Description    **string // to NULL where it points to nil
+	Enabled        *bool
+	LogoURL        **string // to NULL where it points to nil
+	PublicSettings map[string]any
+	Secrets        map[string]seal.Secret
+	Removed        []string // names of settings, public or secret, that lose their value
+	WebhookSecret  *seal.Secret
+}
+
+// A sealing says what an update does to a sealed column.
+type sealing string
+
+const (
+	keep   sealing = "keep"   // leaves the ciphertext as it is
+	clear  sealing = "clear"  // removes it
+	fresh  sealing = "fresh"  // seals the given value alone; the old one need not open
+	merged sealing = "merged" // opens the old one, applies the change, seals the result
+)
+
+// plan decides what becomes of the two sealed columns, and which secrets have a value afterwards. As soon as one of
+// them is sealed anew, both end under the same key.
+func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (settings, webhook sealing, configured []string) {
+	gone := func(name string) bool {
+		_, replaced := u.Secrets[name]
+		return replaced || slices.Contains(u.Removed, name)
+	}
+	kept := slices.DeleteFunc(slices.Clone(v.ConfiguredSecrets), gone)
+	configured, _ = secretPairs(u.Secrets)
+	configured = append(configured, kept...)
+	slices.Sort(configured)
+
+	settings, webhook = keep, keep
+	switch {
+	case len(configured) == 0 && len(v.ConfiguredSecrets) > 0:
+		settings = clear
+	case len(u.Secrets) > 0 && len(kept) == 0:
+		settings = fresh
+	case len(u.Secrets) > 0 || len(kept) < len(v.ConfiguredSecrets):
+		settings = merged
+	}
+	if u.WebhookSecret != nil {
+		webhook = fresh
+	}
+	rekey := v.KeyID != nil && *v.KeyID != currentKey && (settings == fresh || settings == merged || webhook == fresh)
+	if rekey && settings == keep && len(configured) > 0 {
+		settings = merged
+	}
+	if rekey && webhook == keep && v.HasWebhookSecret {
+		webhook = merged
+	}
+	return settings, webhook, configured
+}
+
+// UpdateIntegration applies u to the row that v describes, in one statement that also opens, merges and seals the
+// secrets as needed. It returns ErrStale where the row has another revision by now, and Unreadable, with the row as it
+// was, where secrets that must be kept do not open.
+func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, u IntegrationUpdate, withState bool) (updated *integration.PublicIntegration, err error) {
+	settings, webhook, configured := u.plan(v, ring.CurrentID())
+	seals := settings == fresh || settings == merged || webhook == fresh || webhook == merged
+	opens := settings == merged || webhook == merged
+
+	keyID := v.KeyID
+	var before, after passphrases
+	if opens {
+		if before, err = derivePassphrases(ring, *v.KeyID, v.ID, t.scope.Org); err != nil {
+			return nil, integration.Unreadable("the stored secrets were sealed with a key that this server does not have (%s): "+
+				"add it to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS, or give every secret setting and webhookSecret anew", *v.KeyID)
+		}
+	}
+	if seals {
+		current := ring.CurrentID()
+		keyID = &current
+		if after, err = derivePassphrases(ring, current, v.ID, t.scope.Org); err != nil {
+			return nil, err
+		}
+	}
+	if settings == clear && webhook == keep && !v.HasWebhookSecret {
+		keyID = nil
+	}
+	names, values := secretPairs(u.Secrets)
+	var webhookSecret string
+	if u.WebhookSecret != nil {
+		webhookSecret = u.WebhookSecret.Expose()
+	}
+	description, setDescription := optional(u.Description)
+	logoURL, setLogoURL := optional(u.LogoURL)
+	removed := u.Removed
+	if removed == nil {
+		removed = []string{}
+	}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH updated AS (
+				UPDATE kb.integrations i
+				SET
+					revision = i.revision + 1,
+					display_name = coalesce($5, i.display_name),
+					description = CASE WHEN $6 THEN $7 ELSE i.description END,
+					enabled = coalesce($8, i.enabled),
+					logo_url = CASE WHEN $9 THEN $10 ELSE i.logo_url END,
+					public_settings = (i.public_settings - $11::text[]) || $12::jsonb,
+					configured_secrets = $13::text[],
+					key_id = $14,
+					settings = CASE $15
+						WHEN 'keep' THEN i.settings
+						WHEN 'fresh' THEN kb.seal(jsonb_object($16::text[], $17::text[])::text, $18)
+						WHEN 'merged' THEN kb.seal(
+							((kb.unseal(i.settings, $19)::jsonb - $11::text[]) || jsonb_object($16::text[], $17::text[]))::text, $18)
+					END,
+					webhook_secret = CASE $20
+						WHEN 'keep' THEN i.webhook_secret
+						WHEN 'fresh' THEN kb.seal($21, $22)
+						WHEN 'merged' THEN kb.seal(kb.unseal(i.webhook_secret, $23), $22)
+					END
+				WHERE `+inScope+`
+					AND i.id = $3
+					AND i.revision = $4
+				RETURNING i.*
+			)
+			`+integrationSource("updated", "kb.sync_states", withState),
+			t.scope.Org, t.scope.Projects, v.ID, v.Revision,
+			u.DisplayName, setDescription, description, u.Enabled, setLogoURL, logoURL,
+			removed, jsonObject(u.PublicSettings), configured, keyID,
+			settings, names, values, after.settings.Expose(), before.settings.Expose(),
+			webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(),
+		).QueryRow(into(&updated, t.scanIntegration(withState)))
+	})
+	if err == nil && updated == nil {
+		err = ErrStale
+	}
+	return updated, err
+}
+
+func optional(change **string) (value *string, given bool) {
+	if change == nil {
+		return nil, false
+	}
+	return *change, true
+}

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+const syncStateColumns = `
+	s.id, s.integration_id, s.project_id, s.sync_status, s.last_sync_at, s.last_successful_sync, s.sync_error,
+	s.total_synced, s.workspace_id, s.workspace_name, s.last_synced, s.selection, s.mappings,
+	s.every_minutes, s.cron, s.time_zone, s.consecutive_failures, s.next_sync_at, s.created_at, s.updated_at`
+
+// syncStateRow scans syncStateColumns.
+type syncStateRow struct {
+	state      integration.SyncState
+	lastSynced map[string]string
+	mappings   map[integration.SyncMappingKind]map[string]string
+	schedule   integration.SyncSchedule
+}
+
+func (r *syncStateRow) targets() []any {
+	s := &r.state
+	return []any{
+		&s.ID, &s.IntegrationID, &s.ProjectID, &s.Status, &s.LastSyncAt, &s.LastSuccessfulSync, &s.Error,
+		&s.TotalSynced, &s.WorkspaceID, &s.WorkspaceName, &r.lastSynced, &s.Selection, &r.mappings,
+		&r.schedule.EveryMinutes, &r.schedule.Cron, &r.schedule.TimeZone, &s.ConsecutiveFailures, &s.NextSyncAt, &s.CreatedAt, &s.UpdatedAt,
+	}
+}
+
+func (r *syncStateRow) value() *integration.SyncState {
+	s := r.state
+	s.LastSynced = make([]integration.SyncCursor, 0, len(r.lastSynced))
+	for kind, id := range r.lastSynced {
+		s.LastSynced = append(s.LastSynced, integration.SyncCursor{Kind: kind, ExternalID: id})
+	}
+	slices.SortFunc(s.LastSynced, func(a, b integration.SyncCursor) int { return cmp.Compare(a.Kind, b.Kind) })
+	s.Mappings = []integration.SyncMapping{}
+	for kind, targets := range r.mappings {
+		for id, target := range targets {
+			s.Mappings = append(s.Mappings, integration.SyncMapping{Kind: kind, ExternalID: id, Target: target})
+		}
+	}
+	slices.SortFunc(s.Mappings, func(a, b integration.SyncMapping) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ExternalID, b.ExternalID))
+	})
+	if r.schedule.EveryMinutes != nil || r.schedule.Cron != nil {
+		s.Schedule = &r.schedule
+	}
+	return &s
+}
+
+// SyncStates lists the sync state of every integration of a project, or of those in one status, sorted by the
+// integrations' names.
+func (t *Tenant) SyncStates(ctx context.Context, project uuid.UUID, status *integration.SyncStatus) ([]*integration.SyncState, error) {
+	var exists bool
+	var states []*integration.SyncState
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT `+projectExists, project, t.scope.Org, t.scope.Projects).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+		b.Queue(`
+			SELECT `+syncStateColumns+`
+			FROM kb.sync_states s
+			JOIN kb.integrations i ON i.id = s.integration_id
+			WHERE i.project_id = $1
+				AND i.org_id = $2
+				AND ($3::uuid[] IS NULL OR i.project_id = ANY ($3))
+				AND ($4::text IS NULL OR s.sync_status = $4)
+			ORDER BY i.name`,
+			project, t.scope.Org, t.scope.Projects, status,
+		).Query(func(rows pgx.Rows) (err error) {
+			states, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.SyncState, error) {
+				var r syncStateRow
+				err := row.Scan(r.targets()...)
+				return r.value(), err
+			})
+			return err
+		})
+	})
+	if err == nil && !exists {
+		err = noProject(project)
+	}
+	return states, err
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// Tenant is the database as one scope sees it. It is a small value, made per request or job.
+type Tenant struct {
+	db    *DB
+	scope integration.Scope
+	tx    pgx.Tx // nil outside InTx
+}
+
+// Tenant narrows the database to a scope. A scope without an organisation sees nothing.
+func (db *DB) Tenant(scope integration.Scope) *Tenant { return &Tenant{db: db, scope: scope} }
+
+// setScope tells row-level security who asks. With true, the settings end with the transaction that they are set in.
+const setScope = `SELECT set_config('app.org', $1, true), set_config('app.projects', $2, true)`
+
+func (t *Tenant) scopeArgs() []any {
+	if t.scope.Projects == nil {
+		return []any{t.scope.Org, ""}
+	}
+	ids := make([]string, len(t.scope.Projects))
+	for i, id := range t.scope.Projects {
+		ids[i] = id.String()
+	}
+	return []any{t.scope.Org, "{" + strings.Join(ids, ",") + "}"}
+}
+
+// send runs what fill queues, with the scope set before it, in one round trip. Outside InTx the whole batch is one
+// implicit transaction: PostgreSQL ends it at the batch's end, and with it the scope.
+func (t *Tenant) send(ctx context.Context, fill func(*pgx.Batch)) error {
+	b := &pgx.Batch{}
+	if t.tx != nil {
+		fill(b)
+		return translate(t.tx.SendBatch(ctx, b).Close())
+	}
+	b.Queue(setScope, t.scopeArgs()...)
+	fill(b)
+	return translate(t.db.pool.SendBatch(ctx, b).Close())
+}
+
+// InTx runs fn in one transaction of the same scope, and commits unless fn returns an error or panics. A transaction
+// inside another one is an error.
+func (t *Tenant) InTx(ctx context.Context, fn func(*Tenant) error) error {
+	if t.tx != nil {
+		return errors.New("store: InTx inside InTx")
+	}
+	return translate(pgx.BeginFunc(ctx, t.db.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, setScope, t.scopeArgs()...); err != nil {
+			return fmt.Errorf("set the tenant: %w", err)
+		}
+		return fn(&Tenant{db: t.db, scope: t.scope, tx: tx})
+	}))
+}
+
+// into is a QueuedQuery.QueryRow callback that scans one row into dst, and leaves dst as it is where there is none.
+func into[T any](dst **T, scan func(pgx.Row) (*T, error)) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		v, err := scan(row)
+		switch {
+		case err == nil:
+			*dst = v
+			return nil
+		case errors.Is(err, pgx.ErrNoRows):
+			return nil
+		default:
+			return err
+		}
+	}
+}
