@@ -1,0 +1,138 @@
+// Package auth turns what a request shows - an API key, as a bearer token or in the browser's session cookie - into the
+// principal that it runs as.
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/golang-lru/v2/expirable"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+const (
+	keyPrefix = "pb_"
+	// keyLength is that of the prefix and 256 random bits in base32.
+	keyLength = len(keyPrefix) + 52
+	// shownLength is how much of a key is stored and shown, to recognise it by: 8 characters of the random part leave
+	// 216 bits to guess.
+	shownLength = len(keyPrefix) + 8
+
+	// RevocationDelay is how long another replica may go on accepting a key after it was revoked. The replica that
+	// revoked it refuses it at once.
+	RevocationDelay = 2 * time.Second
+	// cachedKeys bounds the memory of the cache; a key that fell out costs one query.
+	cachedKeys = 10_000
+
+	maxKeyName = 200
+)
+
+// alphabet is base32 in small letters: a key survives being read aloud.
+var alphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// Keys makes, ends and checks API keys.
+type Keys struct {
+	db *store.DB
+	// cache remembers keys that were found valid, by hash, so that most requests need no query. Keys that were not
+	// are not remembered: a flood of them would push the others out.
+	cache *expirable.LRU[[sha256.Size]byte, *store.AuthenticAPIKey]
+}
+
+// NewKeys makes the service over a database.
+func NewKeys(db *store.DB) *Keys {
+	return &Keys{db: db, cache: expirable.NewLRU[[sha256.Size]byte, *store.AuthenticAPIKey](cachedKeys, nil, RevocationDelay)}
+}
+
+// Authenticate returns the principal of a key. It fails with Unauthenticated for one that is unknown, revoked or
+// expired, and tells the three apart nowhere.
+func (k *Keys) Authenticate(ctx context.Context, key string) (integration.Principal, error) {
+	refused := integration.Unauthenticated("the API key is unknown, revoked or expired")
+	if len(key) != keyLength || !strings.HasPrefix(key, keyPrefix) {
+		return integration.Principal{}, refused
+	}
+	hash := sha256.Sum256([]byte(key))
+	found, ok := k.cache.Get(hash)
+	if !ok {
+		var err error
+		if found, err = k.db.AuthenticateAPIKey(ctx, hash[:]); err != nil {
+			return integration.Principal{}, fmt.Errorf("look up an API key: %w", err)
+		}
+		if found == nil {
+			return integration.Principal{}, refused
+		}
+		k.cache.Add(hash, found)
+	}
+	if found.ExpiresAt != nil && !time.Now().Before(*found.ExpiresAt) {
+		return integration.Principal{}, refused
+	}
+	return integration.Principal{
+		Subject:  fmt.Sprintf("api-key:%s (%s)", found.Prefix, found.Name),
+		Org:      found.Org,
+		Role:     found.Role,
+		Projects: found.Projects,
+	}, nil
+}
+
+// NewKey is what a client asks for.
+type NewKey struct {
+	Name      string
+	Role      integration.Role
+	Projects  []uuid.UUID // nil means all of the organisation's
+	ExpiresAt *time.Time  // nil means never
+}
+
+// Create makes a key in the principal's organisation and returns it with its text, which nobody can read again.
+func (k *Keys) Create(ctx context.Context, p integration.Principal, in NewKey) (*integration.APIKey, seal.Secret, error) {
+	if err := integration.CheckText("name", in.Name, maxKeyName); err != nil {
+		return nil, seal.Secret{}, err
+	}
+	if !in.Role.Valid() {
+		return nil, seal.Secret{}, integration.Invalid("role", "role must be viewer, editor or admin")
+	}
+	if in.ExpiresAt != nil && !in.ExpiresAt.After(time.Now()) {
+		return nil, seal.Secret{}, integration.Invalid("expiresAt", "expiresAt must be in the future")
+	}
+	if in.Projects != nil && len(in.Projects) == 0 {
+		return nil, seal.Secret{}, integration.Invalid("projectIds", "projectIds must name a project, or be left out for all of the organisation's")
+	}
+	if p.Projects != nil && in.Projects == nil {
+		return nil, seal.Secret{}, integration.Forbidden("this principal is limited to some projects: name projectIds among them")
+	}
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails: crypto/rand ends the program instead
+	text := keyPrefix + alphabet.EncodeToString(random)
+	hash := sha256.Sum256([]byte(text))
+	key, err := k.db.Tenant(p.Scope()).CreateAPIKey(ctx, store.NewAPIKey{
+		ID:        uuid.Must(uuid.NewV7()),
+		Name:      in.Name,
+		Prefix:    text[:shownLength],
+		Hash:      hash[:],
+		Role:      in.Role,
+		Projects:  in.Projects,
+		CreatedBy: p.Subject,
+		ExpiresAt: in.ExpiresAt,
+	})
+	return key, seal.NewSecret(text), err
+}
+
+// Revoke ends a key: here at once, on other replicas within RevocationDelay.
+func (k *Keys) Revoke(ctx context.Context, p integration.Principal, id uuid.UUID) (*integration.APIKey, error) {
+	key, err := k.db.Tenant(p.Scope()).RevokeAPIKey(ctx, id)
+	if err == nil {
+		for _, hash := range k.cache.Keys() {
+			if cached, ok := k.cache.Peek(hash); ok && cached.ID == id {
+				k.cache.Remove(hash)
+			}
+		}
+	}
+	return key, err
+}

@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"patchbay/internal/integration"
+)
+
+const (
+	// LinkLifetime is how long a sign-in link can be used, once.
+	LinkLifetime = 15 * time.Minute
+	// SessionLifetime is how long a browser stays signed in.
+	SessionLifetime = 12 * time.Hour
+)
+
+// Sessions signs browsers in. A session is an API key of limited life in a cookie that scripts cannot read, so it is
+// listed, expires and can be revoked like any other.
+type Sessions struct {
+	keys   *Keys
+	secure bool // whether browsers reach the server by https
+
+	mu    sync.Mutex
+	links []link
+}
+
+type link struct {
+	token     string
+	principal integration.Principal
+	expires   time.Time
+}
+
+// NewSessions makes the service. secure says that the server's public URL is https.
+func NewSessions(keys *Keys, secure bool) *Sessions { return &Sessions{keys: keys, secure: secure} }
+
+// NewLink makes the token of a link that signs one browser in as p, once, within LinkLifetime.
+func (s *Sessions) NewLink(p integration.Principal) (token string) {
+	token = rand.Text()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links = append(s.links, link{token, p, time.Now().Add(LinkLifetime)})
+	return token
+}
+
+// redeem uses a link up.
+func (s *Sessions) redeem(token string) (integration.Principal, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range s.links {
+		if subtle.ConstantTimeCompare([]byte(l.token), []byte(token)) == 1 {
+			s.links = append(s.links[:i], s.links[i+1:]...)
+			return l.principal, time.Now().Before(l.expires)
+		}
+	}
+	return integration.Principal{}, false
+}
+
+// SignIn answers GET /sign-in?token=…, where the printed link leads: it sets the session cookie and goes on to the
+// first page. A link that was used, or is too old, gets 403 and a word on what to do.
+func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	p, ok := s.redeem(r.URL.Query().Get("token"))
+	if !ok {
+		http.Error(w, "This sign-in link has been used or is too old. Restart the server for a new one, or use an API key made by `patchbay apikey create`.", http.StatusForbidden)
+		return
+	}
+	now := time.Now()
+	expires := now.Add(SessionLifetime)
+	_, key, err := s.keys.Create(r.Context(), p, NewKey{
+		Name:      fmt.Sprintf("Browser session of %s", now.UTC().Format("2006-01-02 15:04 UTC")),
+		Role:      p.Role,
+		Projects:  p.Projects,
+		ExpiresAt: &expires,
+	})
+	if err != nil {
+		slog.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
+		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name:     s.cookieName(),
+		Value:    key.Expose(),
+		Path:     "/",
+		Expires:  expires,
+		HttpOnly: true,
+		Secure:   s.secure,
+		SameSite: http.SameSiteLaxMode,
+	})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// cookieName has the __Host- prefix, which binds the cookie to this host, wherever browsers allow it: over https.
+func (s *Sessions) cookieName() string {
+	if s.secure {
+		return "__Host-patchbay-session"
+	}
+	return "patchbay-session"
+}

@@ -1,0 +1,116 @@
+package connect
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+// NewIntegration is what a client asks to be made; what is nil takes its default.
+type NewIntegration struct {
+	ProjectID     uuid.UUID
+	Name          string
+	Provider      *string // the name's
+	DisplayName   *string // the provider's
+	Description   *string
+	Enabled       *bool // true
+	LogoURL       *string
+	Settings      integration.Settings
+	WebhookSecret *integration.SecretText // 32 random bytes in hex
+}
+
+// CreateIntegration checks, seals and stores an integration. Every fault of the input is reported, but not to somebody
+// who has no access to the project: that is NotFound. withState asks for the sync state in the answer.
+func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal, in NewIntegration, withState bool) (*integration.PublicIntegration, error) {
+	tenant := s.db.Tenant(p.Scope())
+	providerName := in.Name
+	if in.Provider != nil {
+		providerName = *in.Provider
+	}
+	change, err := s.providers.Change(providerName, in.Settings)
+	err = errors.Join(
+		integration.CheckName("name", in.Name),
+		checkTexts(in.DisplayName, in.Description, in.LogoURL),
+		checkWebhookSecret(in.WebhookSecret),
+		err,
+	)
+	if err != nil {
+		if hidden := tenant.CheckProject(ctx, in.ProjectID); hidden != nil {
+			return nil, hidden
+		}
+		return nil, err
+	}
+	n := store.NewIntegration{
+		ID:             uuid.Must(uuid.NewV7()),
+		ProjectID:      in.ProjectID,
+		Name:           in.Name,
+		Provider:       providerName,
+		DisplayName:    s.providers.Catalogue().Provider(providerName).DisplayName,
+		Description:    in.Description,
+		Enabled:        in.Enabled == nil || *in.Enabled,
+		LogoURL:        in.LogoURL,
+		CreatedBy:      p.Subject,
+		PublicSettings: change.Public,
+		Secrets:        change.Secrets,
+		WebhookSecret:  newWebhookSecret(),
+	}
+	if in.DisplayName != nil {
+		n.DisplayName = *in.DisplayName
+	}
+	if in.WebhookSecret != nil {
+		n.WebhookSecret = seal.NewSecret(string(*in.WebhookSecret))
+	}
+	return tenant.CreateIntegration(ctx, s.ring, n, withState)
+}
+
+// DeleteIntegration removes an integration with all that hangs on it.
+func (s *Service) DeleteIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string) (uuid.UUID, error) {
+	id, err := s.db.Tenant(p.Scope()).DeleteIntegration(ctx, project, name)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if id == nil {
+		return uuid.Nil, noIntegration(name)
+	}
+	return *id, nil
+}
+
+func noIntegration(name string) error {
+	return integration.NotFound("the project has no integration of the name %q", name)
+}
+
+// newWebhookSecret makes a secret of 32 random bytes, in hex.
+func newWebhookSecret() seal.Secret {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return seal.NewSecret(hex.EncodeToString(b))
+}
+
+// checkTexts checks those of an integration's texts that are given.
+func checkTexts(displayName, description, logoURL *string) error {
+	var errs []error
+	if displayName != nil {
+		errs = append(errs, integration.CheckText("displayName", *displayName, integration.MaxDisplayName))
+	}
+	if description != nil {
+		errs = append(errs, integration.CheckDescription("description", *description))
+	}
+	if logoURL != nil {
+		errs = append(errs, integration.CheckLogoURL("logoUrl", *logoURL))
+	}
+	return errors.Join(errs...)
+}
+
+func checkWebhookSecret(secret *integration.SecretText) error {
+	if secret == nil {
+		return nil
+	}
+	return integration.CheckWebhookSecret("webhookSecret", string(*secret))
+}

@@ -1,0 +1,65 @@
+// Package connect is an integration's life: it checks what a client sends, seals the secrets, and changes what is
+// stored. It is the only package that hands the encryption keys to the database, so the only opener of secrets. Its
+// methods return integration.PublicIntegration, which has no field for one.
+package connect
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+// Service changes projects and integrations on behalf of principals. It is safe for concurrent use and holds nothing of
+// any tenant's.
+type Service struct {
+	db        *store.DB
+	ring      *seal.Ring
+	providers *provider.Registry
+}
+
+// New makes a Service that seals under the ring's current key. It fails while a stored row names a key that the ring
+// does not have: serving would turn that row's secrets into errors. The error says what to do.
+func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider.Registry) (*Service, error) {
+	counts, err := db.SealingKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look up which encryption keys are in use: %w", err)
+	}
+	var missing []string
+	for _, id := range slices.Sorted(maps.Keys(counts)) {
+		if !ring.Has(id) {
+			missing = append(missing, fmt.Sprintf("%s (%d integrations)", id, counts[id]))
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("stored secrets were sealed with encryption keys that this server does not have: %s; it has %s. "+
+			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS",
+			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
+	}
+	return &Service{db: db, ring: ring, providers: providers}, nil
+}
+
+// CreateProject makes a project. id is one from another product, or nil for a new one.
+func (s *Service) CreateProject(ctx context.Context, p integration.Principal, id *uuid.UUID, name string) (*integration.Project, error) {
+	if p.Projects != nil {
+		return nil, integration.Forbidden("this principal is limited to some projects and cannot make one")
+	}
+	if err := integration.CheckText("name", name, integration.MaxDisplayName); err != nil {
+		return nil, err
+	}
+	if id == nil {
+		made := uuid.Must(uuid.NewV7())
+		id = &made
+	} else if *id == uuid.Nil {
+		return nil, integration.Invalid("id", "id must not be the nil UUID")
+	}
+	return s.db.Tenant(p.Scope()).CreateProject(ctx, *id, name)
+}

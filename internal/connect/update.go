@@ -1,0 +1,116 @@
+package connect
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+// IntegrationPatch is what a client asks to be changed. A nil field stays as it is; one that points to nil was given as
+// null.
+type IntegrationPatch struct {
+	IfRevision    *int                     // refuse with Conflict unless the integration still has it
+	DisplayName   **string                 // null: back to the provider's
+	Description   **string                 // null: removed
+	Enabled       **bool                   // null is refused
+	LogoURL       **string                 // null: removed
+	Settings      *integration.Settings    // merged key by key, a null value removes; null is refused
+	WebhookSecret **integration.SecretText // null is refused
+}
+
+// checkNulls refuses null where nothing sensible can be meant by it.
+func (p *IntegrationPatch) checkNulls() error {
+	var errs []error
+	if p.Enabled != nil && *p.Enabled == nil {
+		errs = append(errs, integration.Invalid("enabled", "enabled must be true or false; leave it out to keep it"))
+	}
+	if p.Settings != nil && *p.Settings == nil {
+		errs = append(errs, integration.Invalid("settings", "settings must be an object; give single settings as null to remove them"))
+	}
+	if p.WebhookSecret != nil && *p.WebhookSecret == nil {
+		errs = append(errs, integration.Invalid("webhookSecret", "webhookSecret must be a secret; leave it out to keep the one that is stored"))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *IntegrationPatch) empty() bool {
+	return p.DisplayName == nil && p.Description == nil && p.Enabled == nil && p.LogoURL == nil &&
+		(p.Settings == nil || len(*p.Settings) == 0) && p.WebhookSecret == nil
+}
+
+// maxRaces bounds how often an update is tried again after another one was faster. Each time, one of them got through.
+const maxRaces = 50
+
+// UpdateIntegration merges a patch into an integration. Without IfRevision an update that loses a race is applied to
+// what the winner left. An empty patch changes nothing, not even the revision.
+func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string, patch IntegrationPatch, withState bool) (*integration.PublicIntegration, error) {
+	tenant := s.db.Tenant(p.Scope())
+	for range maxRaces {
+		version, err := tenant.IntegrationVersion(ctx, project, name)
+		if err != nil {
+			return nil, err
+		}
+		if version == nil {
+			return nil, noIntegration(name)
+		}
+		update, err := s.update(version.Provider, patch)
+		if err != nil {
+			return nil, err
+		}
+		if patch.IfRevision != nil && *patch.IfRevision != version.Revision {
+			return nil, integration.Conflict("ifRevision", "the integration has revision %d by now, not %d: read it again", version.Revision, *patch.IfRevision)
+		}
+		if patch.empty() {
+			current, err := tenant.IntegrationByID(ctx, version.ID, withState)
+			if err == nil && current == nil {
+				err = noIntegration(name)
+			}
+			return current, err
+		}
+		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, withState)
+		if !errors.Is(err, store.ErrStale) {
+			return updated, err
+		}
+	}
+	return nil, integration.Conflict("", "the integration %q is being changed by many at once: try again", name)
+}
+
+// update checks a patch against what a provider takes.
+func (s *Service) update(providerName string, patch IntegrationPatch) (store.IntegrationUpdate, error) {
+	if err := patch.checkNulls(); err != nil {
+		return store.IntegrationUpdate{}, err
+	}
+	u := store.IntegrationUpdate{Description: patch.Description, LogoURL: patch.LogoURL}
+	var description, logoURL *string
+	if patch.DisplayName != nil {
+		if u.DisplayName = *patch.DisplayName; u.DisplayName == nil {
+			u.DisplayName = &s.providers.Catalogue().ProviderOrUnknown(providerName).DisplayName
+		}
+	}
+	if patch.Description != nil {
+		description = *patch.Description
+	}
+	if patch.Enabled != nil {
+		u.Enabled = *patch.Enabled
+	}
+	if patch.LogoURL != nil {
+		logoURL = *patch.LogoURL
+	}
+	err := checkTexts(u.DisplayName, description, logoURL)
+	if patch.Settings != nil && len(*patch.Settings) > 0 {
+		change, wrong := s.providers.Change(providerName, *patch.Settings)
+		err = errors.Join(err, wrong)
+		u.PublicSettings, u.Secrets, u.Removed = change.Public, change.Secrets, change.Removed
+	}
+	if patch.WebhookSecret != nil {
+		err = errors.Join(err, checkWebhookSecret(*patch.WebhookSecret))
+		secret := seal.NewSecret(string(**patch.WebhookSecret))
+		u.WebhookSecret = &secret
+	}
+	return u, err
+}

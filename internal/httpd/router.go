@@ -1,0 +1,63 @@
+// Package httpd is the HTTP side of the server: routes, request ids, the access log, health and readiness. What answers
+// the routes is given to it.
+package httpd
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"patchbay/internal/auth"
+)
+
+// Parts are what the routes lead to.
+type Parts struct {
+	GraphQL  http.Handler
+	Pages    http.Handler // GraphiQL and the logos
+	Sessions *auth.Sessions
+	Health   *Health
+	Log      *slog.Logger
+}
+
+// New makes the handler of the whole server.
+func New(p Parts) http.Handler {
+	r := chi.NewRouter()
+	r.Use(withRequestID, accessLog(p.Log), noSniff)
+
+	// A load balancer, several times a second: is the process alive, and may it get traffic?
+	r.Get("/healthz", p.Health.live)
+	r.Get("/readyz", p.Health.ready)
+
+	// The browser of who started the server, once, from the printed link. A repeat is refused.
+	r.Get("/sign-in", p.Sessions.SignIn)
+
+	// Every client. A browser's cookie counts only in requests from our own pages.
+	r.With(sameOrigin, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
+
+	// People's browsers.
+	r.Handle("/graphiql", p.Pages)
+	r.Handle("/graphiql/*", p.Pages)
+	r.Handle("/logos/*", p.Pages)
+	r.Get("/", http.RedirectHandler("/graphiql", http.StatusSeeOther).ServeHTTP)
+	return r
+}
+
+// sameOrigin refuses what another site's page makes a browser send. Programs, which send neither Sec-Fetch-Site nor
+// Origin, pass; so do reads, whose answers another site's page cannot see.
+func sameOrigin(next http.Handler) http.Handler {
+	p := http.NewCrossOriginProtection()
+	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"errors":[{"message":"requests from pages of another origin are refused","extensions":{"code":"FORBIDDEN"}}]}`))
+	}))
+	return p.Handler(next)
+}
+
+func noSniff(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
