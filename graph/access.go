@@ -1,0 +1,56 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"patchbay/graph/generated"
+	"patchbay/internal/auth"
+	"patchbay/internal/integration"
+)
+
+// directives enforce what schema.graphqls says of each field.
+var directives = generated.DirectiveRoot{
+	Authenticated: func(ctx context.Context, _ any, next graphql.Resolver) (any, error) {
+		if _, err := auth.Principal(ctx); err != nil {
+			return nil, err
+		}
+		return next(ctx)
+	},
+	HasRole: func(ctx context.Context, _ any, next graphql.Resolver, role integration.Role) (any, error) {
+		if err := checkRole(ctx, role); err != nil {
+			return nil, err
+		}
+		return next(ctx)
+	},
+}
+
+func checkRole(ctx context.Context, role integration.Role) error {
+	p, err := auth.Principal(ctx)
+	if err == nil && !p.Role.Includes(role) {
+		err = integration.Forbidden("this needs the role %s, and %s has %s", role, p.Subject, p.Role)
+	}
+	return err
+}
+
+// rootAccess checks the directives of a query's or mutation's root field before its arguments are read: gqlgen reads
+// them before it runs directives, and who may not ask should not learn what is wrong with the question.
+func rootAccess(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	field := graphql.GetRootFieldContext(ctx).Field
+	for _, d := range field.Definition.Directives {
+		var err error
+		switch d.Name {
+		case "authenticated":
+			_, err = auth.Principal(ctx)
+		case "hasRole":
+			err = checkRole(ctx, integration.Role(d.Arguments.ForName("role").Value.Raw))
+		}
+		if err != nil {
+			ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: field.ObjectDefinition.Name, Field: field})
+			graphql.AddError(ctx, err)
+			return graphql.Null
+		}
+	}
+	return next(ctx)
+}

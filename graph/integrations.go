@@ -1,0 +1,103 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+
+	"patchbay/graph/model"
+	"patchbay/internal/auth"
+	"patchbay/internal/connect"
+	"patchbay/internal/integration"
+)
+
+func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) (*model.PublicIntegrationConnection, error) {
+	tenant, err := q.tenant(ctx, orgID)
+	if err != nil {
+		return nil, err
+	}
+	args, err := integration.NewPageArgs(first, after, selects(ctx, "totalCount"))
+	if err != nil {
+		return nil, err
+	}
+	var f integration.Filter
+	if filter != nil {
+		f = integration.Filter{Name: filter.Name.Value(), Enabled: filter.Enabled.Value(), Search: filter.Search.Value()}
+	}
+	page, err := tenant.Integrations(ctx, projectID, f, args, selects(ctx, "syncState"))
+	if err != nil {
+		return nil, err
+	}
+	c := &model.PublicIntegrationConnection{PageInfo: pageInfo(page), TotalCount: page.Total, Nodes: nodes(page)}
+	for _, i := range page.Items {
+		c.Edges = append(c.Edges, &model.PublicIntegrationEdge{Cursor: i.Cursor, Node: i.Node})
+	}
+	return c, nil
+}
+
+func (q query) Integration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (*integration.PublicIntegration, error) {
+	tenant, err := q.tenant(ctx, orgID)
+	if err != nil {
+		return orNull[integration.PublicIntegration](nil, err)
+	}
+	return tenant.Integration(ctx, projectID, name, selects(ctx, "syncState"))
+}
+
+func (q query) IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.PublicIntegration, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return q.DB.Tenant(p.Scope()).IntegrationByID(ctx, id, selects(ctx, "syncState"))
+}
+
+func (m mutation) CreateIntegration(ctx context.Context, input model.CreateIntegrationInput) (*integration.PublicIntegration, error) {
+	p, err := member(ctx, input.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	return m.Connect.CreateIntegration(ctx, p, connect.NewIntegration{
+		ProjectID:     input.ProjectID,
+		Name:          input.Name,
+		Provider:      input.Provider.Value(),
+		DisplayName:   input.DisplayName.Value(),
+		Description:   input.Description.Value(),
+		Enabled:       input.Enabled.Value(),
+		LogoURL:       input.LogoURL.Value(),
+		Settings:      input.Settings.Value(),
+		WebhookSecret: input.WebhookSecret.Value(),
+	}, selects(ctx, "syncState"))
+}
+
+func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error) {
+	p, err := member(ctx, orgID)
+	if err != nil {
+		return nil, err
+	}
+	return m.Connect.UpdateIntegration(ctx, p, projectID, name, connect.IntegrationPatch{
+		IfRevision:    input.IfRevision.Value(),
+		DisplayName:   given(input.DisplayName),
+		Description:   given(input.Description),
+		Enabled:       given(input.Enabled),
+		LogoURL:       given(input.LogoURL),
+		Settings:      given(input.Settings),
+		WebhookSecret: given(input.WebhookSecret),
+	}, selects(ctx, "syncState"))
+}
+
+func (m mutation) DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error) {
+	p, err := member(ctx, orgID)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return m.Connect.DeleteIntegration(ctx, p, projectID, name)
+}
+
+// given is nil where the client left the field out.
+func given[T any](v graphql.Omittable[T]) *T {
+	if value, ok := v.ValueOK(); ok {
+		return &value
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package graph
+
+import (
+	"context"
+
+	"github.com/99designs/gqlgen/complexity"
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"patchbay/graph/generated"
+	"patchbay/graph/model"
+	"patchbay/internal/auth"
+	"patchbay/internal/integration"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// maxTokens bounds what is parsed at all; GraphiQL's introspection query has about 250.
+	maxTokens = 5_000
+	// maxDepth bounds how deep fields nest; the standard introspection query reaches 13.
+	maxDepth = 15
+	// maxComplexity fits 200 integrations with every scalar, their providers and sync states, asked for as nodes and as
+	// edges. A field costs one, a list what its items cost times how many it may have.
+	maxComplexity = 40_000
+	// assumedLength stands for lists whose length the client does not choose.
+	assumedLength = 20
+)
+
+// costs gives lists the cost of their items; every other field costs one more than what is below it.
+func costs() generated.ComplexityRoot {
+	var c generated.ComplexityRoot
+	page := func(below int, first *int) int {
+		if first == nil {
+			return 1 + below
+		}
+		return 1 + below*max(*first, 1)
+	}
+	list := func(below int) int { return 1 + below*assumedLength }
+	c.Query.Projects = func(below int, _ string, first *int, _ *string) int { return page(below, first) }
+	c.Query.Integrations = func(below int, _ string, _ uuid.UUID, _ *model.IntegrationFilter, first *int, _ *string) int {
+		return page(below, first)
+	}
+	c.Query.Gallery = func(below int, _ string, _ uuid.UUID) int { return list(below) }
+	c.Query.Providers = list
+	c.Query.SyncStates = func(below int, _ string, _ uuid.UUID, _ *integration.SyncStatus) int { return list(below) }
+	c.Query.APIKeys = func(below int, _ string) int { return list(below) }
+	return c
+}
+
+// limits refuses operations that are too deep or too costly, and questions about the schema from strangers, before
+// anything is executed.
+type limits struct {
+	schema graphql.ExecutableSchema
+}
+
+var _ interface {
+	graphql.HandlerExtension
+	graphql.OperationContextMutator
+} = &limits{}
+
+func (*limits) ExtensionName() string { return "Limits" }
+
+func (l *limits) Validate(schema graphql.ExecutableSchema) error {
+	l.schema = schema
+	return nil
+}
+
+func (l *limits) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	_, stranger := auth.Principal(ctx)
+	op.DisableIntrospection = stranger != nil
+	if stranger != nil && (contains(op.Operation.SelectionSet, "__schema") || contains(op.Operation.SelectionSet, "__type")) {
+		return refuse("UNAUTHENTICATED", "the schema is for the signed-in: send an API key as `Authorization: Bearer pb_…`")
+	}
+	if d := depth(op.Operation.SelectionSet); d > maxDepth {
+		return refuse("BAD_USER_INPUT", "the operation is %d fields deep, and at most %d are allowed", d, maxDepth)
+	}
+	if c := complexity.Calculate(ctx, l.schema, op.Operation, op.Variables); c > maxComplexity {
+		return refuse("BAD_USER_INPUT", "the operation has a complexity of %d, and at most %d is allowed: ask for fewer fields or smaller pages", c, maxComplexity)
+	}
+	return nil
+}
+
+func refuse(code, format string, args ...any) *gqlerror.Error {
+	err := gqlerror.Errorf(format, args...)
+	errcode.Set(err, code)
+	return err
+}
+
+// depth counts the longest chain of fields. Validation has refused fragments that contain themselves.
+func depth(set ast.SelectionSet) int {
+	deepest := 0
+	for _, s := range set {
+		d := 0
+		switch s := s.(type) {
+		case *ast.Field:
+			d = 1 + depth(s.SelectionSet)
+		case *ast.InlineFragment:
+			d = depth(s.SelectionSet)
+		case *ast.FragmentSpread:
+			d = depth(s.Definition.SelectionSet)
+		}
+		deepest = max(deepest, d)
+	}
+	return deepest
+}
