@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
+
+	"patchbay/internal/auth"
+	"patchbay/internal/config"
+	"patchbay/internal/httpd"
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+// commandLine is what `patchbay --help` describes.
+type commandLine struct {
+	Serve    serveCommand    `cmd:"" default:"withargs" help:"Migrate the database and serve the API until a signal ends it. The default."`
+	Migrate  migrateCommand  `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
+	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
+	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
+	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+type (
+	serveCommand struct {
+		GenerateKey bool `help:"Make an encryption key and keep it beside the private database if there is none yet; make run does."`
+	}
+	migrateCommand struct {
+		Up     migrateUpCommand     `cmd:"" default:"1" help:"Run what is pending. The default."`
+		Status migrateStatusCommand `cmd:"" help:"List every migration and when it ran."`
+	}
+	migrateUpCommand     struct{}
+	migrateStatusCommand struct{}
+	apiKeyCommand        struct {
+		Create apiKeyCreateCommand `cmd:"" help:"Make an API key and print it, alone, on standard output."`
+	}
+	apiKeyCreateCommand struct {
+		Org     string      `required:"" help:"The organisation that it gives access to."`
+		Role    string      `required:"" enum:"viewer,editor,admin" help:"What it may do: viewer, editor or admin."`
+		Project []uuid.UUID `help:"Limit it to this project; may be repeated. All of the organisation's where left out."`
+		Name    string      `required:"" help:"What it is for."`
+	}
+	keyCommand struct {
+		Generate keyGenerateCommand `cmd:"" help:"Print a new encryption key, alone, on standard output."`
+	}
+	keyGenerateCommand struct{}
+	postgresCommand    struct {
+		URL    postgresURLCommand    `cmd:"" name:"url" help:"Print its connection string, password included, for psql; the server must be running."`
+		BinDir postgresBinDirCommand `cmd:"" name:"bindir" help:"Print the folder of the PostgreSQL programs that would be used."`
+	}
+	postgresURLCommand    struct{}
+	postgresBinDirCommand struct{}
+	versionCommand        struct{}
+)
+
+// app is what every command gets.
+type app struct {
+	ctx     context.Context
+	environ []string
+	config  config.Config
+	stdout  io.Writer
+	log     *slog.Logger
+}
+
+// run is the whole program: it parses the command line, reads the environment and runs one command. What was asked for
+// goes to stdout, everything else to stderr.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	var line commandLine
+	done := false
+	parser, err := kong.New(&line,
+		kong.Name("patchbay"),
+		kong.Description("An integrations backend: one program and PostgreSQL. docs/configuration.md lists the environment variables."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { done = true }),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if done { // --help was printed
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w; see patchbay --help", err)
+	}
+	cfg, err := config.Load(environ)
+	if err != nil {
+		return err
+	}
+	return command.Run(&app{ctx: ctx, environ: environ, config: cfg, stdout: stdout, log: newLogger(cfg, stderr)})
+}
+
+func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+	format := cfg.LogFormat
+	if format == "" {
+		format = "json"
+		if f, ok := w.(*os.File); ok {
+			if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+				format = "text"
+			}
+		}
+	}
+	options := &slog.HandlerOptions{Level: cfg.LogLevel.Level}
+	var handler slog.Handler = slog.NewJSONHandler(w, options)
+	if format == "text" {
+		handler = slog.NewTextHandler(w, options)
+	}
+	return slog.New(httpd.LogHandler{Handler: handler})
+}
+
+// Run migrates and says what it did.
+func (migrateUpCommand) Run(a *app) error {
+	return a.withMigrator(func(m *store.Migrator) error {
+		ran, err := m.Up(a.ctx)
+		for _, step := range ran {
+			fmt.Fprintf(a.stdout, "%s\n", step.Name)
+		}
+		if err == nil && len(ran) == 0 {
+			fmt.Fprintln(a.stdout, "nothing is pending")
+		}
+		return err
+	})
+}
+
+// Run lists the migrations.
+func (migrateStatusCommand) Run(a *app) error {
+	return a.withMigrator(func(m *store.Migrator) error {
+		all, err := m.Status(a.ctx)
+		table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+		for _, step := range all {
+			when := "pending"
+			if step.AppliedAt != nil {
+				when = step.AppliedAt.UTC().Format(time.RFC3339)
+			}
+			fmt.Fprintf(table, "%s\t%s\n", step.Name, when)
+		}
+		return errors.Join(err, table.Flush())
+	})
+}
+
+func (a *app) withMigrator(fn func(*store.Migrator) error) (err error) {
+	place, err := a.place()
+	if err != nil {
+		return err
+	}
+	database, err := place.open(a.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, database.close()) }()
+	m, err := database.migrator(a.ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return fn(m)
+}
+
+// Run makes a key.
+func (c *apiKeyCreateCommand) Run(a *app) (err error) {
+	if c.Org == "" || len(c.Org) > integration.MaxOrgID {
+		return fmt.Errorf("--org must have 1 to %d characters", integration.MaxOrgID)
+	}
+	place, err := a.place()
+	if err != nil {
+		return err
+	}
+	database, err := place.open(a.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, database.close()) }()
+	if place.private() { // nobody else migrates it before the first start of the server
+		if err := database.migrate(a.ctx); err != nil {
+			return err
+		}
+	}
+	db, err := store.Open(a.ctx, database.serving(integration.NewCatalogue()))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	operator := integration.Principal{Subject: "operator", Org: c.Org, Role: integration.RoleAdmin}
+	_, text, err := auth.NewKeys(db).Create(a.ctx, operator, auth.NewKey{
+		Name:     c.Name,
+		Role:     integration.Role(strings.ToUpper(c.Role)),
+		Projects: c.Project,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout, text.Expose())
+	return err
+}
+
+// Run makes an encryption key.
+func (keyGenerateCommand) Run(a *app) error {
+	_, err := fmt.Fprintln(a.stdout, seal.GenerateKey().Expose())
+	return err
+}
+
+// Run prints the version.
+func (versionCommand) Run(a *app) error {
+	_, err := fmt.Fprintln(a.stdout, "patchbay", version())
+	return err
+}
+
+// version is what the binary was built from: set by the Makefile, or the module's own.
+func version() string {
+	if builtVersion != "" {
+		return builtVersion
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+// builtVersion is set by `make build`.
+var builtVersion string

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"patchbay/internal/seal"
+	"patchbay/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+
+// testKey is the encryption key of servers under test.
+var testKey = seal.GenerateKey().Expose()
+
+// server is the whole program, run as its users run it, in this process.
+type server struct {
+	URL string
+	env []string
+	out *output // stdout
+	log *output // stderr
+	end func() error
+}
+
+// startServer runs `patchbay serve` on a database until the test ends, and waits until it answers. Further variables
+// come after the usual ones and win.
+func startServer(t testing.TB, db *storetest.Database, env ...string) *server {
+	t.Helper()
+	s := &server{out: &output{}, log: &output{}}
+	s.env = append([]string{
+		"DATABASE_URL=" + db.URL,
+		"PATCHBAY_ADDR=127.0.0.1:0",
+		"PATCHBAY_LOG_LEVEL=debug",
+		"INTEGRATION_ENCRYPTION_KEY=" + testKey,
+	}, env...)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"serve"}, s.env, s.out, s.log) }()
+	s.end = sync.OnceValue(func() error {
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(30 * time.Second):
+			return errors.New("the server did not end within 30 s")
+		}
+	})
+	t.Cleanup(func() {
+		if err := s.end(); err != nil {
+			t.Errorf("end the server: %v", err)
+		}
+	})
+	listening := regexp.MustCompile(`Patchbay listens on (\S+)\n`)
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		if m := listening.FindStringSubmatch(s.out.String()); m != nil {
+			s.URL = m[1]
+			return s
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the server ended instead of serving: %v\n%s", err, s.log)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the server does not serve\n%s", s.log)
+		}
+	}
+}
+
+// command runs another subcommand with the server's environment, and returns what it printed on stdout.
+func (s *server) command(t testing.TB, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := run(context.Background(), args, s.env, &out, s.log); err != nil {
+		t.Fatalf("patchbay %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// key makes an API key with the command line. role is viewer, editor or admin.
+func (s *server) key(t testing.TB, org, role string, projects ...string) string {
+	t.Helper()
+	args := []string{"apikey", "create", "--org", org, "--role", role, "--name", "test " + role}
+	for _, p := range projects {
+		args = append(args, "--project", p)
+	}
+	return s.command(t, args...)
+}
+
+// answer is a GraphQL response.
+type answer struct {
+	Data   map[string]any
+	Errors []struct {
+		Message    string
+		Path       []any
+		Extensions map[string]any
+	}
+	raw string
+}
+
+// codes are the errors' codes, in order, each with its field behind a space where it has one.
+func (a answer) codes() []string {
+	var list []string
+	for _, e := range a.Errors {
+		code, _ := e.Extensions["code"].(string)
+		if field, ok := e.Extensions["field"].(string); ok {
+			code += " " + field
+		}
+		list = append(list, code)
+	}
+	return list
+}
+
+// get walks into Data by keys and indexes.
+func (a answer) get(t testing.TB, path ...any) any {
+	t.Helper()
+	var v any = a.Data
+	for _, p := range path {
+		switch p := p.(type) {
+		case string:
+			m, ok := v.(map[string]any)
+			if !ok {
+				t.Fatalf("no %v on the path %v in %s", p, path, a.raw)
+			}
+			v = m[p]
+		case int:
+			l, ok := v.([]any)
+			if !ok || p >= len(l) {
+				t.Fatalf("no item %v on the path %v in %s", p, path, a.raw)
+			}
+			v = l[p]
+		}
+	}
+	return v
+}
+
+// text is get for a string that must be there.
+func (a answer) text(t testing.TB, path ...any) string {
+	t.Helper()
+	s, ok := a.get(t, path...).(string)
+	if !ok {
+		t.Fatalf("no text at %v in %s", path, a.raw)
+	}
+	return s
+}
+
+// ask sends an operation with a key; an empty key sends none.
+func (s *server) ask(t testing.TB, key, query string, variables map[string]any) answer {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, text := s.post(t, key, "application/json", bytes.NewReader(body))
+	if status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, text)
+	}
+	a := answer{raw: text}
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		t.Fatalf("the answer is no JSON: %v\n%s", err, text)
+	}
+	return a
+}
+
+// must is ask for an operation that has to succeed.
+func (s *server) must(t testing.TB, key, query string, variables map[string]any) answer {
+	t.Helper()
+	a := s.ask(t, key, query, variables)
+	if len(a.Errors) > 0 {
+		t.Fatalf("%s\nanswered %s", query, a.raw)
+	}
+	return a
+}
+
+// post sends a body to /graphql.
+func (s *server) post(t testing.TB, key, contentType string, body io.Reader) (status int, text string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, s.URL+"/graphql", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// project makes a project and returns its id.
+func (s *server) project(t testing.TB, key, org string) string {
+	t.Helper()
+	return s.must(t, key, `mutation($org: ID!) { createProject(input: {orgId: $org, name: "Test"}) { id } }`,
+		map[string]any{"org": org}).text(t, "createProject", "id")
+}
+
+// output is a buffer that a server writes while a test reads.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}

@@ -1,0 +1,191 @@
+// Patchbay is an integrations backend: a GraphQL API over PostgreSQL that keeps the credentials of a project's
+// integrations encrypted and never tells them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/graph"
+	"patchbay/internal/auth"
+	"patchbay/internal/connect"
+	"patchbay/internal/httpd"
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/provider/builtin"
+	"patchbay/internal/store"
+	"patchbay/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "patchbay:", err)
+		os.Exit(1)
+	}
+}
+
+// drainTimeout is how long requests that run may take to end once the server was asked to.
+const drainTimeout = 20 * time.Second
+
+// localOrg is the organisation of the private database's browser sessions.
+const localOrg = "local"
+
+// Run serves until a signal asks it to end, then lets what runs finish.
+func (c *serveCommand) Run(a *app) (err error) {
+	tuneGC(a.environ)
+	ctx := a.ctx
+	place, err := a.place()
+	if err != nil {
+		return err
+	}
+	ring, err := place.keys(c.GenerateKey)
+	if err != nil {
+		return err
+	}
+	database, err := place.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, database.close()) }()
+	if err := database.migrate(ctx); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", string(a.config.Addr))
+	if err != nil {
+		return fmt.Errorf("PATCHBAY_ADDR: %w; choose another address, or port 0 for a free one", err)
+	}
+	defer listener.Close()
+	origin := a.origin(listener.Addr())
+	providers, err := provider.NewRegistry(origin, builtin.All()...)
+	if err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, database.serving(providers.Catalogue()))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	service, err := connect.New(ctx, db, ring, providers)
+	if err != nil {
+		return err
+	}
+	pages, err := web.New(web.Dist())
+	if err != nil {
+		return err
+	}
+	keys := auth.NewKeys(db)
+	sessions := auth.NewSessions(keys, strings.HasPrefix(origin, "https:"))
+	health := &httpd.Health{Ping: db.Ping}
+	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue()}
+	handler := httpd.New(httpd.Parts{
+		GraphQL:  graph.NewHandler(resolver, graph.Options{Log: a.log, RequestID: httpd.RequestID}),
+		Pages:    pages,
+		Sessions: sessions,
+		Health:   health,
+		Log:      a.log,
+	})
+	a.log.Info("listening", "address", listener.Addr().String(), "url", origin, "version", version(), "encryption_key", ring.CurrentID())
+	if !web.Built() {
+		a.log.Warn("the web pages are not built: run `make web`, which needs Node.js; the API works without them")
+	}
+	fmt.Fprintf(a.stdout, "Patchbay listens on %s\n", origin)
+	if place.private() {
+		if err := welcome(ctx, a.stdout, origin, db, service, sessions); err != nil {
+			return err
+		}
+	}
+	return serve(ctx, listener, handler, health, a.log)
+}
+
+// serve answers requests until ctx ends, then drains: first unready, then no new connections, then what runs.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, health *httpd.Health, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("ending: finishing the requests that run")
+	health.Drain()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		log.Warn("some requests did not end in time and were cut off", "after", drainTimeout)
+		_ = server.Close() // the connections are gone either way
+	}
+	<-ended
+	return nil
+}
+
+// welcome makes the first project of a private database and prints the link that signs a browser in.
+func welcome(ctx context.Context, out io.Writer, origin string, db *store.DB, service *connect.Service, sessions *auth.Sessions) error {
+	admin := integration.Principal{Subject: "local administrator", Org: localOrg, Role: integration.RoleAdmin}
+	projects, err := db.Tenant(admin.Scope()).Projects(ctx, integration.PageArgs{First: 1})
+	if err != nil {
+		return fmt.Errorf("look for a first project: %w", err)
+	}
+	if len(projects.Items) == 0 {
+		if _, err := service.CreateProject(ctx, admin, (*uuid.UUID)(nil), "First project"); err != nil {
+			return fmt.Errorf("make a first project: %w", err)
+		}
+	}
+	fmt.Fprintf(out, "\n  Open %s/sign-in?token=%s\n\n  The link signs one browser in, once, within %d minutes, as ADMIN of the organisation %q.\n",
+		origin, sessions.NewLink(admin), int(auth.LinkLifetime.Minutes()), localOrg)
+	return nil
+}
+
+// origin is where browsers reach the server: the configured URL, or the address that it listens on.
+func (a *app) origin(listening net.Addr) string {
+	if a.config.PublicURL != "" {
+		return string(a.config.PublicURL)
+	}
+	address := listening.(*net.TCPAddr)
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(address.Port))
+}
+
+// tuneGC collects garbage less often than Go's default, which costs a fifth of the throughput here, within a limit on
+// memory. GOGC and GOMEMLIMIT decide where they are set.
+func tuneGC(environ []string) {
+	set := func(name string) bool {
+		for _, v := range environ {
+			if strings.HasPrefix(v, name+"=") {
+				return true
+			}
+		}
+		return false
+	}
+	if !set("GOGC") {
+		debug.SetGCPercent(400)
+	}
+	if !set("GOMEMLIMIT") {
+		debug.SetMemoryLimit(1 << 30)
+	}
+}
