@@ -24,7 +24,7 @@ const stretchIterations = 600_000
 // Key is a master encryption key. It prints as its id.
 type Key struct {
 	id       string
-	material []byte // 32 bytes, uniform
+	material Secret // 32 bytes, uniform
 }
 
 // ErrWeakKey is what every refusal of ParseKey wraps.
@@ -54,7 +54,7 @@ func ParseKey(text Secret) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("derive from the encryption key: %w", err)
 	}
-	return Key{id: hex.EncodeToString(fingerprint), material: material}, nil
+	return Key{id: hex.EncodeToString(fingerprint), material: NewSecret(string(material))}, nil
 }
 
 // decodeKey returns what s encodes, or the bytes of s itself. Hex comes first: its digits are base64's too.

@@ -60,7 +60,7 @@ func (r *Ring) Passphrase(keyID string, cell Cell) (Secret, error) {
 	if !ok {
 		return Secret{}, fmt.Errorf("no encryption key has the id %q", keyID)
 	}
-	b, err := hkdf.Expand(sha256.New, k.material, cell.info(k.id), 32)
+	b, err := hkdf.Expand(sha256.New, []byte(k.material.Expose()), cell.info(k.id), 32)
 	if err != nil {
 		return Secret{}, fmt.Errorf("derive a passphrase: %w", err)
 	}
