@@ -1,0 +1,153 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"patchbay/internal/seal"
+)
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Addr: "127.0.0.1:8080"}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestEveryWrongValueNamesItsVariable(t *testing.T) {
+	t.Parallel()
+	_, err := Load([]string{
+		"PATCHBAY_ADDR=somewhere",
+		"PATCHBAY_PUBLIC_URL=ftp://patchbay.example.com",
+		"PATCHBAY_LOG_LEVEL=loud",
+		"PATCHBAY_LOG_FORMAT=xml",
+	})
+	if err == nil {
+		t.Fatal("wrong values were taken")
+	}
+	want := `PATCHBAY_ADDR: "somewhere" is no address: expected host:port, such as 127.0.0.1:8080
+PATCHBAY_PUBLIC_URL: expected an origin such as https://patchbay.example.com, without a path
+PATCHBAY_LOG_LEVEL: "loud" is no log level: expected debug, info, warn or error
+PATCHBAY_LOG_FORMAT: "xml" is no log format: expected text or json`
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		variable string
+		ok       bool
+	}{
+		{"PATCHBAY_ADDR=:0", true},
+		{"PATCHBAY_ADDR=[::1]:8080", true},
+		{"PATCHBAY_ADDR=127.0.0.1", false},
+		{"PATCHBAY_ADDR=127.0.0.1:99999", false},
+		{"PATCHBAY_PUBLIC_URL=https://patchbay.example.com/", true},
+		{"PATCHBAY_PUBLIC_URL=https://patchbay.example.com/path", false},
+		{"PATCHBAY_PUBLIC_URL=https://user:password@patchbay.example.com", false},
+		{"PATCHBAY_PUBLIC_URL=patchbay.example.com", false},
+		{"PATCHBAY_LOG_LEVEL=DEBUG", true},
+		{"PATCHBAY_LOG_FORMAT=json", true},
+	} {
+		if _, err := Load([]string{test.variable}); (err == nil) != test.ok {
+			t.Errorf("%s: error %v", test.variable, err)
+		}
+	}
+}
+
+func TestPublicURLHasNoTrailingSlash(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"PATCHBAY_PUBLIC_URL=https://patchbay.example.com/"})
+	if err != nil || c.PublicURL != "https://patchbay.example.com" {
+		t.Errorf("got %q, %v", c.PublicURL, err)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	good, other := seal.GenerateKey().Expose(), seal.GenerateKey().Expose()
+	for _, test := range []struct {
+		name, current, previous string
+		wantErr                 string
+	}{
+		{"one key", good, "", ""},
+		{"with a previous one, and stray commas", good, "," + other + ", ", ""},
+		{"none", "", "", "INTEGRATION_ENCRYPTION_KEY is not set"},
+		{"short", "secretsecret", "", "INTEGRATION_ENCRYPTION_KEY: the encryption key is too weak: it has 12 bytes"},
+		{"monotonous", strings.Repeat("ab", 40), "", "INTEGRATION_ENCRYPTION_KEY: the encryption key is too weak: it has only"},
+		{"a weak previous one", good, other + ",weak", "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS: number 2: the encryption key is too weak"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c, err := Load([]string{"INTEGRATION_ENCRYPTION_KEY=" + test.current, "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS=" + test.previous})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ring, err := c.Keys()
+			if test.wantErr == "" {
+				if err != nil || !ring.Has(ring.CurrentID()) {
+					t.Fatalf("%v, %v", ring, err)
+				}
+				return
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), test.wantErr) {
+				t.Fatalf("error %v", err)
+			}
+			for _, secret := range []string{"secretsecret", "abab", "weak,", other} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error repeats a key: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestDocumented compares the struct with the two places that people read.
+func TestDocumented(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for field := range fields(reflect.TypeFor[Config]()) {
+		want = append(want, field.Tag.Get("env"))
+	}
+	slices.Sort(want)
+	for file, pattern := range map[string]string{
+		"../../docs/configuration.md": "(?m)^\\| `([A-Z_]+)` \\|",
+		"../../.env.example":          `(?m)^#([A-Z_]+)=`,
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			got = append(got, m[1])
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s lists other variables than the struct (-struct +file)\n%s", file, diff)
+		}
+	}
+}
+
+func fields(of reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range of.NumField() {
+			if !yield(of.Field(i)) {
+				return
+			}
+		}
+	}
+}
