@@ -1,0 +1,73 @@
+# What each target needs it makes or installs first. Go is always needed; Node.js for the web pages and browser tests.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+NODE := $(shell command -v npm 2>/dev/null)
+WEB_FILES := $(shell git ls-files -co --exclude-standard web 2>/dev/null | grep -v '_test.go$$')
+
+.PHONY: help run build web generate verify lint test test-setup bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Start everything: web pages, private PostgreSQL, key, server; prints the link to open
+	@if [ -z "$${DATABASE_URL:-}" ] && ! bin/patchbay postgres bindir >/dev/null 2>&1 && [ -n "$(NODE)" ]; then \
+		echo "This machine has no PostgreSQL: installing one for development"; \
+		npm ci --prefix tools/postgres --no-audit --no-fund --loglevel=error; \
+	fi
+	@exec bin/patchbay serve --generate-key
+
+build: web ## Build bin/patchbay, the web pages inside
+	@mkdir -p bin
+	go build -trimpath -ldflags '-X main.builtVersion=$(VERSION)' -o bin/patchbay .
+
+ifneq ($(NODE),)
+web: web/dist/graphiql/index.html ## Build the web pages, which go into the binary
+else
+web:
+	@echo "Node.js is missing: the web pages (GraphiQL, logos) are left out; the API works without them."
+endif
+
+web/dist/graphiql/index.html: $(WEB_FILES) web/node_modules/.package-lock.json
+	npm --prefix web run --silent build
+	@touch $@
+
+# Every folder of npm packages is installed from its own lock file.
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error
+	@touch $@
+
+generate: ## Write the generated code anew
+	go tool gqlgen generate
+
+verify: ## Prove that generated code, go.mod and the example operations are fresh
+	./scripts/verify
+
+lint: ## Look for mistakes in the code
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+ifneq ($(NODE),)
+	@$(MAKE) --no-print-directory web/node_modules/.package-lock.json
+	npm --prefix web run --silent typecheck
+endif
+
+test: test-setup ## Run every test, with the race detector; installs what they need
+	PATCHBAY_E2E_REQUIRED=$(if $(NODE),1,) go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 12m ./...
+
+test-setup: web
+	@./scripts/test-setup
+ifneq ($(NODE),)
+	@$(MAKE) --no-print-directory e2e/node_modules/.package-lock.json
+endif
+
+bench: ## Measure against a floor in the same run
+	go test -run '^$$' -bench . -benchtime 3s ./bench
+
+clean: ## Remove what was built; data and keys in .patchbay stay
+	rm -rf bin web/node_modules e2e/node_modules tools/postgres/node_modules
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
