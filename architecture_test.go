@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rules say what each package of ours may import directly, of ours and of the drivers that only one package should
+// know. A package without a rule fails: new ones are given their place in the house here, and in docs/architecture.md.
+var rules = map[string][]string{
+	"patchbay": {
+		"graph", "internal/auth", "internal/config", "internal/connect", "internal/embedpg", "internal/httpd",
+		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/seal", "internal/store", "web",
+	},
+	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/store"},
+	"graph/generated":           {"graph/model", "graph/scalar", "internal/integration"},
+	"graph/model":               {"internal/integration"},
+	"graph/scalar":              {"internal/integration"},
+	"internal/auth":             {"internal/integration", "internal/seal", "internal/store"},
+	"internal/config":           {"internal/seal"},
+	"internal/connect":          {"internal/integration", "internal/provider", "internal/seal", "internal/store"},
+	"internal/embedpg":          {"pgx"},
+	"internal/httpd":            {"internal/auth"},
+	"internal/integration":      {},
+	"internal/provider":         {"internal/integration", "internal/seal"},
+	"internal/provider/builtin": {"internal/provider", "internal/provider/clickup", "internal/provider/github", "internal/provider/jira", "internal/provider/linear"},
+	"internal/provider/clickup": {"internal/provider"},
+	"internal/provider/github":  {"internal/provider"},
+	"internal/provider/jira":    {"internal/provider"},
+	"internal/provider/linear":  {"internal/provider"},
+	"internal/seal":             {},
+	"internal/store":            {"internal/integration", "internal/seal", "migrations", "pgx"},
+	"internal/store/storetest":  {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},
+	"migrations":                {},
+	"web":                       {},
+	"bench":                     {},
+	"e2e":                       {},
+}
+
+func TestImportsFollowTheArchitecture(t *testing.T) {
+	t.Parallel()
+	for path, imports := range imports(t) {
+		name := strings.TrimPrefix(path, "patchbay/")
+		allowed, known := rules[name]
+		if !known {
+			t.Errorf("package %s has no rule: say in architecture_test.go what it may import", name)
+			continue
+		}
+		for _, i := range imports {
+			short, ours := strings.CutPrefix(i, "patchbay/")
+			if strings.HasPrefix(i, "github.com/jackc/pgx") {
+				short, ours = "pgx", true
+			}
+			if ours && !slices.Contains(allowed, short) {
+				t.Errorf("%s imports %s, which its rule does not allow", name, short)
+			}
+		}
+	}
+}
+
+func TestVocabularyNeedsNothing(t *testing.T) {
+	t.Parallel()
+	for _, i := range imports(t)["patchbay/internal/integration"] {
+		if strings.Contains(i, ".") && i != "github.com/google/uuid" {
+			t.Errorf("internal/integration imports %s: it may use the standard library and google/uuid only", i)
+		}
+	}
+}
+
+// imports maps each package of ours to what its files, tests aside, import.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		all[fields[0]] = fields[1:]
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found only %d packages", len(all))
+	}
+	return all
+}
