@@ -30,6 +30,11 @@ func (p *place) private() bool { return p.stateDir != "" }
 
 func (a *app) place() (*place, error) {
 	p := &place{app: a}
+	for variable, url := range map[string]seal.Secret{"DATABASE_URL": a.config.DatabaseURL, "PATCHBAY_MIGRATE_DATABASE_URL": a.config.MigrateDatabaseURL} {
+		if err := store.CheckURL(url); err != nil {
+			return nil, fmt.Errorf("%s: %w", variable, err)
+		}
+	}
 	if !a.config.DatabaseURL.IsZero() {
 		return p, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -13,6 +14,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"patchbay/internal/seal"
 	"patchbay/internal/store/storetest"
@@ -45,7 +51,7 @@ func startServer(t testing.TB, db *storetest.Database, env ...string) *server {
 	}, env...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"serve"}, s.env, s.out, s.log) }()
+	go func() { ended <- run(ctx, []string{"serve", "--generate-key"}, s.env, s.out, s.log) }()
 	s.end = sync.OnceValue(func() error {
 		cancel()
 		select {
@@ -213,6 +219,150 @@ func (s *server) project(t testing.TB, key, org string) string {
 		map[string]any{"org": org}).text(t, "createProject", "id")
 }
 
+// send sends any request to a path of the server.
+func (s *server) send(t testing.TB, method, path, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultTransport.RoundTrip(req) // follows no redirect
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(b)
+}
+
+// client is somebody who works on one project with one key.
+type client struct {
+	*server
+	db      *storetest.Database
+	key     string
+	org     string
+	project string
+}
+
+// newClient starts a server on a database of its own, with a project and an administrator's key.
+func newClient(t testing.TB, env ...string) *client {
+	t.Helper()
+	c := &client{db: storetest.New(t), org: "acme"}
+	c.server = startServer(t, c.db, env...)
+	c.key = c.server.key(t, c.org, "admin")
+	c.project = c.server.project(t, c.key, c.org)
+	return c
+}
+
+// as is the same client with another key.
+func (c *client) as(key string) *client {
+	other := *c
+	other.key = key
+	return &other
+}
+
+// try sends an operation that may declare $org and $p, the client's organisation and project, and further variables.
+func (c *client) try(t testing.TB, query string, variables ...map[string]any) answer {
+	t.Helper()
+	all := map[string]any{"org": c.org, "p": c.project}
+	for _, v := range variables {
+		maps.Copy(all, v)
+	}
+	return c.ask(t, c.key, query, all)
+}
+
+// do is try for an operation that has to succeed.
+func (c *client) do(t testing.TB, query string, variables ...map[string]any) answer {
+	t.Helper()
+	a := c.try(t, query, variables...)
+	if len(a.Errors) > 0 {
+		t.Fatalf("%s\nanswered %s", query, a.raw)
+	}
+	return a
+}
+
+// create makes an integration of the client's project; input holds what CreateIntegrationInput asks for beside it.
+func (c *client) create(t testing.TB, input map[string]any) answer {
+	t.Helper()
+	all := map[string]any{"orgId": c.org, "projectId": c.project}
+	maps.Copy(all, input)
+	return c.try(t, `mutation($i: CreateIntegrationInput!) { createIntegration(input: $i) { `+integrationFields+` } }`, map[string]any{"i": all})
+}
+
+// update changes an integration of the client's project.
+func (c *client) update(t testing.TB, name string, input map[string]any) answer {
+	t.Helper()
+	return c.try(t, `mutation($org: ID!, $p: UUID!, $name: String!, $i: UpdateIntegrationInput!) {
+		updateIntegration(orgId: $org, projectId: $p, name: $name, input: $i) { `+integrationFields+` } }`,
+		map[string]any{"name": name, "i": input})
+}
+
+// integrationFields are all of an integration's scalars but the times.
+const integrationFields = `id name displayName description enabled orgId projectId logoUrl createdBy revision settings
+	configuredSecrets hasConfiguration provider { name } syncState { integrationId projectId status }`
+
+// want compares what came with what should have come.
+func want(t testing.TB, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// wantErrors compares an answer's error codes, and the fields behind them.
+func (a answer) wantErrors(t testing.TB, codes ...string) {
+	t.Helper()
+	if diff := cmp.Diff(codes, a.codes()); diff != "" {
+		t.Errorf("-want +got:\n%s\nin %s", diff, a.raw)
+	}
+}
+
+// rows runs a statement as the superuser and returns the first column of its rows, as text.
+func rows(t testing.TB, db *storetest.Database, statement string, args ...any) []string {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	found, err := conn.Query(ctx, statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return list
+}
+
+// contents is every row of Patchbay's tables as text, by table, without the time that a key was used last.
+func contents(t testing.TB, db *storetest.Database) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for _, table := range rows(t, db, `SELECT tablename::text FROM pg_tables WHERE schemaname = 'kb' ORDER BY 1`) {
+		all[table] = rows(t, db, `SELECT (to_jsonb(t) - 'last_used_at')::text FROM kb.`+table+` t ORDER BY 1`)
+	}
+	return all
+}
+
+// eventually waits for what takes an unknown, but bounded time.
+func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}
+
 // output is a buffer that a server writes while a test reads.
 type output struct {
 	mu sync.Mutex
@@ -229,4 +379,20 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// schema reads schema.graphqls, or a file beside it.
+func schema(t testing.TB) *ast.Schema { return schemaFrom(t, "schema.graphqls") }
+
+func schemaFrom(t testing.TB, file string) *ast.Schema {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: file, Input: string(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -17,7 +17,9 @@ const (
 	uniqueViolation     = "23505"
 	foreignKeyViolation = "23503"
 	invalidCharacter    = "22021" // also a NUL in a text
+	untranslatable      = "22P05" // a NUL in JSON
 	undefinedTable      = "42P01"
+	undefinedColumn     = "42703"
 	invalidSchema       = "3F000"
 	undefinedFunction   = "42883"
 	insufficientRights  = "42501"
@@ -50,7 +52,7 @@ func translate(err error) error {
 		if known, ok := constraints[pg.ConstraintName]; ok {
 			return known
 		}
-	case invalidCharacter:
+	case invalidCharacter, untranslatable:
 		return integration.Invalid("", "text must be valid UTF-8 without NUL characters")
 	case externalRoutine, invalidParam:
 		return integration.Unreadable("the stored secrets do not open: they are damaged, or were copied from another row; give every secret setting anew")
@@ -80,13 +82,16 @@ func withoutDSN(err error) error {
 	}
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {
-		return errors.New("the database's connection string cannot be read")
+		return errors.New("it cannot be read: expected postgres://user:password@host:port/database, or key=value pairs")
 	}
 	return err
 }
 
 // isRefused reports whether the database's own privileges refused the statement.
-func isRefused(err error) bool {
+func isRefused(err error) bool { return hasCode(err, insufficientRights) }
+
+// hasCode reports whether err is PostgreSQL's error of that SQLSTATE.
+func hasCode(err error, code string) bool {
 	var db *databaseError
-	return errors.As(err, &db) && db.code == insufficientRights
+	return errors.As(err, &db) && db.code == code
 }

@@ -5,7 +5,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -46,11 +45,20 @@ type DB struct {
 	catalogue *integration.Catalogue
 }
 
+// CheckURL reports whether a connection string can be read; an empty one can. The error does not repeat it.
+func CheckURL(url seal.Secret) error {
+	if url.IsZero() {
+		return nil
+	}
+	_, err := pgxpool.ParseConfig(url.Expose())
+	return withoutDSN(err)
+}
+
 // Open connects as the serving role. It fails where the role could step over row-level security.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	cfg, err := pgxpool.ParseConfig(o.URL.Expose())
 	if err != nil {
-		return nil, errors.New("the database's connection string cannot be read") // pgx's own error repeats it
+		return nil, withoutDSN(err)
 	}
 	if !strings.Contains(o.URL.Expose(), "pool_max_conns") {
 		cfg.MaxConns = defaultMaxConns
