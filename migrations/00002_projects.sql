@@ -1,5 +1,5 @@
 -- kb.projects. A host product may own this table already: then it is left as it is, without a policy of ours, and needs
--- no more than id uuid and org_id. Reads name the organisation themselves for that reason.
+-- no more than id uuid, unique, and org_id. Reads name the organisation themselves for that reason.
 
 -- +goose Up
 
@@ -12,6 +12,12 @@ BEGIN
           AND (a.attname = 'id' AND a.atttypid = 'uuid'::regtype
             OR a.attname = 'org_id' AND a.atttypid IN ('text'::regtype, 'varchar'::regtype))) < 2 THEN
       RAISE EXCEPTION 'the table kb.projects that exists already needs the columns id uuid and org_id varchar or text';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = 'kb.projects'::regclass AND a.attname = 'id' AND i.indnkeyatts = 1
+          AND i.indisunique AND i.indimmediate AND i.indpred IS NULL) THEN
+      RAISE EXCEPTION 'the table kb.projects that exists already needs a primary key or unique constraint on its column id, not deferrable';
     END IF;
     RETURN;
   END IF;

@@ -87,6 +87,12 @@ func withoutDSN(err error) error {
 	return err
 }
 
+// cannotBecome is the error of a connection that could not take its role. It wraps nothing: no statement that a request
+// sent was refused.
+func cannotBecome(role string, err error) error {
+	return fmt.Errorf("become the role %s: %v; run `patchbay migrate up` with the owner's login first", role, err)
+}
+
 // isRefused reports whether the database's own privileges refused the statement.
 func isRefused(err error) bool { return hasCode(err, insufficientRights) }
 

@@ -60,7 +60,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 	page := newPage[*integration.PublicIntegration](args)
 	after := ""
 	if args.After != nil {
-		keys, err := integration.DecodeCursor("after", integrationList, *args.After, 1)
+		keys, err := afterKeys(integrationList, *args.After, 1)
 		if err != nil {
 			return page.Page, err
 		}

@@ -133,8 +133,10 @@ func (m *Migrator) asOwner(ctx context.Context, fn func(*goose.Provider) error) 
 	cfg := m.pool.Config()
 	cfg.MaxConns = 1
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "SET ROLE "+ownerRole)
-		return err
+		if _, err := c.Exec(ctx, "SET ROLE "+ownerRole); err != nil {
+			return cannotBecome(ownerRole, err)
+		}
+		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -24,7 +24,7 @@ func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integ
 	var afterName *string
 	var afterID *uuid.UUID
 	if args.After != nil {
-		keys, err := integration.DecodeCursor("after", projectList, *args.After, 2)
+		keys, err := afterKeys(projectList, *args.After, 2)
 		if err != nil {
 			return integration.Page[*integration.Project]{}, err
 		}
@@ -77,7 +77,7 @@ func (t *Tenant) CreateProject(ctx context.Context, id uuid.UUID, name string) (
 			id, t.scope.Org, name, time.Now(),
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&p.CreatedAt) })
 	})
-	if isRefused(err) {
+	if isRefused(err) || hasCode(err, undefinedColumn) { // a host's table may lack the name
 		return nil, integration.Forbidden("projects are made by the product that this server is part of, or this key is limited to some projects")
 	}
 	return &p, err

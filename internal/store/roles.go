@@ -45,25 +45,31 @@ type requirement struct {
 func prepareRoles(ctx context.Context, conn *pgx.Conn, setRole bool) error {
 	var login, db string
 	var version int
-	var crypto bool
+	var available bool
+	var cryptoSchema *string
 	err := conn.QueryRow(ctx, `
 		SELECT
 			quote_ident(current_user),
 			quote_ident(current_database()),
 			current_setting('server_version_num')::int / 10000,
-			EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgcrypto')`,
-	).Scan(&login, &db, &version, &crypto)
+			EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgcrypto'),
+			(SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pgcrypto')`,
+	).Scan(&login, &db, &version, &available, &cryptoSchema)
 	if err != nil {
 		return fmt.Errorf("look at the database: %w", translate(err))
 	}
 	if version < 15 {
 		return fmt.Errorf("the database is PostgreSQL %d, and Patchbay needs 15 or later", version)
 	}
-	if !crypto {
+	if !available {
 		return errors.New("the database server lacks the extension pgcrypto: install PostgreSQL's contrib package on it")
 	}
 
-	for _, r := range requirements(login, db, version, setRole) {
+	required := requirements(login, db, version, setRole)
+	if cryptoSchema != nil && *cryptoSchema != "kb" {
+		required = append(required, onSchema(*cryptoSchema, ownerRole, "USAGE"), onSchema(*cryptoSchema, serveRole, "USAGE"))
+	}
+	for _, r := range required {
 		ok, err := holds(ctx, conn, r)
 		if err != nil {
 			return err
@@ -77,7 +83,7 @@ func prepareRoles(ctx context.Context, conn *pgx.Conn, setRole bool) error {
 	}
 	// What could not be done shows only now: one statement may have made another needless.
 	var missing []string
-	for _, r := range requirements(login, db, version, setRole) {
+	for _, r := range required {
 		ok, err := holds(ctx, conn, r)
 		if err != nil {
 			return err
@@ -110,13 +116,7 @@ func requirements(login, db string, version int, setRole bool) []requirement {
 			fmt.Sprintf(`GRANT %s TO %s%s;`, role, login, options),
 		}
 	}
-	// The two are true where the role has the privilege already, or its object does not exist yet.
-	onSchema := func(role, privilege string) string {
-		return fmt.Sprintf(`
-			SELECT coalesce(bool_and(has_schema_privilege(r.oid, n.oid, '%s')), NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'kb'))
-			FROM pg_namespace n, pg_roles r
-			WHERE n.nspname = 'kb' AND r.rolname = '%s'`, privilege, role)
-	}
+	// True where the role has the privilege already, or there is no table yet.
 	onProjects := func(role, privilege string) string {
 		return fmt.Sprintf(`
 			SELECT coalesce(bool_and(has_table_privilege(r.oid, c.oid, '%s')), true)
@@ -139,15 +139,27 @@ func requirements(login, db string, version int, setRole bool) []requirement {
 		},
 		requirement{
 			`SELECT to_regnamespace('kb') IS NOT NULL`,
-			`CREATE SCHEMA kb AUTHORIZATION ` + ownerRole + `;`,
+			// The GRANT runs as the schema's owner, whose rights the login need not inherit.
+			`CREATE SCHEMA kb AUTHORIZATION ` + ownerRole + ` GRANT USAGE ON SCHEMA kb TO ` + serveRole + `;`,
 		},
 		// A host product may own the schema and the table of projects.
-		requirement{onSchema(ownerRole, "CREATE"), `GRANT CREATE ON SCHEMA kb TO ` + ownerRole + `;`},
-		requirement{onSchema(ownerRole, "USAGE"), `GRANT USAGE ON SCHEMA kb TO ` + ownerRole + `;`},
-		requirement{onSchema(serveRole, "USAGE"), `GRANT USAGE ON SCHEMA kb TO ` + serveRole + `;`},
+		onSchema("kb", ownerRole, "CREATE"),
+		onSchema("kb", ownerRole, "USAGE"),
+		onSchema("kb", serveRole, "USAGE"),
 		requirement{onProjects(ownerRole, "REFERENCES"), `GRANT REFERENCES ON kb.projects TO ` + ownerRole + `;`},
 		requirement{onProjects(serveRole, "SELECT"), `GRANT SELECT ON kb.projects TO ` + serveRole + `;`},
 	)
+}
+
+// onSchema requires that a role has a privilege on a schema, once there is that schema. schema is a quoted identifier.
+func onSchema(schema, role, privilege string) requirement {
+	return requirement{
+		fmt.Sprintf(`
+			SELECT coalesce(bool_and(has_schema_privilege(r.oid, n.oid, '%s')), NOT EXISTS (SELECT FROM pg_namespace WHERE quote_ident(nspname) = $q$%s$q$))
+			FROM pg_namespace n, pg_roles r
+			WHERE quote_ident(n.nspname) = $q$%s$q$ AND r.rolname = '%s'`, privilege, schema, schema, role),
+		fmt.Sprintf(`GRANT %s ON SCHEMA %s TO %s;`, privilege, schema, role),
+	}
 }
 
 func holds(ctx context.Context, conn *pgx.Conn, r requirement) (bool, error) {
@@ -158,11 +170,12 @@ func holds(ctx context.Context, conn *pgx.Conn, r requirement) (bool, error) {
 	return ok, nil
 }
 
-// apply runs the statement. That the login may not, or that another database's migration ran it first, is no error here;
-// the check that follows decides. A catalogue row that another one is changing just now is tried again.
+// apply runs the statement. That the login may not, that an earlier one failed, or that another database's migration was
+// first, is no error here; the check that follows decides. A catalogue row that another one is changing just now is tried again.
 func apply(ctx context.Context, conn *pgx.Conn, statement string) error {
 	const (
 		duplicateObject  = "42710"
+		undefinedObject  = "42704" // a role that the login could not make
 		duplicateSchema  = "42P06"
 		concurrentUpdate = "XX000" // "tuple concurrently updated"
 	)
@@ -173,7 +186,7 @@ func apply(ctx context.Context, conn *pgx.Conn, statement string) error {
 			return translate(err)
 		}
 		switch pg.Code {
-		case duplicateObject, duplicateSchema, uniqueViolation, insufficientRights:
+		case duplicateObject, undefinedObject, duplicateSchema, uniqueViolation, insufficientRights:
 			return nil
 		case concurrentUpdate:
 			if try < 20 {

@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if !o.OwnLogin {
 		cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 			if _, err := c.Exec(ctx, "SET ROLE "+serveRole); err != nil {
-				return fmt.Errorf("become the role %s: %w; run `patchbay migrate up` with the owner's login first", serveRole, err)
+				return cannotBecome(serveRole, err)
 			}
 			return nil
 		}

@@ -5,6 +5,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -22,75 +23,78 @@ import (
 	"patchbay/internal/store"
 )
 
-// cluster is the server that this process's tests use.
-var cluster struct {
+// shared is the server that most of this process's tests use.
+var shared struct {
+	Cluster
 	once     sync.Once
 	err      error
-	url      string // of the database postgres, as superuser
 	template string // name of the migrated database
 	postgres *embedpg.Server
 	dir      string
 }
 
-var databases atomic.Int64
+// names makes databases and logins distinct.
+var names atomic.Int64
 
 // Run runs a package's tests and ends the PostgreSQL that they started: call it from TestMain, and exit with what it returns.
 func Run(m *testing.M) int {
 	code := m.Run()
-	if cluster.postgres != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := cluster.postgres.Stop(ctx); err != nil {
+	if shared.postgres != nil {
+		if err := stop(shared.postgres, shared.dir); err != nil {
 			fmt.Fprintln(os.Stderr, "end the tests' PostgreSQL:", err)
 			code = max(code, 1)
 		}
-		_ = os.RemoveAll(cluster.dir)
 	}
 	return code
 }
 
 func start() {
 	ctx := context.Background()
-	cluster.url = os.Getenv("PATCHBAY_TEST_DATABASE_URL")
-	if cluster.url == "" {
-		if cluster.err = startPrivate(ctx); cluster.err != nil {
+	shared.url = os.Getenv("PATCHBAY_TEST_DATABASE_URL")
+	if shared.url == "" {
+		if shared.postgres, shared.dir, shared.err = startPrivate(ctx); shared.err != nil {
 			return
 		}
+		shared.url = shared.postgres.URL()
 	}
-	cluster.template = fmt.Sprintf("patchbay_template_%d", os.Getpid())
-	if cluster.err = execute(ctx, cluster.url, "CREATE DATABASE "+cluster.template); cluster.err != nil {
+	shared.template = fmt.Sprintf("patchbay_template_%d", os.Getpid())
+	if shared.err = execute(ctx, shared.url, "CREATE DATABASE "+shared.template); shared.err != nil {
 		return
 	}
-	m, err := store.OpenMigrator(ctx, seal.NewSecret(withDatabase(cluster.url, cluster.template)), false)
+	m, err := store.OpenMigrator(ctx, seal.NewSecret(withDatabase(shared.url, shared.template)), false)
 	if err != nil {
-		cluster.err = err
+		shared.err = err
 		return
 	}
 	defer m.Close()
-	_, cluster.err = m.Up(ctx)
+	_, shared.err = m.Up(ctx)
 }
 
-func startPrivate(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "patchbay-test-*")
+// startPrivate starts a PostgreSQL in a new folder, which is removed again where that fails.
+func startPrivate(ctx context.Context) (s *embedpg.Server, dir string, err error) {
+	dir, err = os.MkdirTemp("", "patchbay-test-*")
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	cluster.dir = dir
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's account must get in
-		return err
+	if err = os.Chmod(dir, 0o755); err == nil { // PostgreSQL's account must get in
+		s, err = embedpg.Start(ctx, embedpg.Options{
+			StateDir:    filepath.Join(dir, "state"),
+			BinDir:      os.Getenv("PG_BINDIR"),
+			BundledDirs: bundledDirs(),
+			// The data are gone after the tests anyway.
+			Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"},
+		})
 	}
-	cluster.postgres, err = embedpg.Start(ctx, embedpg.Options{
-		StateDir:    filepath.Join(dir, "state"),
-		BinDir:      os.Getenv("PG_BINDIR"),
-		BundledDirs: bundledDirs(),
-		// The data are gone after the tests anyway.
-		Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"},
-	})
 	if err != nil {
-		return err
+		_ = os.RemoveAll(dir)
 	}
-	cluster.url = cluster.postgres.URL()
-	return nil
+	return s, dir, err
+}
+
+func stop(s *embedpg.Server, dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(s.Stop(ctx), os.RemoveAll(dir))
 }
 
 // bundledDirs looks for tools/postgres in the folders above the package under test.
@@ -104,45 +108,109 @@ func bundledDirs() []string {
 
 // LogFile is the log of the tests' private PostgreSQL, or "" with another server.
 func LogFile() string {
-	if cluster.postgres == nil {
+	if shared.postgres == nil {
 		return ""
 	}
-	return cluster.postgres.LogFile()
+	return shared.postgres.LogFile()
+}
+
+// BinDir is the folder of the private PostgreSQL's programs, or "" with another server.
+func BinDir() string {
+	if shared.postgres == nil {
+		return ""
+	}
+	return shared.postgres.BinDir()
+}
+
+// Cluster is a PostgreSQL server.
+type Cluster struct {
+	url string // of one database, as superuser
+}
+
+// NewCluster starts a PostgreSQL for one test alone: roles belong to a whole cluster, and this one has none of ours. The
+// test is skipped where no PostgreSQL is installed.
+func NewCluster(t testing.TB) *Cluster {
+	t.Helper()
+	s, dir, err := startPrivate(context.Background())
+	if errors.Is(err, embedpg.ErrNoBinaries) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("start a PostgreSQL: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := stop(s, dir); err != nil {
+			t.Errorf("end the test's PostgreSQL: %v", err)
+		}
+	})
+	return &Cluster{url: s.URL()}
 }
 
 // Database is one test's own database.
 type Database struct {
 	// URL is the connection string of a superuser, who is bound by no row-level security.
 	URL string
+	// Name is the database's.
+	Name string
 }
 
 // Empty makes a database that nothing was migrated in. It is dropped when the test ends.
-func Empty(t testing.TB) *Database { return create(t, "") }
+func Empty(t testing.TB) *Database {
+	t.Helper()
+	return sharedCluster(t).Empty(t)
+}
 
 // New makes a migrated database. It is dropped when the test ends.
-func New(t testing.TB) *Database { return create(t, "TEMPLATE") }
-
-func create(t testing.TB, from string) *Database {
+func New(t testing.TB) *Database {
 	t.Helper()
-	cluster.once.Do(start)
-	if cluster.err != nil {
-		t.Fatalf("start the tests' PostgreSQL: %v", cluster.err)
+	return sharedCluster(t).create(t, " TEMPLATE "+shared.template)
+}
+
+// Login makes a login of the tests' cluster with these options of CREATE ROLE. It is dropped when the test ends: make it
+// before the databases that it is to own.
+func Login(t testing.TB, options string) (user, password string) {
+	t.Helper()
+	return sharedCluster(t).Login(t, options)
+}
+
+func sharedCluster(t testing.TB) *Cluster {
+	t.Helper()
+	shared.once.Do(start)
+	if shared.err != nil {
+		t.Fatalf("start the tests' PostgreSQL: %v", shared.err)
 	}
-	name := fmt.Sprintf("patchbay_test_%d_%d", os.Getpid(), databases.Add(1))
-	statement := "CREATE DATABASE " + name
-	if from != "" {
-		statement += " TEMPLATE " + cluster.template
+	return &shared.Cluster
+}
+
+// Empty is like the function Empty.
+func (c *Cluster) Empty(t testing.TB) *Database {
+	t.Helper()
+	return c.create(t, "")
+}
+
+// Login is like the function Login.
+func (c *Cluster) Login(t testing.TB, options string) (user, password string) {
+	t.Helper()
+	user, password = fmt.Sprintf("patchbay_login_%d_%d", os.Getpid(), names.Add(1)), "a password of tests"
+	c.Exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s' %s", user, password, options))
+	t.Cleanup(func() { c.Exec(t, "DROP ROLE "+user) })
+	return user, password
+}
+
+// Exec runs a statement as superuser, outside every test's database.
+func (c *Cluster) Exec(t testing.TB, statement string) {
+	t.Helper()
+	if err := execute(context.Background(), c.url, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
 	}
-	ctx := context.Background()
-	if err := execute(ctx, cluster.url, statement); err != nil {
-		t.Fatalf("make a database: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := execute(ctx, cluster.url, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("drop the test's database: %v", err)
-		}
-	})
-	return &Database{URL: withDatabase(cluster.url, name)}
+}
+
+func (c *Cluster) create(t testing.TB, options string) *Database {
+	t.Helper()
+	name := fmt.Sprintf("patchbay_test_%d_%d", os.Getpid(), names.Add(1))
+	c.Exec(t, "CREATE DATABASE "+name+options)
+	t.Cleanup(func() { c.Exec(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return &Database{URL: withDatabase(c.url, name), Name: name}
 }
 
 // Open connects as requests do.
@@ -174,7 +242,7 @@ func (d *Database) As(user, password string) string {
 	}
 	u, err := url.Parse(d.URL)
 	if err != nil {
-		panic(err) // it was made by withDatabase
+		panic("the URL of a test's database cannot be read") // it was made by withDatabase
 	}
 	u.User = url.UserPassword(user, password)
 	return u.String()

@@ -1,0 +1,288 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// trip is one message to the server: a batch, or a statement alone.
+type trip struct {
+	batch bool
+	sql   []string
+	args  [][]any
+}
+
+// tracer notes what is sent.
+type tracer struct {
+	mu    sync.Mutex
+	trips []trip
+}
+
+func (tr *tracer) add(t trip) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.trips = append(tr.trips, t)
+}
+
+// take returns what was sent since the last call.
+func (tr *tracer) take() []trip {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	sent := tr.trips
+	tr.trips = nil
+	return sent
+}
+
+func (tr *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	tr.add(trip{sql: []string{data.SQL}, args: [][]any{data.Args}})
+	return ctx
+}
+
+func (tr *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (tr *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	t := trip{batch: true}
+	for _, q := range data.Batch.QueuedQueries {
+		t.sql, t.args = append(t.sql, q.SQL), append(t.args, q.Arguments)
+	}
+	tr.add(t)
+	return ctx
+}
+
+func (tr *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (tr *tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+
+func (tr *tracer) TracePrepareStart(ctx context.Context, _ *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+	tr.add(trip{sql: []string{"PREPARE " + data.SQL}, args: [][]any{nil}})
+	return ctx
+}
+
+func (tr *tracer) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
+
+func TestAListIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	tr := &tracer{}
+	w := newWorkspace(t, tr)
+	for i := range 50 {
+		createIntegration(t, w.tenant, newIntegration(w.project, fmt.Sprintf("name-%02d", i)))
+	}
+	tr.take()
+	page, err := w.tenant.Integrations(ctx, w.project, integration.Filter{}, integration.PageArgs{First: 200, CountTotal: true}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Items) != 50 || page.Total != 50 {
+		t.Errorf("%d of %d", len(page.Items), page.Total)
+	}
+	for _, item := range page.Items {
+		if i := item.Node; i.SyncState == nil || i.SyncState.IntegrationID != i.ID || i.SyncState.Status != integration.SyncPending || !i.HasConfiguration {
+			t.Fatalf("%s: %+v", i.Name, i)
+		}
+	}
+	sent := tr.take()
+	if len(sent) != 1 || !sent[0].batch || len(sent[0].sql) > 3 || sent[0].sql[0] != store.SetScope {
+		t.Errorf("sent %+v", sent)
+	}
+	for _, sql := range sent[0].sql {
+		if strings.Contains(sql, "seal(") || strings.Contains(sql, "i.settings") || strings.Contains(sql, "webhook_secret") {
+			t.Errorf("a list touches the sealed columns: %s", sql)
+		}
+	}
+}
+
+// calls has a call of each method of a Tenant.
+func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant) error {
+	return map[string]func(context.Context, *store.Tenant) error{
+		"APIKeys":      func(ctx context.Context, t *store.Tenant) error { _, err := t.APIKeys(ctx); return err },
+		"CheckProject": func(ctx context.Context, t *store.Tenant) error { return t.CheckProject(ctx, project) },
+		"CreateAPIKey": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CreateAPIKey(ctx, newKey(nil))
+			return err
+		},
+		"CreateIntegration": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CreateIntegration(ctx, ring(), newIntegration(project, "n"+uuid.NewString()), true)
+			return err
+		},
+		"CreateProject": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CreateProject(ctx, uuid.New(), "Another")
+			return err
+		},
+		"DeleteIntegration": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.DeleteIntegration(ctx, project, "none")
+			return err
+		},
+		"InTx": func(ctx context.Context, t *store.Tenant) error {
+			err := t.InTx(ctx, func(tx *store.Tenant) error { return tx.CheckProject(ctx, project) })
+			if err != nil && strings.Contains(err.Error(), "InTx inside InTx") {
+				return nil
+			}
+			return err
+		},
+		"Integration": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.Integration(ctx, project, "clickup", true)
+			return err
+		},
+		"IntegrationByID": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.IntegrationByID(ctx, id, true)
+			return err
+		},
+		"IntegrationVersion": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.IntegrationVersion(ctx, project, "clickup")
+			return err
+		},
+		"Integrations": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 1, CountTotal: true}, true)
+			return err
+		},
+		"ProjectIntegrations": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ProjectIntegrations(ctx, project, true)
+			return err
+		},
+		"Projects": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.Projects(ctx, integration.PageArgs{First: 1, CountTotal: true})
+			return err
+		},
+		"RevokeAPIKey": func(ctx context.Context, t *store.Tenant) error {
+			if _, err := t.RevokeAPIKey(ctx, id); !integration.IsKind(err, integration.KindNotFound) {
+				return fmt.Errorf("an unknown key: %w", err)
+			}
+			return nil
+		},
+		"SyncStates": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SyncStates(ctx, project, ptr(integration.SyncPending))
+			return err
+		},
+		"UpdateIntegration": func(ctx context.Context, t *store.Tenant) error {
+			_, err := update(t, ring(), project, "clickup", store.IntegrationUpdate{Enabled: ptr(true)})
+			return err
+		},
+	}
+}
+
+func TestEveryStatementHasAScope(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	tr := &tracer{}
+	w := newWorkspace(t, tr)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	all := calls(w.project, id)
+	for i := range reflect.TypeFor[*store.Tenant]().NumMethod() {
+		name := reflect.TypeFor[*store.Tenant]().Method(i).Name
+		call, ok := all[name]
+		if !ok {
+			t.Errorf("calls has no call of %s", name)
+			continue
+		}
+		tr.take()
+		if err := call(ctx, w.tenant); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := scoped(t, name, tr.take()); n == 0 {
+			t.Errorf("%s sent nothing", name)
+		}
+		if err := w.tenant.InTx(ctx, func(tx *store.Tenant) error { return call(ctx, tx) }); err != nil {
+			t.Errorf("%s in a transaction: %v", name, err)
+		}
+		scoped(t, name+" in a transaction", tr.take())
+		undo := errors.New("undo")
+		if err := w.tenant.InTx(ctx, func(*store.Tenant) error { return undo }); err != undo {
+			t.Errorf("a failed transaction: %v", err)
+		}
+		scoped(t, "a failed transaction", tr.take())
+	}
+}
+
+// scoped sees that each statement was sent in a batch or transaction that begins with the scope. It returns how many
+// were sent besides.
+func scoped(t *testing.T, name string, sent []trip) (statements int) {
+	t.Helper()
+	scope := func(tr trip) bool {
+		return tr.sql[0] == store.SetScope && slices.Equal(tr.args[0], []any{org, ""})
+	}
+	inTx, set := false, false
+	for _, tr := range sent {
+		switch first := strings.ToLower(tr.sql[0]); {
+		case strings.HasPrefix(first, "begin"):
+			inTx, set = true, false
+		case first == "commit" || first == "rollback":
+			inTx = false
+		case inTx && !set:
+			if set = scope(tr); !set {
+				t.Errorf("%s: the transaction begins with %q", name, tr.sql[0])
+			}
+		case inTx:
+			statements += len(tr.sql)
+		case tr.batch && scope(tr):
+			statements += len(tr.sql) - 1
+		case strings.HasPrefix(first, "set role"): // of a new connection
+		default:
+			t.Errorf("%s: sent without a scope: %q", name, tr.sql)
+		}
+	}
+	if inTx {
+		t.Errorf("%s: the transaction was left open", name)
+	}
+	return statements
+}
+
+// The list must find its page by the unique index, with row-level security and with many rows.
+func TestListUsesItsIndex(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	tr := &tracer{}
+	w := newWorkspace(t, tr)
+	execute(t, w.root, `
+		INSERT INTO kb.projects (id, org_id, name)
+		SELECT gen_random_uuid(), 'org-' || chr(97 + n % 4), 'Project ' || n FROM generate_series(1, 199) n`)
+	execute(t, w.root, `
+		INSERT INTO kb.integrations (name, provider, display_name, org_id, project_id)
+		SELECT 'name-' || n, 'clickup', 'Name', p.org_id, p.id FROM kb.projects p, generate_series(1, 100) n`)
+	execute(t, w.root, `
+		INSERT INTO kb.sync_states (integration_id, org_id, project_id) SELECT id, org_id, project_id FROM kb.integrations`)
+	execute(t, w.root, `ANALYZE`)
+	tr.take()
+	page, err := w.tenant.Integrations(ctx, w.project, integration.Filter{}, integration.PageArgs{First: 50}, true)
+	if err != nil || len(page.Items) != 50 {
+		t.Fatalf("%d items, %v", len(page.Items), err)
+	}
+	after := page.Items[49].Cursor
+	if _, err := w.tenant.Integrations(ctx, w.project, integration.Filter{Enabled: ptr(true), Search: ptr("name")}, integration.PageArgs{First: 50, After: &after}, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.tenant.ProjectIntegrations(ctx, w.project, true); err != nil {
+		t.Fatal(err)
+	}
+	serve := w.db.Connect(t, "", "")
+	execute(t, serve, "SET ROLE patchbay_serve")
+	for _, sent := range tr.take() {
+		last := len(sent.sql) - 1
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			tx, err := serve.Begin(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			execute(t, tx, store.SetScope, sent.args[0]...)
+			execute(t, tx, `SELECT set_config('plan_cache_mode', $1, true)`, mode)
+			plan := strings.Join(column[string](t, tx, "EXPLAIN (COSTS OFF) "+sent.sql[last], sent.args[last]...), "\n")
+			if !strings.Contains(plan, "integrations_project_id_name_key") || strings.Contains(plan, "Seq Scan on integrations") || strings.Contains(plan, "Seq Scan on sync_states") {
+				t.Errorf("%s with %v:\n%s", mode, sent.args[last], plan)
+			}
+			if err := tx.Rollback(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
