@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -45,11 +46,17 @@ type Keys struct {
 	// cache remembers keys that were found valid, by hash, so that most requests need no query. Keys that were not
 	// are not remembered: a flood of them would push the others out.
 	cache *expirable.LRU[[sha256.Size]byte, *store.AuthenticAPIKey]
+	// revoked remembers what this replica has just revoked, for look-ups that began before and end after.
+	revoked *expirable.LRU[uuid.UUID, struct{}]
 }
 
 // NewKeys makes the service over a database.
 func NewKeys(db *store.DB) *Keys {
-	return &Keys{db: db, cache: expirable.NewLRU[[sha256.Size]byte, *store.AuthenticAPIKey](cachedKeys, nil, RevocationDelay)}
+	return &Keys{
+		db:      db,
+		cache:   expirable.NewLRU[[sha256.Size]byte, *store.AuthenticAPIKey](cachedKeys, nil, RevocationDelay),
+		revoked: expirable.NewLRU[uuid.UUID, struct{}](cachedKeys, nil, time.Minute),
+	}
 }
 
 // Authenticate returns the principal of a key. It fails with Unauthenticated for one that is unknown, revoked or
@@ -71,6 +78,9 @@ func (k *Keys) Authenticate(ctx context.Context, key string) (integration.Princi
 		}
 		k.cache.Add(hash, found)
 	}
+	if k.revoked.Contains(found.ID) {
+		return integration.Principal{}, refused
+	}
 	if found.ExpiresAt != nil && !time.Now().Before(*found.ExpiresAt) {
 		return integration.Principal{}, refused
 	}
@@ -90,19 +100,24 @@ type NewKey struct {
 	ExpiresAt *time.Time  // nil means never
 }
 
+func (n *NewKey) check() error {
+	errs := []error{integration.CheckText("name", n.Name, maxKeyName)}
+	if !n.Role.Valid() {
+		errs = append(errs, integration.Invalid("role", "role must be VIEWER, EDITOR or ADMIN"))
+	}
+	if n.ExpiresAt != nil && !n.ExpiresAt.After(time.Now()) {
+		errs = append(errs, integration.Invalid("expiresAt", "expiresAt must be in the future"))
+	}
+	if n.Projects != nil && len(n.Projects) == 0 {
+		errs = append(errs, integration.Invalid("projectIds", "projectIds must name a project, or be left out for all of the organisation's"))
+	}
+	return errors.Join(errs...)
+}
+
 // Create makes a key in the principal's organisation and returns it with its text, which nobody can read again.
 func (k *Keys) Create(ctx context.Context, p integration.Principal, in NewKey) (*integration.APIKey, seal.Secret, error) {
-	if err := integration.CheckText("name", in.Name, maxKeyName); err != nil {
+	if err := in.check(); err != nil {
 		return nil, seal.Secret{}, err
-	}
-	if !in.Role.Valid() {
-		return nil, seal.Secret{}, integration.Invalid("role", "role must be viewer, editor or admin")
-	}
-	if in.ExpiresAt != nil && !in.ExpiresAt.After(time.Now()) {
-		return nil, seal.Secret{}, integration.Invalid("expiresAt", "expiresAt must be in the future")
-	}
-	if in.Projects != nil && len(in.Projects) == 0 {
-		return nil, seal.Secret{}, integration.Invalid("projectIds", "projectIds must name a project, or be left out for all of the organisation's")
 	}
 	if p.Projects != nil && in.Projects == nil {
 		return nil, seal.Secret{}, integration.Forbidden("this principal is limited to some projects: name projectIds among them")
@@ -128,6 +143,7 @@ func (k *Keys) Create(ctx context.Context, p integration.Principal, in NewKey) (
 func (k *Keys) Revoke(ctx context.Context, p integration.Principal, id uuid.UUID) (*integration.APIKey, error) {
 	key, err := k.db.Tenant(p.Scope()).RevokeAPIKey(ctx, id)
 	if err == nil {
+		k.revoked.Add(id, struct{}{})
 		for _, hash := range k.cache.Keys() {
 			if cached, ok := k.cache.Peek(hash); ok && cached.ID == id {
 				k.cache.Remove(hash)

@@ -47,17 +47,24 @@ func (s *Sessions) NewLink(p integration.Principal) (token string) {
 	return token
 }
 
-// redeem uses a link up.
-func (s *Sessions) redeem(token string) (integration.Principal, bool) {
+// redeem uses a link up. It returns false for one that is unknown, used or too old.
+func (s *Sessions) redeem(token string) (link, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, l := range s.links {
 		if subtle.ConstantTimeCompare([]byte(l.token), []byte(token)) == 1 {
 			s.links = append(s.links[:i], s.links[i+1:]...)
-			return l.principal, time.Now().Before(l.expires)
+			return l, time.Now().Before(l.expires)
 		}
 	}
-	return integration.Principal{}, false
+	return link{}, false
+}
+
+// restore makes a link that was redeemed in vain usable again.
+func (s *Sessions) restore(l link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links = append(s.links, l)
 }
 
 // SignIn answers GET /sign-in?token=…, where the printed link leads: it sets the session cookie and goes on to the
@@ -65,20 +72,21 @@ func (s *Sessions) redeem(token string) (integration.Principal, bool) {
 func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	p, ok := s.redeem(r.URL.Query().Get("token"))
+	l, ok := s.redeem(r.URL.Query().Get("token"))
 	if !ok {
 		http.Error(w, "This sign-in link has been used or is too old. Restart the server for a new one, or use an API key made by `patchbay apikey create`.", http.StatusForbidden)
 		return
 	}
 	now := time.Now()
 	expires := now.Add(SessionLifetime)
-	_, key, err := s.keys.Create(r.Context(), p, NewKey{
+	_, key, err := s.keys.Create(r.Context(), l.principal, NewKey{
 		Name:      fmt.Sprintf("Browser session of %s", now.UTC().Format("2006-01-02 15:04 UTC")),
-		Role:      p.Role,
-		Projects:  p.Projects,
+		Role:      l.principal.Role,
+		Projects:  l.principal.Projects,
 		ExpiresAt: &expires,
 	})
 	if err != nil {
+		s.restore(l)
 		slog.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
 		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
 		return

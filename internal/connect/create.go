@@ -72,18 +72,22 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 
 // DeleteIntegration removes an integration with all that hangs on it.
 func (s *Service) DeleteIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string) (uuid.UUID, error) {
+	if integration.CheckName("name", name) != nil {
+		return uuid.Nil, noIntegration()
+	}
 	id, err := s.db.Tenant(p.Scope()).DeleteIntegration(ctx, project, name)
 	if err != nil {
 		return uuid.Nil, err
 	}
 	if id == nil {
-		return uuid.Nil, noIntegration(name)
+		return uuid.Nil, noIntegration()
 	}
 	return *id, nil
 }
 
-func noIntegration(name string) error {
-	return integration.NotFound("the project has no integration of the name %q", name)
+// noIntegration does not repeat the name, which may be a secret in the wrong place.
+func noIntegration() error {
+	return integration.NotFound("no such integration")
 }
 
 // newWebhookSecret makes a secret of 32 random bytes, in hex.

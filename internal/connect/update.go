@@ -49,6 +49,9 @@ const maxRaces = 50
 // UpdateIntegration merges a patch into an integration. Without IfRevision an update that loses a race is applied to
 // what the winner left. An empty patch changes nothing, not even the revision.
 func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string, patch IntegrationPatch, withState bool) (*integration.PublicIntegration, error) {
+	if integration.CheckName("name", name) != nil {
+		return nil, noIntegration()
+	}
 	tenant := s.db.Tenant(p.Scope())
 	for range maxRaces {
 		version, err := tenant.IntegrationVersion(ctx, project, name)
@@ -56,7 +59,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 			return nil, err
 		}
 		if version == nil {
-			return nil, noIntegration(name)
+			return nil, noIntegration()
 		}
 		update, err := s.update(version.Provider, patch)
 		if err != nil {
@@ -68,7 +71,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 		if patch.empty() {
 			current, err := tenant.IntegrationByID(ctx, version.ID, withState)
 			if err == nil && current == nil {
-				err = noIntegration(name)
+				err = noIntegration()
 			}
 			return current, err
 		}
@@ -82,9 +85,6 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 
 // update checks a patch against what a provider takes.
 func (s *Service) update(providerName string, patch IntegrationPatch) (store.IntegrationUpdate, error) {
-	if err := patch.checkNulls(); err != nil {
-		return store.IntegrationUpdate{}, err
-	}
 	u := store.IntegrationUpdate{Description: patch.Description, LogoURL: patch.LogoURL}
 	var description, logoURL *string
 	if patch.DisplayName != nil {
@@ -101,13 +101,13 @@ func (s *Service) update(providerName string, patch IntegrationPatch) (store.Int
 	if patch.LogoURL != nil {
 		logoURL = *patch.LogoURL
 	}
-	err := checkTexts(u.DisplayName, description, logoURL)
+	err := errors.Join(patch.checkNulls(), checkTexts(u.DisplayName, description, logoURL))
 	if patch.Settings != nil && len(*patch.Settings) > 0 {
 		change, wrong := s.providers.Change(providerName, *patch.Settings)
 		err = errors.Join(err, wrong)
 		u.PublicSettings, u.Secrets, u.Removed = change.Public, change.Secrets, change.Removed
 	}
-	if patch.WebhookSecret != nil {
+	if patch.WebhookSecret != nil && *patch.WebhookSecret != nil {
 		err = errors.Join(err, checkWebhookSecret(*patch.WebhookSecret))
 		secret := seal.NewSecret(string(**patch.WebhookSecret))
 		u.WebhookSecret = &secret

@@ -91,7 +91,7 @@ func (s *Server) initdb(ctx context.Context, bin Binaries, dataDir, password str
 	if err := w.Close(); err != nil {
 		return err
 	}
-	args := []string{"-D", work, "-U", superuser, "-E", "UTF8", "--locale=C", "--data-checksums",
+	args := []string{"-D", work, "-U", superuser, "-E", "UTF8", "--locale=C", "--lc-ctype=" + characterType(ctx), "--data-checksums",
 		"--auth=scram-sha-256", "--pwfile=/dev/fd/3", "--no-instructions"}
 	if s.opts.Settings["fsync"] == "off" {
 		args = append(args, "--no-sync")
@@ -113,6 +113,20 @@ func (s *Server) initdb(ctx context.Context, bin Binaries, dataDir, password str
 		return fmt.Errorf("initdb: %w%s", c.err, indent(out.Bytes()))
 	}
 	return os.Rename(work, dataDir)
+}
+
+// characterType is the locale that knows capitals beyond ASCII, where the system has it: searches ignore case by it. The
+// order of texts stays that of locale C, which no upgrade of the system changes.
+func characterType(ctx context.Context) string {
+	installed, err := exec.CommandContext(ctx, "locale", "-a").Output()
+	if err == nil {
+		for name := range strings.FieldsSeq(string(installed)) {
+			if strings.EqualFold(strings.ReplaceAll(name, "-", ""), "C.utf8") {
+				return name
+			}
+		}
+	}
+	return "C"
 }
 
 // boot starts postgres and returns when the database is there. A server that a killed owner left behind may hold

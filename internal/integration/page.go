@@ -3,6 +3,8 @@ package integration
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
+	"strings"
 )
 
 // MaxFirst is the largest page that a list gives.
@@ -63,7 +65,8 @@ func DecodeCursor(field, list, cursor string, n int) ([]string, error) {
 			_ = json.Unmarshal(b, &keys) // what does not parse has the wrong length
 		}
 	}
-	if len(keys) != n+1 || keys[0] != list || EncodeCursor(list, keys[1:]...) != cursor {
+	hasNUL := func(key string) bool { return strings.ContainsRune(key, 0) } // PostgreSQL refuses it
+	if len(keys) != n+1 || keys[0] != list || slices.ContainsFunc(keys, hasNUL) || EncodeCursor(list, keys[1:]...) != cursor {
 		return nil, Invalid(field, "%s is not a cursor of this list: give a cursor as an earlier page returned it", field)
 	}
 	return keys[1:], nil

@@ -37,7 +37,7 @@ func (t *Tenant) scanIntegration(withState bool) func(pgx.Row) (*integration.Pub
 		var provider string
 		var state syncStateRow
 		targets := []any{
-			&i.ID, &i.Name, &provider, &i.DisplayName, &i.Description, &i.Enabled, &i.OrgID, &i.ProjectID,
+			scanID(&i.ID), &i.Name, &provider, &i.DisplayName, &i.Description, &i.Enabled, &i.OrgID, scanID(&i.ProjectID),
 			&i.LogoURL, &i.CreatedAt, &i.UpdatedAt, &i.CreatedBy, &i.Revision, &i.Settings, &i.ConfiguredSecrets,
 		}
 		if withState {
@@ -47,7 +47,10 @@ func (t *Tenant) scanIntegration(withState bool) func(pgx.Row) (*integration.Pub
 			return nil, err
 		}
 		if withState {
-			i.SyncState = state.value()
+			var err error
+			if i.SyncState, err = state.value(); err != nil {
+				return nil, err
+			}
 		}
 		i.Provider = t.db.catalogue.ProviderOrUnknown(provider)
 		i.HasConfiguration = t.db.catalogue.Provider(provider) != nil && len(i.Provider.Missing(i.Settings, i.ConfiguredSecrets)) == 0
@@ -60,7 +63,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 	page := newPage[*integration.PublicIntegration](args)
 	after := ""
 	if args.After != nil {
-		keys, err := afterKeys(integrationList, *args.After, 1)
+		keys, err := integration.DecodeCursor("after", integrationList, *args.After, 1)
 		if err != nil {
 			return page.Page, err
 		}

@@ -1,9 +1,6 @@
 package store
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
@@ -17,15 +14,6 @@ type page[T any] struct {
 
 func newPage[T any](args integration.PageArgs) *page[T] {
 	return &page[T]{Page: integration.Page[T]{HasPrevious: args.After != nil}, first: args.First}
-}
-
-// afterKeys returns the n sort keys of a cursor of the list. PostgreSQL's text has no NUL, so a cursor with one is none of ours.
-func afterKeys(list, cursor string, n int) ([]string, error) {
-	keys, err := integration.DecodeCursor("after", list, cursor, n)
-	if err == nil && slices.ContainsFunc(keys, func(key string) bool { return strings.ContainsRune(key, 0) }) {
-		err = integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
-	}
-	return keys, err
 }
 
 // collect reads rows with scan, which returns each row's node and cursor; the row too many only says that there is more.

@@ -24,7 +24,7 @@ func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integ
 	var afterName *string
 	var afterID *uuid.UUID
 	if args.After != nil {
-		keys, err := afterKeys(projectList, *args.After, 2)
+		keys, err := integration.DecodeCursor("after", projectList, *args.After, 2)
 		if err != nil {
 			return integration.Page[*integration.Project]{}, err
 		}

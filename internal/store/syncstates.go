@@ -3,6 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
@@ -18,30 +21,34 @@ const syncStateColumns = `
 
 // syncStateRow scans syncStateColumns.
 type syncStateRow struct {
-	state      integration.SyncState
-	lastSynced map[string]string
-	mappings   map[integration.SyncMappingKind]map[string]string
-	schedule   integration.SyncSchedule
+	state                integration.SyncState
+	lastSynced, mappings []byte // JSON
+	schedule             integration.SyncSchedule
 }
 
 func (r *syncStateRow) targets() []any {
 	s := &r.state
 	return []any{
-		&s.ID, &s.IntegrationID, &s.ProjectID, &s.Status, &s.LastSyncAt, &s.LastSuccessfulSync, &s.Error,
+		scanID(&s.ID), scanID(&s.IntegrationID), scanID(&s.ProjectID), &s.Status, &s.LastSyncAt, &s.LastSuccessfulSync, &s.Error,
 		&s.TotalSynced, &s.WorkspaceID, &s.WorkspaceName, &r.lastSynced, &s.Selection, &r.mappings,
 		&r.schedule.EveryMinutes, &r.schedule.Cron, &r.schedule.TimeZone, &s.ConsecutiveFailures, &s.NextSyncAt, &s.CreatedAt, &s.UpdatedAt,
 	}
 }
 
-func (r *syncStateRow) value() *integration.SyncState {
+func (r *syncStateRow) value() (*integration.SyncState, error) {
 	s := r.state
-	s.LastSynced = make([]integration.SyncCursor, 0, len(r.lastSynced))
-	for kind, id := range r.lastSynced {
+	var lastSynced map[string]string
+	var mappings map[integration.SyncMappingKind]map[string]string
+	if err := errors.Join(decodeObject(r.lastSynced, &lastSynced), decodeObject(r.mappings, &mappings)); err != nil {
+		return nil, fmt.Errorf("sync state %s: %w", s.ID, err)
+	}
+	s.LastSynced = make([]integration.SyncCursor, 0, len(lastSynced))
+	for kind, id := range lastSynced {
 		s.LastSynced = append(s.LastSynced, integration.SyncCursor{Kind: kind, ExternalID: id})
 	}
 	slices.SortFunc(s.LastSynced, func(a, b integration.SyncCursor) int { return cmp.Compare(a.Kind, b.Kind) })
 	s.Mappings = []integration.SyncMapping{}
-	for kind, targets := range r.mappings {
+	for kind, targets := range mappings {
 		for id, target := range targets {
 			s.Mappings = append(s.Mappings, integration.SyncMapping{Kind: kind, ExternalID: id, Target: target})
 		}
@@ -52,8 +59,19 @@ func (r *syncStateRow) value() *integration.SyncState {
 	if r.schedule.EveryMinutes != nil || r.schedule.Cron != nil {
 		s.Schedule = &r.schedule
 	}
-	return &s
+	return &s, nil
 }
+
+// decodeObject decodes a JSON object into a map. Most are empty, and lists have many: those are not decoded.
+func decodeObject[M ~map[K]V, K comparable, V any](text []byte, into *M) error {
+	if string(text) == "{}" {
+		return nil
+	}
+	return json.Unmarshal(text, into)
+}
+
+// scanID is the target to scan an id into. pgx would read a *uuid.UUID by its sql.Scanner, through text.
+func scanID(id *uuid.UUID) *[16]byte { return (*[16]byte)(id) }
 
 // SyncStates lists the sync state of every integration of a project, or of those in one status, sorted by the
 // integrations' names.
@@ -76,8 +94,10 @@ func (t *Tenant) SyncStates(ctx context.Context, project uuid.UUID, status *inte
 		).Query(func(rows pgx.Rows) (err error) {
 			states, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.SyncState, error) {
 				var r syncStateRow
-				err := row.Scan(r.targets()...)
-				return r.value(), err
+				if err := row.Scan(r.targets()...); err != nil {
+					return nil, err
+				}
+				return r.value()
 			})
 			return err
 		})

@@ -1,0 +1,142 @@
+package httpd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"patchbay/internal/auth"
+)
+
+// server is the router around an API that does what the test says.
+type server struct {
+	http.Handler
+	health *Health
+	log    bytes.Buffer
+}
+
+func newServer(api http.HandlerFunc) *server {
+	s := &server{health: &Health{Ping: func(context.Context) error { return nil }}}
+	s.Handler = New(Parts{
+		GraphQL:  api,
+		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
+		Sessions: auth.NewSessions(nil, false),
+		Health:   s.health,
+		Log:      slog.New(LogHandler{slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})}),
+	})
+	return s
+}
+
+func (s *server) send(method, target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func (s *server) lines(t *testing.T) (lines []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(s.log.String()) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, entry)
+	}
+	return lines
+}
+
+func want(t testing.TB, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	s := newServer(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("api")) })
+	for target, answer := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/graphql":           {200, "api"},
+		"/healthz":           {200, "ok\n"},
+		"/readyz":            {200, "ready\n"},
+		"/graphiql":          {200, "page /graphiql"},
+		"/graphiql/x.js":     {200, "page /graphiql/x.js"},
+		"/logos/clickup.svg": {200, "page /logos/clickup.svg"},
+		"/nothing":           {404, "404 page not found\n"},
+		"/graphql/nothing":   {404, "404 page not found\n"},
+	} {
+		w := s.send("GET", target)
+		want(t, w.Code, answer.status)
+		want(t, w.Body.String(), answer.body)
+		want(t, w.Header().Get("X-Content-Type-Options"), "nosniff")
+	}
+	want(t, s.send("GET", "/").Header().Get("Location"), "/graphiql")
+	for _, target := range []string{"/healthz", "/readyz", "/sign-in"} {
+		want(t, s.send("POST", target).Code, http.StatusMethodNotAllowed)
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	s := newServer(nil)
+	s.health.Ping = func(context.Context) error { return errors.New("connection refused") }
+	w := s.send("GET", "/readyz")
+	want(t, w.Code, http.StatusServiceUnavailable)
+	want(t, w.Body.String(), "the database does not answer\n")
+	want(t, s.send("GET", "/healthz").Code, 200) // a restart would not help
+
+	s.health.Ping = func(context.Context) error { return nil }
+	s.health.Drain()
+	w = s.send("GET", "/readyz")
+	want(t, w.Code, http.StatusServiceUnavailable)
+	want(t, w.Body.String(), "ending\n")
+	want(t, s.send("GET", "/healthz").Code, 200)
+}
+
+// The access log has a line for each request, without what may hold a secret: query string, headers, body.
+func TestTheAccessLog(t *testing.T) {
+	s := newServer(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		_, _ = w.Write([]byte("12345"))
+	})
+	w := s.send("GET", "/graphql?query=SECRET", "Authorization", "Bearer SECRET", "Cookie", "a=SECRET", "X-Request-Id", "request-0001", "User-Agent", "SECRET", "Referer", "SECRET")
+	want(t, w.Header().Get("X-Request-Id"), "request-0001")
+	lines := s.lines(t)
+	want(t, len(lines), 1)
+	delete(lines[0], "time")
+	delete(lines[0], "duration")
+	want(t, lines[0], map[string]any{"level": "INFO", "msg": "request", "method": "GET", "path": "/graphql", "status": 418.0, "bytes": 5.0,
+		"remote": "192.0.2.1:1234", "request_id": "request-0001"})
+
+	s.log.Reset()
+	s.send("GET", "/healthz")
+	want(t, s.lines(t)[0]["level"], any("DEBUG")) // every few seconds, of no interest
+}
+
+// A panic ends its request only, and its value, which may quote anything, is not logged.
+func TestAPanicIsAnswered(t *testing.T) {
+	s := newServer(func(http.ResponseWriter, *http.Request) { panic("SECRET") })
+	w := s.send("POST", "/graphql", "X-Request-Id", "request-0001")
+	want(t, w.Code, http.StatusInternalServerError)
+	want(t, w.Body.String(), "internal error\n")
+	lines := s.lines(t)
+	want(t, len(lines), 2)
+	want(t, [...]any{lines[0]["level"], lines[0]["panic"], lines[0]["request_id"]}, [...]any{"ERROR", "string", "request-0001"})
+	want(t, lines[1]["status"], any(500.0))
+	if strings.Contains(s.log.String(), "SECRET") {
+		t.Errorf("the log holds the panic's value: %s", s.log.String())
+	}
+}
