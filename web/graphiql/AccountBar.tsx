@@ -69,7 +69,7 @@ export function AccountBar({ session }: { session: Session }) {
 
 function hint(apiKey: string | null, status: Status): string {
   if (apiKey === null) return "pb_…";
-  return status.state === "key-refused" ? "paste another one" : "in use until you leave";
+  return status.state === "key-refused" ? "paste another one" : "in use";
 }
 
 function Who({ status }: { status: Status }) {

@@ -41,7 +41,10 @@ export function App() {
   const fetcher = useMemo<Fetcher>(
     () => (operation, options) => {
       if (operation.operationName !== "IntrospectionQuery") ran.current = true;
-      return send(operation, apiKey, options?.headers) as ReturnType<Fetcher>;
+      // A thrown error would be shown with its stack.
+      return send(operation, apiKey, options?.headers).catch((error: Error) => ({
+        errors: [{ message: error.message }],
+      })) as ReturnType<Fetcher>;
     },
     [apiKey],
   );

@@ -1,0 +1,213 @@
+// What the scenarios share: a browser whose every complaint counts, and checks that Go reads line by line.
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+export const base = process.env.PATCHBAY_URL;
+export const timeout = 20_000;
+
+const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+/** Runs one check and prints how it went: it fails by throwing. */
+export async function check(name, act) {
+  try {
+    const result = await act();
+    print({ check: name, ok: true });
+    return result;
+  } catch (error) {
+    print({ check: name, ok: false, detail: error instanceof Error ? error.message : String(error) });
+    throw new Failed();
+  }
+}
+
+/** What check has reported already. */
+class Failed extends Error {}
+
+export function assert(condition, detail) {
+  if (!condition) throw new Error(typeof detail === "string" ? detail : JSON.stringify(detail));
+}
+
+export function equal(got, want, what) {
+  assert(JSON.stringify(got) === JSON.stringify(want), `${what} is ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
+}
+
+/** Has the test around this script do something, and returns its answer. */
+export async function ask(name, value = null) {
+  print({ ask: name, value });
+  const lines = createInterface({ input: process.stdin });
+  for await (const line of lines) {
+    lines.close();
+    return JSON.parse(line);
+  }
+  throw new Error(`no answer to ${name}`);
+}
+
+/** Runs a scenario in a browser of its own. */
+export async function scenario(act) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      // Nothing but the server can be reached.
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ],
+  });
+  try {
+    await act(browser);
+  } catch (error) {
+    if (!(error instanceof Failed)) print({ check: "runs to its end", ok: false, detail: error.stack ?? String(error) });
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+/**
+ * Opens a fresh profile with one page. Its complaints are what a person would find in the developer tools: warnings and
+ * errors, refusals by the content security policy, exceptions and requests to elsewhere.
+ */
+export async function visit(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  context.setDefaultTimeout(timeout);
+  const complaints = [];
+  const requests = [];
+  const heard = (message) => {
+    if (["warning", "error", "assert"].includes(message.type())) {
+      complaints.push(`console ${message.type()}: ${message.text()} (${message.location().url})`);
+    }
+  };
+  context.on("console", heard);
+  context.on("weberror", (error) => complaints.push(`exception: ${error.error().stack ?? error.error()}`));
+  context.on("request", (request) => {
+    const url = new URL(request.url());
+    requests.push(url);
+    if (url.protocol !== "data:" && url.origin !== base) complaints.push(`request to elsewhere: ${url.origin}`);
+  });
+  await context.exposeBinding("reportViolation", (_, text) => complaints.push(`content security policy: ${text}`));
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      window.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`);
+    });
+  });
+  const page = await context.newPage();
+  page.on("worker", (worker) => worker.on("console", heard));
+  return { context, page, complaints, requests };
+}
+
+/** Fails if the page complained of anything but what is expected. */
+export function quiet({ complaints }, ...expected) {
+  const rest = complaints.filter((complaint) => !expected.some((pattern) => pattern.test(complaint)));
+  equal(rest, [], "what the developer tools show");
+}
+
+/** Waits until the bar on top says who one is, or why not. */
+export async function status(page, pattern) {
+  const bar = page.locator(".account").getByRole("status");
+  await bar.filter({ hasText: pattern }).waitFor();
+  return bar.innerText();
+}
+
+/** Opens GraphiQL by the printed link. */
+export async function signIn(page) {
+  await page.goto(process.env.SIGN_IN_LINK);
+  await status(page, /Signed in as/);
+  await ready(page);
+}
+
+/** Waits until GraphiQL has its editors. */
+export async function ready(page) {
+  await page.locator(".graphiql-query-editor .view-lines").waitFor();
+}
+
+export async function openTab(page, name) {
+  await page.locator(`.graphiql-tab-button[title="${name}"]`).click();
+  await page.locator(".graphiql-query-editor").getByText(name).first().waitFor();
+  // GraphiQL reads the operation's name a tenth of a second later; people are slower than that.
+  await page.waitForTimeout(300);
+}
+
+function answerTo(page, operation) {
+  return page.waitForResponse(
+    (response) => response.url() === `${base}/graphql` && response.request().postDataJSON()?.operationName === operation,
+  );
+}
+
+/** Runs the open tab and returns what the server answered, once the page shows it. */
+export async function run(page, name) {
+  const answered = answerTo(page, name);
+  await page.getByRole("button", { name: /^Execute query/ }).click();
+  const answer = await (await answered).json();
+  await page.locator(".graphiql-response .view-lines").getByText(answer.errors ? '"errors"' : '"data"').waitFor();
+  return answer;
+}
+
+/** Sends an operation as a program would. */
+export async function send(query, variables, key) {
+  const response = await fetch(`${base}/graphql`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${key}` },
+    body: JSON.stringify({ query, variables }),
+  });
+  return response.json();
+}
+
+export async function paste(page, key) {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Use" }).click();
+}
+
+/** Pastes a good key, and waits until GraphiQL has started anew with the examples filled in for it. */
+export async function signInWith(page, key, role) {
+  const [text] = await Promise.all([status(page, role), answerTo(page, "FirstProject"), paste(page, key)]);
+  await page.waitForTimeout(300);
+  await ready(page);
+  return text;
+}
+
+/** Waits for the bar's complaint about what was pasted. */
+export async function complaint(page, text) {
+  await page.locator(".account").getByRole("alert").getByText(text).waitFor();
+}
+
+export async function forget(page) {
+  await page.getByRole("button", { name: "Forget" }).click();
+}
+
+/** Changes the open tab's variables, by way of the clipboard. */
+export async function setVariables(page, change) {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.locator(".graphiql-editor-tool .graphiql-editor:visible .view-lines").click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Control+C");
+  const variables = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  change(variables);
+  await page.evaluate((text) => navigator.clipboard.writeText(text), JSON.stringify(variables, null, 2));
+  await page.keyboard.press("Control+V");
+  await page.waitForTimeout(300); // as in openTab
+}
+
+/** Fails if the browser keeps one of these texts where it outlives the page, or where scripts can read it. */
+export async function keepsNoSecret(page, secrets) {
+  const kept = await page.evaluate(async () => ({
+    local: { ...localStorage },
+    session: { ...sessionStorage },
+    databases: await indexedDB.databases(),
+    caches: await caches.keys(),
+    cookie: document.cookie,
+    address: location.href,
+    name: window.name,
+    state: history.state,
+  }));
+  equal([kept.databases, kept.caches, kept.cookie], [[], [], ""], "IndexedDB, caches and document.cookie");
+  const text = JSON.stringify(kept);
+  for (const secret of secrets) {
+    assert(secret?.length > 10, "the secret to look for is missing");
+    assert(!text.includes(secret), "a secret is stored");
+  }
+  assert(!/pb_[a-z2-7]{52}/.test(text), "an API key is stored");
+}

@@ -1,0 +1,40 @@
+// GraphiQL's editors under the content security policy: workers complete and check, and nothing leaves the origin.
+import { assert, base, check, quiet, scenario, keepsNoSecret, signIn, visit } from "./browser.mjs";
+
+await scenario(async (browser) => {
+  const visitor = await visit(browser);
+  const { page, context, requests } = visitor;
+  await check("the link signs in", () => signIn(page));
+
+  await check("fields are completed", async () => {
+    await page.getByRole("button", { name: "New tab" }).click();
+    await page.locator(".graphiql-query-editor .view-lines").click();
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type("query Mine { vie");
+    await page.keyboard.press("Control+Space");
+    await page.locator(".suggest-widget.visible").getByText("viewer").first().waitFor();
+    await page.keyboard.press("Enter");
+    await page.locator(".graphiql-query-editor .view-lines").getByText("viewer").waitFor();
+  });
+  await check("mistakes are underlined", async () => {
+    await page.locator(".graphiql-query-editor .squiggly-error").first().waitFor();
+  });
+  await check("both languages' workers run", async () => {
+    const names = page.workers().map((worker) => new URL(worker.url()).pathname);
+    for (const language of ["graphql", "json"]) {
+      assert(names.some((name) => name.includes(`/${language}.worker`)), names);
+    }
+  });
+  await check("the documentation opens", async () => {
+    await page.getByRole("button", { name: /Documentation Explorer/ }).click();
+    await page.locator(".graphiql-plugin").getByText("Query").first().waitFor();
+  });
+  await check("pages and workers carry the policy", async () => {
+    for (const path of ["/graphiql", ...requests.map((url) => url.pathname).filter((path) => path.includes(".worker"))]) {
+      const policy = (await fetch(base + path, { method: "HEAD" })).headers.get("content-security-policy") ?? "";
+      assert(policy.includes("default-src 'none'") && policy.includes("script-src 'self';"), `${path}: ${policy}`);
+    }
+  });
+  await check("the browser stores no secret", async () => keepsNoSecret(page, (await context.cookies()).map(({ value }) => value)));
+  await check("the developer tools show nothing", () => quiet(visitor));
+});

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// tempDir is these tests' folder.
+var tempDir string
+
+var theBinary struct {
+	once sync.Once
+	path string
+}
+
+// binary builds the program once.
+func binary(t *testing.T) string {
+	t.Helper()
+	theBinary.once.Do(func() { theBinary.path = build(t, "patchbay") })
+	if theBinary.path == "" {
+		t.Fatal("the program does not build")
+	}
+	return theBinary.path
+}
+
+// build builds the program, with the race detector where these tests have it.
+func build(t *testing.T, name string, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(tempDir, name)
+	args := append([]string{"build", "-o", path}, flags...)
+	if withRace() {
+		args = append(args, "-race")
+	}
+	command := exec.Command("go", append(args, "patchbay")...)
+	command.Dir = ".."
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return path
+}
+
+func withRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return false
+	}
+	for _, setting := range info.Settings {
+		if setting.Key == "-race" {
+			return setting.Value == "true"
+		}
+	}
+	return false
+}
+
+// server is the program with a private database of its own.
+type server struct {
+	URL     string
+	link    string   // signs a browser in, once
+	secrets []string // that the log must not hold
+	log     *output
+
+	binary, stateDir, addr string
+	command                *exec.Cmd
+	ended                  chan error
+}
+
+// start starts a server as its users do, on a free port. It ends with the test.
+func start(t *testing.T, binary string) *server {
+	t.Helper()
+	dir, err := os.MkdirTemp(tempDir, "state-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's account must get in
+		t.Fatal(err)
+	}
+	s := &server{log: &output{}, binary: binary, stateDir: dir, addr: "127.0.0.1:0"}
+	t.Cleanup(func() { s.stop(t) })
+	s.start(t)
+	return s
+}
+
+// welcome is what `patchbay serve` prints.
+var welcome = regexp.MustCompile(`(?s)Patchbay listens on (http://\S+)\n.*Open (http://\S+/sign-in\?token=(\S+))\n`)
+
+// start starts the server, or starts it again at its address.
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	out := &output{}
+	s.command = s.program("serve", "--generate-key")
+	s.command.Stdout, s.command.Stderr = out, s.log
+	if err := s.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	command, ended := s.command, make(chan error, 1)
+	s.ended = ended
+	go func() { ended <- command.Wait() }()
+
+	deadline := time.After(60 * time.Second)
+	for {
+		if m := welcome.FindStringSubmatch(out.String()); m != nil {
+			s.URL, s.link = m[1], m[2]
+			s.secrets = append(s.secrets, m[3])
+			s.addr = strings.TrimPrefix(s.URL, "http://")
+			return
+		}
+		select {
+		case err := <-ended:
+			s.command = nil
+			t.Fatalf("the server ended instead of serving: %v\n%s", err, s.log)
+		case <-deadline:
+			t.Fatalf("the server does not serve\n%s", s.log)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the server as Ctrl-C does, and checks that nothing of it is left. It may be called again.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	if s.command == nil {
+		return
+	}
+	command := s.command
+	s.command = nil
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Errorf("interrupt the server: %v", err)
+	}
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			t.Errorf("the server ended with %v\n%s", err, s.log)
+		}
+	case <-time.After(30 * time.Second):
+		_ = command.Process.Signal(syscall.SIGQUIT) // prints where it hangs
+		<-s.ended
+		t.Errorf("the server did not end within 30 s\n%s", s.log)
+	}
+	if left := s.processes(t); len(left) > 0 {
+		t.Errorf("processes are left: %q", left)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.stateDir, "*", "postmaster.pid")); len(left) > 0 {
+		t.Errorf("PostgreSQL has not ended cleanly: %s is left", left)
+	}
+}
+
+// processes are the command lines of what works in the state folder, or names it. Linux only.
+func (s *server) processes(t *testing.T) []string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, process := range all {
+		line, _ := os.ReadFile(filepath.Join(process, "cmdline")) // it may just have ended
+		cwd, _ := os.Readlink(filepath.Join(process, "cwd"))
+		if strings.HasPrefix(cwd, s.stateDir) || bytes.Contains(line, []byte(s.stateDir)) {
+			list = append(list, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return list
+}
+
+// key makes an API key of the organisation that the link signs in to. role is viewer, editor or admin.
+func (s *server) key(t *testing.T, role string) string {
+	t.Helper()
+	command := s.program("apikey", "create", "--org", "local", "--role", role, "--name", "e2e "+role)
+	var problems bytes.Buffer
+	command.Stderr = &problems
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, &problems)
+	}
+	key := strings.TrimSuffix(string(out), "\n")
+	s.secrets = append(s.secrets, key)
+	return key
+}
+
+// program is the binary in the repository's folder, with nothing in its environment but what it needs.
+func (s *server) program(args ...string) *exec.Cmd {
+	command := exec.Command(s.binary, args...)
+	command.Dir = ".."
+	command.Env = []string{"PATCHBAY_STATE_DIR=" + s.stateDir, "PATCHBAY_ADDR=" + s.addr, "PATCHBAY_LOG_LEVEL=debug"}
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BINDIR", "GORACE", "GOCOVERDIR"} {
+		if value, ok := os.LookupEnv(name); ok {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
+	return command
+}
+
+// output is a buffer that a process writes while a test reads.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
