@@ -250,15 +250,66 @@ type client struct {
 	project string
 }
 
-// newClient starts a server on a database of its own, with a project and an administrator's key.
-func newClient(t testing.TB, env ...string) *client {
+// newClient has a project and an administrator's key on an empty database with a server. Stretching the encryption key
+// makes starting one expensive, so a server goes from test to test; who breaks the database or reads the log needs
+// newClientAlone.
+func newClient(t testing.TB) *client {
 	t.Helper()
-	c := &client{db: storetest.New(t), org: "acme"}
-	c.server = startServer(t, c.db, env...)
-	c.key = c.server.key(t, c.org, "admin")
-	c.project = c.server.project(t, c.key, c.org)
+	c := takeIdle()
+	if c == nil {
+		c = &client{db: storetest.New(lasting{t})}
+		c.server = startServer(lasting{t}, c.db)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			rows(t, c.db, `TRUNCATE kb.projects, kb.api_keys CASCADE`)
+			idle.Lock()
+			defer idle.Unlock()
+			idle.list = append(idle.list, &client{db: c.db, server: c.server})
+		}
+	})
+	c.moveIn(t)
 	return c
 }
+
+// newClientAlone is newClient with a server that no other test uses, and variables for it.
+func newClientAlone(t testing.TB, env ...string) *client {
+	t.Helper()
+	c := &client{db: storetest.New(t)}
+	c.server = startServer(t, c.db, env...)
+	c.moveIn(t)
+	return c
+}
+
+func (c *client) moveIn(t testing.TB) {
+	t.Helper()
+	c.org = "acme"
+	c.key = c.server.key(t, c.org, "admin")
+	c.project = c.server.project(t, c.key, c.org)
+}
+
+// idle are servers, each with its empty database, that no test uses at present.
+var idle struct {
+	sync.Mutex
+	list []*client
+}
+
+func takeIdle() *client {
+	idle.Lock()
+	defer idle.Unlock()
+	n := len(idle.list)
+	if n == 0 {
+		return nil
+	}
+	c := idle.list[n-1]
+	idle.list = idle.list[:n-1]
+	return c
+}
+
+// lasting is a test whose servers and databases outlast it: they end with the process and its PostgreSQL.
+type lasting struct{ testing.TB }
+
+func (lasting) Cleanup(func()) {}
 
 // as is the same client with another key.
 func (c *client) as(key string) *client {

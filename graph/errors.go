@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -38,7 +39,7 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		if errors.As(err, &located) {
 			path = located.Path
 			if located.Err == nil {
-				return located // gqlgen's own: a query that does not parse, validate or fit the limits
+				return withoutValues(located) // gqlgen's own: a query that does not parse, validate or fit the limits
 			}
 			cause = located.Err
 		}
@@ -72,6 +73,31 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		return shown
 	}
 	return present
+}
+
+// quotes are the messages of gqlgen and its parser that repeat what the client wrote, which may be a secret in the
+// wrong place, and what remains of them. The location tells the client where to look.
+var quotes = []struct {
+	message *regexp.Regexp
+	rest    string
+}{
+	{regexp.MustCompile(`(?s)^(Unexpected \S+|Expected .*, found \S+) ".*$`), "$1"},
+	{regexp.MustCompile(`(?s)^(Invalid character escape sequence).*$`), "$1"},
+	{regexp.MustCompile(`(?s)^(.* cannot represent .* value): .*$`), "$1"},
+	{regexp.MustCompile(`(?s)^(Expected value of type "[^"]*"), found .*$`), "$1"},
+	{regexp.MustCompile(`(?s)^Value ".*" does not exist in ("[^"]*" enum).*$`), "The value does not exist in $1"},
+	{regexp.MustCompile(`(?s)^.* is not a valid (\w+)$`), "not a valid $1"},
+	{regexp.MustCompile(`(?s)^operation .* not found$`), "the query has no operation of that name"},
+}
+
+func withoutValues(err *gqlerror.Error) *gqlerror.Error {
+	for _, q := range quotes {
+		if q.message.MatchString(err.Message) {
+			err.Message = q.message.ReplaceAllString(err.Message, q.rest)
+			break
+		}
+	}
+	return err
 }
 
 // argument splits the path of an argument that could not be read: gqlgen reports one as the field's path with the

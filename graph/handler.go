@@ -8,6 +8,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/core"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"patchbay/graph/generated"
 )
@@ -32,10 +34,25 @@ func NewHandler(r *Resolver, o Options) http.Handler {
 	srv.AddTransport(overHTTP{})
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
 	srv.SetParserTokenLimit(maxTokens)
-	srv.SetDisableSuggestion(true) // the schema is for the signed-in
+	srv.SetDisableSuggestion(true)
+	srv.SetValidationRulesFn(withoutSuggestions)
 	srv.SetErrorPresenter(presenter(o.Log, o.RequestID))
 	srv.SetRecoverFunc(recovered(o.Log))
 	srv.Use(&limits{})
 	srv.AroundRootFields(rootAccess)
 	return srv
+}
+
+// withoutSuggestions are the rules that operations are validated by, with the variants that do not ask "Did you mean":
+// the schema is for the signed-in. SetDisableSuggestion replaces but two of them.
+func withoutSuggestions() *rules.Rules {
+	r := rules.NewDefaultRules()
+	for name, quiet := range map[string]core.Rule{
+		"KnownArgumentNames":  rules.KnownArgumentNamesRuleWithoutSuggestions,
+		"KnownTypeNames":      rules.KnownTypeNamesRuleWithoutSuggestions,
+		"ValuesOfCorrectType": rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
+	} {
+		r.ReplaceRule(name, quiet.RuleFunc)
+	}
+	return r
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
@@ -23,6 +24,9 @@ func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UU
 	}
 	var f integration.Filter
 	if filter != nil {
+		if err := checkFilter(filter); err != nil {
+			return nil, err
+		}
 		f = integration.Filter{Name: filter.Name.Value(), Enabled: filter.Enabled.Value(), Search: filter.Search.Value()}
 	}
 	page, err := tenant.Integrations(ctx, projectID, f, args, selects(ctx, "syncState"))
@@ -36,10 +40,25 @@ func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UU
 	return c, nil
 }
 
+// checkFilter refuses what no text can contain.
+func checkFilter(filter *model.IntegrationFilter) error {
+	var errs []error
+	if name := filter.Name.Value(); name != nil {
+		errs = append(errs, integration.CheckDescription("filter.name", *name))
+	}
+	if search := filter.Search.Value(); search != nil {
+		errs = append(errs, integration.CheckDescription("filter.search", *search))
+	}
+	return errors.Join(errs...)
+}
+
 func (q query) Integration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (*integration.PublicIntegration, error) {
 	tenant, err := q.tenant(ctx, orgID)
 	if err != nil {
 		return orNull[integration.PublicIntegration](nil, err)
+	}
+	if integration.CheckName("name", name) != nil {
+		return nil, nil // none has such a name
 	}
 	return tenant.Integration(ctx, projectID, name, selects(ctx, "syncState"))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/99designs/gqlgen/complexity"
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -13,13 +14,15 @@ import (
 	"patchbay/graph/model"
 	"patchbay/internal/auth"
 	"patchbay/internal/integration"
-
-	"github.com/google/uuid"
 )
 
 const (
-	// maxTokens bounds what is parsed at all; GraphiQL's introspection query has about 250.
-	maxTokens = 5_000
+	// maxTokens bounds what is parsed at all; GraphiQL's introspection query has about 250. Validation compares each field
+	// with every other one of its name: 5,000 tokens would cost a second.
+	maxTokens = 2_000
+	// maxFields bounds an operation with its fragments written out, before anything walks it: fragments that spread others
+	// twice double it at every level.
+	maxFields = 20_000
 	// maxDepth bounds how deep fields nest; the standard introspection query reaches 13.
 	maxDepth = 15
 	// maxComplexity fits 200 integrations with every scalar, their providers and sync states, asked for as nodes and as
@@ -36,7 +39,7 @@ func costs() generated.ComplexityRoot {
 		if first == nil {
 			return 1 + below
 		}
-		return 1 + below*max(*first, 1)
+		return 1 + below*min(max(*first, 1), integration.MaxFirst) // more is refused, and by the field's own name
 	}
 	list := func(below int) int { return 1 + below*assumedLength }
 	c.Query.Projects = func(below int, _ string, first *int, _ *string) int { return page(below, first) }
@@ -69,9 +72,18 @@ func (l *limits) Validate(schema graphql.ExecutableSchema) error {
 }
 
 func (l *limits) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	if n := (fieldCounter{}).count(op.Operation.SelectionSet); n > maxFields {
+		return refuse("BAD_USER_INPUT", "with its fragments written out the operation has more than %d fields", maxFields)
+	}
+	if err := checkEnums(l.schema.Schema(), op); err != nil {
+		return err
+	}
 	_, stranger := auth.Principal(ctx)
 	op.DisableIntrospection = stranger != nil
 	if stranger != nil && (contains(op.Operation.SelectionSet, "__schema") || contains(op.Operation.SelectionSet, "__type")) {
+		if !integration.IsKind(stranger, integration.KindUnauthenticated) {
+			return gqlerror.Wrap(stranger) // the key could not be checked
+		}
 		return refuse("UNAUTHENTICATED", "the schema is for the signed-in: send an API key as `Authorization: Bearer pb_…`")
 	}
 	if d := depth(op.Operation.SelectionSet); d > maxDepth {
@@ -87,6 +99,31 @@ func refuse(code, format string, args ...any) *gqlerror.Error {
 	err := gqlerror.Errorf(format, args...)
 	errcode.Set(err, code)
 	return err
+}
+
+// fieldCounter counts fields, those of a fragment once for each time that it is spread. It remembers fragments, so that
+// the count takes no longer than reading the operation.
+type fieldCounter map[*ast.FragmentDefinition]int
+
+func (c fieldCounter) count(set ast.SelectionSet) int {
+	n := 0
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			n += 1 + c.count(s.SelectionSet)
+		case *ast.InlineFragment:
+			n += c.count(s.SelectionSet)
+		case *ast.FragmentSpread:
+			below, known := c[s.Definition]
+			if !known {
+				below = c.count(s.Definition.SelectionSet)
+				c[s.Definition] = below
+			}
+			n += 1 + below
+		}
+		n = min(n, maxFields+1)
+	}
+	return n
 }
 
 // depth counts the longest chain of fields. Validation has refused fragments that contain themselves.

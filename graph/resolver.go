@@ -45,7 +45,7 @@ func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error
 func member(ctx context.Context, org string) (integration.Principal, error) {
 	p, err := auth.Principal(ctx)
 	if err == nil && p.Org != org {
-		err = integration.NotFound("no organisation has the id %q", org)
+		err = integration.NotFound("no such organisation")
 	}
 	return p, err
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -28,9 +29,7 @@ type overHTTP struct{}
 
 var _ graphql.Transport = overHTTP{}
 
-func (overHTTP) Supports(r *http.Request) bool {
-	return r.Header.Get("Upgrade") == "" && (r.Method == http.MethodGet || r.Method == http.MethodPost)
-}
+func (overHTTP) Supports(r *http.Request) bool { return r.Header.Get("Upgrade") == "" }
 
 func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	w.Header().Set("Vary", "Accept")
@@ -40,6 +39,12 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		return
 	}
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodGet+", "+http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		respond(w, &graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "send operations by POST, or queries by GET")}})
+		return
+	}
 	params := &graphql.RawParams{Headers: r.Header}
 	params.ReadTime.Start = graphql.Now()
 	if status, problem := read(w, r, params); problem != "" {
@@ -65,6 +70,9 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	}
 	responses, ctx := exec.DispatchOperation(r.Context(), op)
 	response := responses(ctx)
+	if response == nil { // the client is gone
+		return
+	}
 	if response.Data == nil {
 		response.Data = json.RawMessage("null") // it was executed, so it has an entry
 	}
@@ -92,6 +100,11 @@ func negotiate(accept string) string {
 func read(w http.ResponseWriter, r *http.Request, params *graphql.RawParams) (status int, problem string) {
 	if r.Method == http.MethodGet {
 		q := r.URL.Query()
+		for _, v := range []string{"query", "operationName", "variables", "extensions"} {
+			if !utf8.ValidString(q.Get(v)) {
+				return http.StatusBadRequest, v + " must be valid UTF-8"
+			}
+		}
 		params.Query, params.OperationName = q.Get("query"), q.Get("operationName")
 		for name, into := range map[string]*map[string]any{"variables": &params.Variables, "extensions": &params.Extensions} {
 			if v := q.Get(name); v != "" && decode(strings.NewReader(v), into) != nil {
@@ -102,11 +115,24 @@ func read(w http.ResponseWriter, r *http.Request, params *graphql.RawParams) (st
 		if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != typeJSON {
 			return http.StatusUnsupportedMediaType, "Content-Type must be " + typeJSON
 		}
-		err := decode(http.MaxBytesReader(w, r.Body, maxBody), params)
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return http.StatusRequestEntityTooLarge, "the body may have at most 1 MiB"
 		}
+		if !utf8.Valid(body) { // the decoder would replace what is not, in secrets too
+			return http.StatusBadRequest, "the body must be valid UTF-8"
+		}
+		var op struct {
+			Query         string
+			OperationName string
+			Variables     map[string]any
+			Extensions    map[string]any
+		}
+		if err == nil {
+			err = decode(bytes.NewReader(body), &op)
+		}
+		params.Query, params.OperationName, params.Variables, params.Extensions = op.Query, op.OperationName, op.Variables, op.Extensions
 		if err != nil {
 			return http.StatusBadRequest, "the body must be one JSON object with query and, optionally, operationName, variables and extensions"
 		}
