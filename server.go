@@ -89,7 +89,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
-	sessions := auth.NewSessions(keys, strings.HasPrefix(origin, "https:"))
+	sessions := auth.NewSessions(keys, strings.HasPrefix(origin, "https:"), a.log)
 	health := &httpd.Health{Ping: db.Ping}
 	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue()}
 	handler := httpd.New(httpd.Parts{

@@ -88,7 +88,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w.key = key.Expose()
 	resolver := &graph.Resolver{DB: db, Connect: w.service, Keys: keys, Catalogue: registry.Catalogue()}
-	w.handler = auth.NewSessions(keys, false).Middleware(graph.NewHandler(resolver, graph.Options{
+	w.handler = auth.NewSessions(keys, false, slog.New(slog.DiscardHandler)).Middleware(graph.NewHandler(resolver, graph.Options{
 		Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" },
 	}))
 	return w

@@ -24,6 +24,7 @@ const (
 type Sessions struct {
 	keys   *Keys
 	secure bool // whether browsers reach the server by https
+	log    *slog.Logger
 
 	mu    sync.Mutex
 	links []link
@@ -36,7 +37,9 @@ type link struct {
 }
 
 // NewSessions makes the service. secure says that the server's public URL is https.
-func NewSessions(keys *Keys, secure bool) *Sessions { return &Sessions{keys: keys, secure: secure} }
+func NewSessions(keys *Keys, secure bool, log *slog.Logger) *Sessions {
+	return &Sessions{keys: keys, secure: secure, log: log}
+}
 
 // NewLink makes the token of a link that signs one browser in as p, once, within LinkLifetime.
 func (s *Sessions) NewLink(p integration.Principal) (token string) {
@@ -87,7 +90,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		s.restore(l)
-		slog.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
+		s.log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
 		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
 		return
 	}

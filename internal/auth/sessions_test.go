@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -30,7 +31,7 @@ func want(t testing.TB, got, want any) {
 func newSessions(t *testing.T, secure bool) (*Sessions, *store.DB) {
 	t.Helper()
 	db := storetest.New(t).Open(t, integration.NewCatalogue(), nil)
-	return NewSessions(NewKeys(db), secure), db
+	return NewSessions(NewKeys(db), secure, slog.New(slog.DiscardHandler)), db
 }
 
 func (s *Sessions) follow(token string) *http.Response {
@@ -81,7 +82,7 @@ func TestALinkSignsOneBrowserInOnce(t *testing.T) {
 
 func TestALinkEndsByItself(t *testing.T) {
 	t.Parallel()
-	s := NewSessions(nil, false)
+	s := NewSessions(nil, false, slog.New(slog.DiscardHandler))
 	link := s.NewLink(admin)
 	if in := time.Until(s.links[0].expires); in > LinkLifetime || in < LinkLifetime-time.Minute {
 		t.Errorf("the link ends in %s", in)

@@ -58,7 +58,7 @@ func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
 					slog.String("path", r.URL.Path),
 					slog.Int("status", ww.Status()),
 					slog.Int("bytes", ww.BytesWritten()),
-					slog.Duration("duration", time.Since(start)),
+					slog.Float64("milliseconds", float64(time.Since(start).Microseconds())/1000),
 					slog.String("remote", r.RemoteAddr),
 				)
 			}()
