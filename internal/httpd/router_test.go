@@ -117,7 +117,7 @@ func TestTheAccessLog(t *testing.T) {
 	lines := s.lines(t)
 	want(t, len(lines), 1)
 	delete(lines[0], "time")
-	delete(lines[0], "duration")
+	delete(lines[0], "milliseconds")
 	want(t, lines[0], map[string]any{"level": "INFO", "msg": "request", "method": "GET", "path": "/graphql", "status": 418.0, "bytes": 5.0,
 		"remote": "192.0.2.1:1234", "request_id": "request-0001"})
 

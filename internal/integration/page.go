@@ -66,7 +66,7 @@ func DecodeCursor(field, list, cursor string, n int) ([]string, error) {
 		}
 	}
 	hasNUL := func(key string) bool { return strings.ContainsRune(key, 0) } // PostgreSQL refuses it
-	if len(keys) != n+1 || keys[0] != list || slices.ContainsFunc(keys, hasNUL) || EncodeCursor(list, keys[1:]...) != cursor {
+	if len(keys) != n+1 || keys[0] != list || slices.ContainsFunc(keys[1:], hasNUL) || EncodeCursor(list, keys[1:]...) != cursor {
 		return nil, Invalid(field, "%s is not a cursor of this list: give a cursor as an earlier page returned it", field)
 	}
 	return keys[1:], nil

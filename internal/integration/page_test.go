@@ -14,7 +14,8 @@ func TestCursorsComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.StringN(1, 20, -1).Draw(t, "list")
-		keys := rapid.SliceOfN(rapid.StringN(0, 255, -1), 0, 2).Draw(t, "keys")
+		storable := func(key string) bool { return !strings.ContainsRune(key, 0) }
+		keys := rapid.SliceOfN(rapid.StringN(0, 255, -1).Filter(storable), 0, 2).Draw(t, "keys")
 		cursor := EncodeCursor(list, keys...)
 		got, err := DecodeCursor("after", list, cursor, len(keys))
 		if err != nil || !slices.Equal(got, keys) {
@@ -27,6 +28,13 @@ func TestCursorsComeBack(t *testing.T) {
 			t.Error("a cursor with other keys was taken")
 		}
 	})
+}
+
+func TestCursorsWithNULAreRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := DecodeCursor("after", "list", EncodeCursor("list", "a\x00"), 1); !IsKind(err, KindInvalid) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestLongestCursorComesBack(t *testing.T) {

@@ -108,6 +108,7 @@ func bundledDirs() []string {
 
 // LogFile is the log of the tests' private PostgreSQL, or "" with another server.
 func LogFile() string {
+	shared.once.Do(start)
 	if shared.postgres == nil {
 		return ""
 	}
@@ -116,6 +117,7 @@ func LogFile() string {
 
 // BinDir is the folder of the private PostgreSQL's programs, or "" with another server.
 func BinDir() string {
+	shared.once.Do(start)
 	if shared.postgres == nil {
 		return ""
 	}
