@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
 	"runtime/debug"
 	"strings"
 	"text/tabwriter"
@@ -17,7 +15,7 @@ import (
 
 	"patchbay/internal/auth"
 	"patchbay/internal/config"
-	"patchbay/internal/httpd"
+	"patchbay/internal/embedpg"
 	"patchbay/internal/integration"
 	"patchbay/internal/seal"
 	"patchbay/internal/store"
@@ -65,15 +63,6 @@ type (
 	versionCommand        struct{}
 )
 
-// app is what every command gets.
-type app struct {
-	ctx     context.Context
-	environ []string
-	config  config.Config
-	stdout  io.Writer
-	log     *slog.Logger
-}
-
 // run is the whole program: it parses the command line, reads the environment and runs one command. What was asked for
 // goes to stdout, everything else to stderr.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
@@ -101,24 +90,6 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return err
 	}
 	return command.Run(&app{ctx: ctx, environ: environ, config: cfg, stdout: stdout, log: newLogger(cfg, stderr)})
-}
-
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
-	format := cfg.LogFormat
-	if format == "" {
-		format = "json"
-		if f, ok := w.(*os.File); ok {
-			if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-				format = "text"
-			}
-		}
-	}
-	options := &slog.HandlerOptions{Level: cfg.LogLevel.Level}
-	var handler slog.Handler = slog.NewJSONHandler(w, options)
-	if format == "text" {
-		handler = slog.NewTextHandler(w, options)
-	}
-	return slog.New(httpd.LogHandler{Handler: handler})
 }
 
 // Run migrates and says what it did.
@@ -151,64 +122,78 @@ func (migrateStatusCommand) Run(a *app) error {
 	})
 }
 
-func (a *app) withMigrator(fn func(*store.Migrator) error) (err error) {
-	place, err := a.place()
-	if err != nil {
-		return err
-	}
-	database, err := place.open(a.ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, database.close()) }()
-	m, err := database.migrator(a.ctx)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	return fn(m)
+func (a *app) withMigrator(fn func(*store.Migrator) error) error {
+	return a.withDatabase(func(_ *place, d *database) error {
+		m, err := d.migrator(a.ctx)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		return fn(m)
+	})
 }
 
 // Run makes a key.
-func (c *apiKeyCreateCommand) Run(a *app) (err error) {
+func (c *apiKeyCreateCommand) Run(a *app) error {
 	if c.Org == "" || len(c.Org) > integration.MaxOrgID {
 		return fmt.Errorf("--org must have 1 to %d characters", integration.MaxOrgID)
 	}
-	place, err := a.place()
-	if err != nil {
-		return err
-	}
-	database, err := place.open(a.ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, database.close()) }()
-	if place.private() { // nobody else migrates it before the first start of the server
-		if err := database.migrate(a.ctx); err != nil {
+	return a.withDatabase(func(p *place, d *database) error {
+		if p.private() { // nobody else migrates it before the first start of the server
+			if err := d.migrate(a.ctx); err != nil {
+				return err
+			}
+		}
+		db, err := store.Open(a.ctx, d.serving(integration.NewCatalogue()))
+		if err != nil {
 			return err
 		}
-	}
-	db, err := store.Open(a.ctx, database.serving(integration.NewCatalogue()))
-	if err != nil {
+		defer db.Close()
+		operator := integration.Principal{Subject: "operator", Org: c.Org, Role: integration.RoleAdmin}
+		_, text, err := auth.NewKeys(db).Create(a.ctx, operator, auth.NewKey{
+			Name:     c.Name,
+			Role:     integration.Role(strings.ToUpper(c.Role)),
+			Projects: c.Project,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.stdout, text.Expose())
 		return err
-	}
-	defer db.Close()
-	operator := integration.Principal{Subject: "operator", Org: c.Org, Role: integration.RoleAdmin}
-	_, text, err := auth.NewKeys(db).Create(a.ctx, operator, auth.NewKey{
-		Name:     c.Name,
-		Role:     integration.Role(strings.ToUpper(c.Role)),
-		Projects: c.Project,
 	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(a.stdout, text.Expose())
-	return err
 }
 
 // Run makes an encryption key.
 func (keyGenerateCommand) Run(a *app) error {
 	_, err := fmt.Fprintln(a.stdout, seal.GenerateKey().Expose())
+	return err
+}
+
+// Run prints the connection string, starting the private PostgreSQL for as long as that takes if nothing runs it.
+func (postgresURLCommand) Run(a *app) error {
+	return a.withDatabase(func(p *place, d *database) error {
+		if !p.private() {
+			return errNotPrivate
+		}
+		_, err := fmt.Fprintln(a.stdout, d.url.Expose())
+		return err
+	})
+}
+
+// Run prints where the programs are, or fails where there are none.
+func (postgresBinDirCommand) Run(a *app) error {
+	place, err := a.place()
+	if err != nil {
+		return err
+	}
+	if !place.private() {
+		return errNotPrivate
+	}
+	found, err := embedpg.FindBinaries(a.ctx, place.embedOptions())
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(a.stdout, found.Dir)
 	return err
 }
 

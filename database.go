@@ -14,6 +14,9 @@ import (
 	"patchbay/internal/store"
 )
 
+// errNotPrivate is what commands about the private PostgreSQL answer where there is none.
+var errNotPrivate = errors.New("DATABASE_URL is set, so there is no private PostgreSQL")
+
 // keyFile is where a generated encryption key is kept, in the state folder.
 const keyFile = "encryption-key"
 
@@ -112,6 +115,20 @@ func (p *place) open(ctx context.Context) (*database, error) {
 	return &database{url: url, migrateURL: url, postgres: pg}, nil
 }
 
+// withDatabase opens the database for one command.
+func (a *app) withDatabase(fn func(*place, *database) error) (err error) {
+	p, err := a.place()
+	if err != nil {
+		return err
+	}
+	d, err := p.open(a.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return fn(p, d)
+}
+
 func (p *place) embedOptions() embedpg.Options {
 	return embedpg.Options{
 		StateDir:    p.stateDir,
@@ -158,40 +175,5 @@ func (d *database) migrate(ctx context.Context) error {
 	}
 	defer m.Close()
 	_, err = m.Up(ctx)
-	return err
-}
-
-// Run prints the connection string, starting the private PostgreSQL for as long as that takes if nothing runs it.
-func (postgresURLCommand) Run(a *app) (err error) {
-	place, err := a.place()
-	if err != nil {
-		return err
-	}
-	if !place.private() {
-		return errors.New("DATABASE_URL is set, so there is no private PostgreSQL")
-	}
-	database, err := place.open(a.ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, database.close()) }()
-	_, err = fmt.Fprintln(a.stdout, database.url.Expose())
-	return err
-}
-
-// Run prints where the programs are, or fails where there are none.
-func (postgresBinDirCommand) Run(a *app) error {
-	place, err := a.place()
-	if err != nil {
-		return err
-	}
-	if !place.private() {
-		return errors.New("DATABASE_URL is set, so there is no private PostgreSQL")
-	}
-	found, err := embedpg.FindBinaries(a.ctx, place.embedOptions())
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(a.stdout, found.Dir)
 	return err
 }

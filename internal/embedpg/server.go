@@ -150,7 +150,7 @@ func (s *Server) join(ctx context.Context) error {
 		}
 		err = s.attach(ctx)
 		if err == nil {
-			s.log.Info("attached to the private PostgreSQL of another process", "dir", s.dir)
+			s.log.Debug("attached to the private PostgreSQL of another process", "dir", s.dir)
 			return nil
 		}
 		if time.Now().After(deadline) {
