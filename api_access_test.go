@@ -31,6 +31,7 @@ var rootCalls = map[string]rootCall{
 	"Query.integrationById":      {query: `{ integrationById(id: "INTEGRATION") { id } }`, least: "viewer", hidden: "null"},
 	"Query.syncStates":           {query: `{ syncStates(orgId: "ORG", projectId: "PROJECT") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Query.apiKeys":              {query: `{ apiKeys(orgId: "ORG") { id } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
+	"Query.auditEvents":          {query: `{ auditEvents(orgId: "ORG") { nodes { id } totalCount } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
 	"Mutation.createProject":     {query: `mutation { createProject(input: {orgId: "ORG", name: "New"}) { name } }`, least: "editor", hidden: "NOT_FOUND", orgWide: true},
 	"Mutation.createIntegration": {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.updateIntegration": {query: `mutation { updateIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup", input: {enabled: false}) { name } }`, least: "editor", hidden: "NOT_FOUND"},

@@ -213,7 +213,7 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[integration.PublicIntegration](), reflect.TypeFor[integration.Provider](), reflect.TypeFor[integration.Project](),
 		reflect.TypeFor[integration.SyncState](), reflect.TypeFor[integration.APIKey](), reflect.TypeFor[integration.Principal](),
 		reflect.TypeFor[model.CreatedAPIKey](), reflect.TypeFor[model.GalleryEntry](), reflect.TypeFor[model.PublicIntegrationConnection](),
-		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](),
+		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
 	} {
 		walk(root.String(), root)
 	}

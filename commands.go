@@ -26,6 +26,7 @@ type commandLine struct {
 	Serve    serveCommand    `cmd:"" default:"withargs" help:"Migrate the database and serve the API until a signal ends it. The default."`
 	Migrate  migrateCommand  `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
 	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
+	Audit    auditCommand    `cmd:"" help:"Check the audit trail."`
 	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
 	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`

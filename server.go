@@ -14,12 +14,14 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 
 	"patchbay/graph"
+	"patchbay/internal/audit"
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/httpd"
@@ -89,11 +91,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
-	sessions := auth.NewSessions(keys, strings.HasPrefix(origin, "https:"), a.log)
+	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID})
 	health := &httpd.Health{Ping: db.Ping}
-	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue()}
+	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
 	handler := httpd.New(httpd.Parts{
-		GraphQL:  graph.NewHandler(resolver, graph.Options{Log: a.log, RequestID: httpd.RequestID}),
+		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
 		Sessions: sessions,
 		Health:   health,
@@ -109,6 +111,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 			return err
 		}
 	}
+	chaining, stop := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last request
+	var chainer sync.WaitGroup
+	chainer.Go(func() { audit.Chain(chaining, db, a.log) })
+	defer chainer.Wait()
+	defer stop()
 	return serve(ctx, listener, handler, health, a.log)
 }
 

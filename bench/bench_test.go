@@ -87,10 +87,10 @@ func newWorld(b *testing.B, integrations int) *world {
 		b.Fatal(err)
 	}
 	w.key = key.Expose()
-	resolver := &graph.Resolver{DB: db, Connect: w.service, Keys: keys, Catalogue: registry.Catalogue()}
-	w.handler = auth.NewSessions(keys, false, slog.New(slog.DiscardHandler)).Middleware(graph.NewHandler(resolver, graph.Options{
-		Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" },
-	}))
+	resolver := &graph.Resolver{DB: db, Connect: w.service, Keys: keys, Catalogue: registry.Catalogue(), Log: slog.New(slog.DiscardHandler)}
+	noID := func(context.Context) string { return "" }
+	sessions := auth.NewSessions(keys, auth.SessionOptions{Log: resolver.Log, RequestID: noID})
+	w.handler = sessions.Middleware(graph.NewHandler(resolver, noID))
 	return w
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"patchbay/graph/generated"
 	"patchbay/internal/auth"
@@ -35,10 +36,24 @@ func checkRole(ctx context.Context, role integration.Role) error {
 }
 
 // rootAccess checks the directives of a query's or mutation's root field before its arguments are read: gqlgen reads
-// them before it runs directives, and who may not ask should not learn what is wrong with the question.
-func rootAccess(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+// them before it runs directives, and who may not ask should not learn what is wrong with the question. What it, or a
+// check of the organisation, refuses of a mutation goes into the audit trail.
+func (r *Resolver) rootAccess(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 	field := graphql.GetRootFieldContext(ctx).Field
-	for _, d := range field.Definition.Directives {
+	err := checkDirectives(ctx, field.Definition.Directives)
+	if err == nil {
+		return next(ctx)
+	}
+	if p, stranger := auth.Principal(ctx); stranger == nil {
+		r.recordDenied(ctx, p, err)
+	}
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: field.ObjectDefinition.Name, Field: field})
+	graphql.AddError(ctx, err)
+	return graphql.Null
+}
+
+func checkDirectives(ctx context.Context, directives ast.DirectiveList) error {
+	for _, d := range directives {
 		var err error
 		switch d.Name {
 		case "authenticated":
@@ -47,10 +62,8 @@ func rootAccess(ctx context.Context, next graphql.RootResolver) graphql.Marshale
 			err = checkRole(ctx, integration.Role(d.Arguments.ForName("role").Value.Raw))
 		}
 		if err != nil {
-			ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: field.ObjectDefinition.Name, Field: field})
-			graphql.AddError(ctx, err)
-			return graphql.Null
+			return err
 		}
 	}
-	return next(ctx)
+	return nil
 }

@@ -19,7 +19,7 @@ func (q query) APIKeys(ctx context.Context, orgID string) ([]*integration.APIKey
 }
 
 func (m mutation) CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error) {
-	p, err := member(ctx, input.OrgID)
+	p, err := m.member(ctx, input.OrgID)
 	if err != nil {
 		return nil, err
 	}

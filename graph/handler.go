@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -17,15 +16,9 @@ import (
 // cachedQueries bounds the cache of parsed and validated operations; clients send few different ones.
 const cachedQueries = 1000
 
-// Options are what the handler needs of its surroundings.
-type Options struct {
-	Log *slog.Logger
-	// RequestID returns the id that INTERNAL errors name, for finding the log lines.
-	RequestID func(context.Context) string
-}
-
-// NewHandler makes the handler of /graphql. Who a request runs as is found out before, by package auth.
-func NewHandler(r *Resolver, o Options) http.Handler {
+// NewHandler makes the handler of /graphql. Who a request runs as is found out before, by package auth. requestID returns
+// the id that INTERNAL errors name, for finding the log lines.
+func NewHandler(r *Resolver, requestID func(context.Context) string) http.Handler {
 	srv := handler.New(generated.NewExecutableSchema(generated.Config{
 		Resolvers:  r,
 		Directives: directives,
@@ -36,10 +29,10 @@ func NewHandler(r *Resolver, o Options) http.Handler {
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetDisableSuggestion(true)
 	srv.SetValidationRulesFn(withoutSuggestions)
-	srv.SetErrorPresenter(presenter(o.Log, o.RequestID))
-	srv.SetRecoverFunc(recovered(o.Log))
+	srv.SetErrorPresenter(presenter(r.Log, requestID))
+	srv.SetRecoverFunc(recovered(r.Log))
 	srv.Use(&limits{})
-	srv.AroundRootFields(rootAccess)
+	srv.AroundRootFields(r.rootAccess)
 	return srv
 }
 

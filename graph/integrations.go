@@ -42,14 +42,14 @@ func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UU
 
 // checkFilter refuses what no text can contain.
 func checkFilter(filter *model.IntegrationFilter) error {
-	var errs []error
-	if name := filter.Name.Value(); name != nil {
-		errs = append(errs, integration.CheckDescription("filter.name", *name))
+	return errors.Join(checkText("filter.name", filter.Name.Value()), checkText("filter.search", filter.Search.Value()))
+}
+
+func checkText(field string, text *string) error {
+	if text == nil {
+		return nil
 	}
-	if search := filter.Search.Value(); search != nil {
-		errs = append(errs, integration.CheckDescription("filter.search", *search))
-	}
-	return errors.Join(errs...)
+	return integration.CheckDescription(field, *text)
 }
 
 func (q query) Integration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (*integration.PublicIntegration, error) {
@@ -72,7 +72,7 @@ func (q query) IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.
 }
 
 func (m mutation) CreateIntegration(ctx context.Context, input model.CreateIntegrationInput) (*integration.PublicIntegration, error) {
-	p, err := member(ctx, input.OrgID)
+	p, err := m.member(ctx, input.OrgID)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (m mutation) CreateIntegration(ctx context.Context, input model.CreateInteg
 }
 
 func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error) {
-	p, err := member(ctx, orgID)
+	p, err := m.member(ctx, orgID)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID
 }
 
 func (m mutation) DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error) {
-	p, err := member(ctx, orgID)
+	p, err := m.member(ctx, orgID)
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -46,6 +46,9 @@ func costs() generated.ComplexityRoot {
 	c.Query.Integrations = func(below int, _ string, _ uuid.UUID, _ *model.IntegrationFilter, first *int, _ *string) int {
 		return page(below, first)
 	}
+	c.Query.AuditEvents = func(below int, _ string, _ *uuid.UUID, _ *model.AuditEventFilter, first *int, _ *string) int {
+		return page(below, first)
+	}
 	c.Query.Gallery = func(below int, _ string, _ uuid.UUID) int { return list(below) }
 	c.Query.Providers = list
 	c.Query.SyncStates = func(below int, _ string, _ uuid.UUID, _ *integration.SyncStatus) int { return list(below) }

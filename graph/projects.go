@@ -28,7 +28,7 @@ func (q query) Projects(ctx context.Context, orgID string, first *int, after *st
 }
 
 func (m mutation) CreateProject(ctx context.Context, input model.CreateProjectInput) (*integration.Project, error) {
-	p, err := member(ctx, input.OrgID)
+	p, err := m.member(ctx, input.OrgID)
 	if err != nil {
 		return nil, err
 	}

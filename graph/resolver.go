@@ -5,6 +5,7 @@ package graph
 
 import (
 	"context"
+	"log/slog"
 
 	"patchbay/graph/generated"
 	"patchbay/internal/auth"
@@ -19,6 +20,7 @@ type Resolver struct {
 	Connect   *connect.Service
 	Keys      *auth.Keys
 	Catalogue *integration.Catalogue
+	Log       *slog.Logger
 }
 
 type (
@@ -34,7 +36,7 @@ func (r *Resolver) Mutation() generated.MutationResolver { return mutation{r} }
 
 // tenant is the database as the request's principal sees it. An organisation other than the principal's is NotFound.
 func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error) {
-	p, err := member(ctx, org)
+	p, err := r.member(ctx, org)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +44,11 @@ func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error
 }
 
 // member is the request's principal, if the organisation is its own.
-func member(ctx context.Context, org string) (integration.Principal, error) {
+func (r *Resolver) member(ctx context.Context, org string) (integration.Principal, error) {
 	p, err := auth.Principal(ctx)
 	if err == nil && p.Org != org {
 		err = integration.NotFound("no such organisation")
+		r.recordDenied(ctx, p, err)
 	}
 	return p, err
 }

@@ -18,10 +18,7 @@ import (
 
 // strangers serves without a database, as to strangers.
 func strangers(log *bytes.Buffer) http.Handler {
-	return NewHandler(&Resolver{Catalogue: integration.NewCatalogue()}, Options{
-		Log:       slog.New(slog.NewTextHandler(log, nil)),
-		RequestID: func(context.Context) string { return "request-1" },
-	})
+	return NewHandler(&Resolver{Catalogue: integration.NewCatalogue(), Log: slog.New(slog.NewTextHandler(log, nil))}, func(context.Context) string { return "request-1" })
 }
 
 func send(t *testing.T, method, target, body string, header ...string) *httptest.ResponseRecorder {

@@ -10,6 +10,40 @@ import (
 	"github.com/google/uuid"
 )
 
+// A page of the audit trail.
+type AuditEventConnection struct {
+	// The entries.
+	Nodes []*integration.AuditEvent `json:"nodes"`
+	// The entries, each with its cursor.
+	Edges []*AuditEventEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many the whole list has, with the filter.
+	TotalCount int `json:"totalCount"`
+}
+
+// An entry of the audit trail and its cursor.
+type AuditEventEdge struct {
+	// For `after`.
+	Cursor string `json:"cursor"`
+	// The entry.
+	Node *integration.AuditEvent `json:"node"`
+}
+
+// Which entries of the audit trail a list holds; a field that is left out or null does not narrow it.
+type AuditEventFilter struct {
+	// Only what concerns this integration.
+	IntegrationID graphql.Omittable[*uuid.UUID] `json:"integrationId,omitempty"`
+	// Only this action, such as integration.update.
+	Action graphql.Omittable[*string] `json:"action,omitempty"`
+	// Only what this subject did.
+	Actor graphql.Omittable[*string] `json:"actor,omitempty"`
+	// Only from this time on.
+	Since graphql.Omittable[*time.Time] `json:"since,omitempty"`
+	// Only before this time.
+	Until graphql.Omittable[*time.Time] `json:"until,omitempty"`
+}
+
 // An API key to make.
 type CreateAPIKeyInput struct {
 	// The organisation.

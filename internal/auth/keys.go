@@ -84,8 +84,12 @@ func (k *Keys) Authenticate(ctx context.Context, key string) (integration.Princi
 	if found.ExpiresAt != nil && !time.Now().Before(*found.ExpiresAt) {
 		return integration.Principal{}, refused
 	}
+	subject := fmt.Sprintf("api-key:%s (%s)", found.Prefix, found.Name)
+	if found.Subject != nil {
+		subject = *found.Subject
+	}
 	return integration.Principal{
-		Subject:  fmt.Sprintf("api-key:%s (%s)", found.Prefix, found.Name),
+		Subject:  subject,
 		Org:      found.Org,
 		Role:     found.Role,
 		Projects: found.Projects,
@@ -98,6 +102,7 @@ type NewKey struct {
 	Role      integration.Role
 	Projects  []uuid.UUID // nil means all of the organisation's
 	ExpiresAt *time.Time  // nil means never
+	Subject   string      // whose browser session it is; empty for a key that was asked for
 }
 
 func (n *NewKey) check() error {
@@ -133,7 +138,7 @@ func (k *Keys) Create(ctx context.Context, p integration.Principal, in NewKey) (
 		Hash:      hash[:],
 		Role:      in.Role,
 		Projects:  in.Projects,
-		CreatedBy: p.Subject,
+		Subject:   in.Subject,
 		ExpiresAt: in.ExpiresAt,
 	})
 	return key, seal.NewSecret(text), err

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 
@@ -31,10 +32,19 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if key, given := s.credential(r); given {
 			p, err := s.keys.Authenticate(r.Context(), key)
+			p.Origin = s.origin(r)
 			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, identity{p, err}))
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (s *Sessions) origin(r *http.Request) integration.Origin {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return integration.Origin{RequestID: s.RequestID(r.Context()), RemoteAddr: host}
 }
 
 // credential is the key that the request shows. A bearer token comes before a cookie, which a browser sends unasked.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"fmt"
@@ -22,9 +23,8 @@ const (
 // Sessions signs browsers in. A session is an API key of limited life in a cookie that scripts cannot read, so it is
 // listed, expires and can be revoked like any other.
 type Sessions struct {
-	keys   *Keys
-	secure bool // whether browsers reach the server by https
-	log    *slog.Logger
+	keys *Keys
+	SessionOptions
 
 	mu    sync.Mutex
 	links []link
@@ -36,9 +36,18 @@ type link struct {
 	expires   time.Time
 }
 
-// NewSessions makes the service. secure says that the server's public URL is https.
-func NewSessions(keys *Keys, secure bool, log *slog.Logger) *Sessions {
-	return &Sessions{keys: keys, secure: secure, log: log}
+// SessionOptions are what Sessions needs of its surroundings.
+type SessionOptions struct {
+	// Secure says that browsers reach the server by https.
+	Secure bool
+	Log    *slog.Logger
+	// RequestID returns the id of ctx's request, for the audit trail.
+	RequestID func(context.Context) string
+}
+
+// NewSessions makes the service.
+func NewSessions(keys *Keys, o SessionOptions) *Sessions {
+	return &Sessions{keys: keys, SessionOptions: o}
 }
 
 // NewLink makes the token of a link that signs one browser in as p, once, within LinkLifetime.
@@ -80,6 +89,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This sign-in link has been used or is too old. Restart the server for a new one, or use an API key made by `patchbay apikey create`.", http.StatusForbidden)
 		return
 	}
+	l.principal.Origin = s.origin(r)
 	now := time.Now()
 	expires := now.Add(SessionLifetime)
 	_, key, err := s.keys.Create(r.Context(), l.principal, NewKey{
@@ -87,10 +97,11 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 		Role:      l.principal.Role,
 		Projects:  l.principal.Projects,
 		ExpiresAt: &expires,
+		Subject:   l.principal.Subject,
 	})
 	if err != nil {
 		s.restore(l)
-		s.log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
+		s.Log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
 		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
 		return
 	}
@@ -100,7 +111,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 		Path:     "/",
 		Expires:  expires,
 		HttpOnly: true,
-		Secure:   s.secure,
+		Secure:   s.Secure,
 		SameSite: http.SameSiteLaxMode,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -108,7 +119,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 
 // cookieName has the __Host- prefix, which binds the cookie to this host, wherever browsers allow it: over https.
 func (s *Sessions) cookieName() string {
-	if s.secure {
+	if s.Secure {
 		return "__Host-patchbay-session"
 	}
 	return "patchbay-session"

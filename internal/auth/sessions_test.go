@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +32,7 @@ func want(t testing.TB, got, want any) {
 func newSessions(t *testing.T, secure bool) (*Sessions, *store.DB) {
 	t.Helper()
 	db := storetest.New(t).Open(t, integration.NewCatalogue(), nil)
-	return NewSessions(NewKeys(db), secure, slog.New(slog.DiscardHandler)), db
+	return NewSessions(NewKeys(db), SessionOptions{Secure: secure, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }}), db
 }
 
 func (s *Sessions) follow(token string) *http.Response {
@@ -82,7 +83,7 @@ func TestALinkSignsOneBrowserInOnce(t *testing.T) {
 
 func TestALinkEndsByItself(t *testing.T) {
 	t.Parallel()
-	s := NewSessions(nil, false, slog.New(slog.DiscardHandler))
+	s := NewSessions(nil, SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }})
 	link := s.NewLink(admin)
 	if in := time.Until(s.links[0].expires); in > LinkLifetime || in < LinkLifetime-time.Minute {
 		t.Errorf("the link ends in %s", in)

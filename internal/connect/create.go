@@ -56,7 +56,6 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 		Description:    in.Description,
 		Enabled:        in.Enabled == nil || *in.Enabled,
 		LogoURL:        in.LogoURL,
-		CreatedBy:      p.Subject,
 		PublicSettings: change.Public,
 		Secrets:        change.Secrets,
 		WebhookSecret:  newWebhookSecret(),

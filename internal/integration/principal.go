@@ -32,16 +32,27 @@ type Principal struct {
 	Org      string
 	Role     Role
 	Projects []uuid.UUID // nil means all of the organisation's; empty means none
+	Origin   Origin
+}
+
+// Origin is where a request came from, for the audit trail. Commands and jobs have none.
+type Origin struct {
+	RequestID  string
+	RemoteAddr string // without the port
 }
 
 // Scope is what of the database the principal may see.
-func (p Principal) Scope() Scope { return Scope{Org: p.Org, Projects: p.Projects} }
+func (p Principal) Scope() Scope {
+	return Scope{Org: p.Org, Projects: p.Projects, Actor: p.Subject, Origin: p.Origin}
+}
 
 // Scope is the part of the database that a request or a job may touch. Every store method runs inside one, and
 // PostgreSQL's row-level security enforces it again.
 type Scope struct {
 	Org      string      // never empty
 	Projects []uuid.UUID // nil means all of the organisation's; empty means none
+	Actor    string      // whom changes are recorded under; empty means the system itself
+	Origin   Origin
 }
 
 // Covers reports whether all of the given projects are inside the scope; nil stands for all of the organisation's.

@@ -10,7 +10,7 @@ import (
 	"patchbay/internal/integration"
 )
 
-const apiKeyColumns = `k.id, k.org_id, k.name, k.prefix, k.role, k.project_ids, k.created_at, k.expires_at, k.last_used_at, k.revoked_at`
+const apiKeyColumns = `id, org_id, name, prefix, role, project_ids, created_at, expires_at, last_used_at, revoked_at`
 
 func scanAPIKey(row pgx.Row) (*integration.APIKey, error) {
 	var k integration.APIKey
@@ -26,26 +26,35 @@ type NewAPIKey struct {
 	Hash      []byte // SHA-256 of the key
 	Role      integration.Role
 	Projects  []uuid.UUID // nil means all
-	CreatedBy string
 	ExpiresAt *time.Time
+	// Subject is whose browser session the key is; empty for a key that was asked for.
+	Subject string
 }
 
 // CreateAPIKey inserts a key of the scope's organisation. A project that the scope does not have is NotFound.
 func (t *Tenant) CreateAPIKey(ctx context.Context, n NewAPIKey) (key *integration.APIKey, err error) {
-	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
-			INSERT INTO kb.api_keys AS k (id, org_id, name, prefix, hash, role, project_ids, created_by, expires_at)
-			SELECT $1, $2::text, $3, $4, $5, $6, $7::uuid[], $8, $9
-			WHERE NOT EXISTS (
-				SELECT FROM unnest($7::uuid[]) wanted
+	args := []any{n.ID, t.scope.Org, n.Name, n.Prefix, n.Hash, n.Role, n.Projects, t.scope.Actor, n.ExpiresAt, t.scope.Projects, n.Subject}
+	event := audit{integration.AuditAPIKeyCreate, map[string]any{"key": n.ID, "name": n.Name, "role": n.Role, "projects": n.Projects}}
+	if n.Subject != "" {
+		event = audit{integration.AuditSessionCreate, map[string]any{"key": n.ID, "role": n.Role}}
+	}
+	statement := `
+			WITH created AS (
+				INSERT INTO kb.api_keys (id, org_id, name, prefix, hash, role, project_ids, created_by, expires_at, subject)
+				SELECT $1, $2::text, $3, $4, $5, $6, $7::uuid[], $8, $9, nullif($11, '')
 				WHERE NOT EXISTS (
-					SELECT FROM kb.projects p
-					WHERE p.id = wanted
-						AND p.org_id = $2::text
-						AND ($10::uuid[] IS NULL OR p.id = ANY ($10))))
-			RETURNING `+apiKeyColumns,
-			n.ID, t.scope.Org, n.Name, n.Prefix, n.Hash, n.Role, n.Projects, n.CreatedBy, n.ExpiresAt, t.scope.Projects,
-		).QueryRow(into(&key, scanAPIKey))
+					SELECT FROM unnest($7::uuid[]) wanted
+					WHERE NOT EXISTS (
+						SELECT FROM kb.projects p
+						WHERE p.id = wanted
+							AND p.org_id = $2::text
+							AND ($10::uuid[] IS NULL OR p.id = ANY ($10))))
+				RETURNING ` + apiKeyColumns + `
+			), ` + t.recorded(&args, "created", "NULL::uuid", "NULL::uuid", event) + `
+			SELECT ` + apiKeyColumns + `
+			FROM created`
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(statement, args...).QueryRow(into(&key, scanAPIKey))
 	})
 	if err == nil && key == nil {
 		err = integration.NotFound("a project in projectIds does not exist")
@@ -58,10 +67,10 @@ func (t *Tenant) APIKeys(ctx context.Context) (keys []*integration.APIKey, err e
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			SELECT `+apiKeyColumns+`
-			FROM kb.api_keys k
-			WHERE k.org_id = $1
-				AND ($2::uuid[] IS NULL OR k.project_ids <@ $2)
-			ORDER BY k.created_at, k.id`,
+			FROM kb.api_keys
+			WHERE org_id = $1
+				AND ($2::uuid[] IS NULL OR project_ids <@ $2)
+			ORDER BY created_at, id`,
 			t.scope.Org, t.scope.Projects,
 		).Query(func(rows pgx.Rows) (err error) {
 			keys, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.APIKey, error) { return scanAPIKey(row) })
@@ -73,16 +82,27 @@ func (t *Tenant) APIKeys(ctx context.Context) (keys []*integration.APIKey, err e
 
 // RevokeAPIKey ends a key for good. Revoking it again changes nothing.
 func (t *Tenant) RevokeAPIKey(ctx context.Context, id uuid.UUID) (key *integration.APIKey, err error) {
+	args := []any{id, t.scope.Org, t.scope.Projects}
+	const mine = `id = $1
+					AND org_id = $2
+					AND ($3::uuid[] IS NULL OR project_ids <@ $3)`
+	statement := `
+			WITH revoked AS (
+				UPDATE kb.api_keys
+				SET revoked_at = now()
+				WHERE ` + mine + `
+					AND revoked_at IS NULL
+				RETURNING ` + apiKeyColumns + `
+			), ` + t.recorded(&args, "revoked", "NULL::uuid", "NULL::uuid", audit{integration.AuditAPIKeyRevoke, map[string]any{"key": id}}) + `
+			SELECT ` + apiKeyColumns + `
+			FROM revoked
+			UNION ALL
+			SELECT ` + apiKeyColumns + `
+			FROM kb.api_keys
+			WHERE ` + mine + `
+				AND revoked_at IS NOT NULL`
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
-			UPDATE kb.api_keys k
-			SET revoked_at = coalesce(k.revoked_at, now())
-			WHERE k.id = $1
-				AND k.org_id = $2
-				AND ($3::uuid[] IS NULL OR k.project_ids <@ $3)
-			RETURNING `+apiKeyColumns,
-			id, t.scope.Org, t.scope.Projects,
-		).QueryRow(into(&key, scanAPIKey))
+		b.Queue(statement, args...).QueryRow(into(&key, scanAPIKey))
 	})
 	if err == nil && key == nil {
 		err = integration.NotFound("no API key has the id %s", id)
@@ -96,6 +116,7 @@ type AuthenticAPIKey struct {
 	Org       string
 	Name      string
 	Prefix    string
+	Subject   *string // whose browser session it is; nil for a key that was asked for
 	Role      integration.Role
 	Projects  []uuid.UUID
 	ExpiresAt *time.Time
@@ -105,7 +126,7 @@ type AuthenticAPIKey struct {
 // nil for one that is unknown, revoked or expired.
 func (db *DB) AuthenticateAPIKey(ctx context.Context, hash []byte) (*AuthenticAPIKey, error) {
 	rows, err := db.pool.Query(ctx, `
-		SELECT id, org_id, name, prefix, role, project_ids, expires_at
+		SELECT id, org_id, name, prefix, subject, role, project_ids, expires_at
 		FROM kb.authenticate_api_key($1)`, hash)
 	if err != nil {
 		return nil, translate(err)

@@ -17,7 +17,7 @@ func newKey(projects []uuid.UUID) store.NewAPIKey {
 	id := uuid.Must(uuid.NewV7())
 	hash := sha256.Sum256(id[:])
 	return store.NewAPIKey{
-		ID: id, Name: "Key", Prefix: "pb_x1y2z3", Hash: hash[:], Role: integration.RoleEditor, Projects: projects, CreatedBy: "tests",
+		ID: id, Name: "Key", Prefix: "pb_x1y2z3", Hash: hash[:], Role: integration.RoleEditor, Projects: projects,
 	}
 }
 

@@ -175,15 +175,19 @@ func (t *Tenant) IntegrationByID(ctx context.Context, id uuid.UUID, withState bo
 
 // DeleteIntegration removes an integration and all that hangs on it. It returns nil where the scope has none.
 func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name string) (deleted *uuid.UUID, err error) {
+	args := []any{t.scope.Org, t.scope.Projects, project, name}
+	statement := `
+			WITH deleted AS (
+				DELETE FROM kb.integrations i
+				WHERE ` + inScope + `
+					AND i.project_id = $3
+					AND i.name = $4
+				RETURNING i.id, i.org_id, i.project_id
+			), ` + t.recorded(&args, "deleted", "project_id", "id", audit{integration.AuditIntegrationDelete, map[string]any{"name": name}}) + `
+			SELECT id
+			FROM deleted`
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
-			DELETE FROM kb.integrations i
-			WHERE `+inScope+`
-				AND i.project_id = $3
-				AND i.name = $4
-			RETURNING i.id`,
-			t.scope.Org, t.scope.Projects, project, name,
-		).QueryRow(into(&deleted, func(row pgx.Row) (*uuid.UUID, error) {
+		b.Queue(statement, args...).QueryRow(into(&deleted, func(row pgx.Row) (*uuid.UUID, error) {
 			var id uuid.UUID
 			return &id, row.Scan(&id)
 		}))

@@ -63,7 +63,6 @@ func newIntegration(project uuid.UUID, name string) store.NewIntegration {
 		Provider:       "clickup",
 		DisplayName:    "Display " + name,
 		Enabled:        true,
-		CreatedBy:      "tests",
 		PublicSettings: map[string]any{"workspace_id": "w1"},
 		Secrets:        secrets("api_token", "token of "+name),
 		WebhookSecret:  seal.NewSecret(webhookSecret),

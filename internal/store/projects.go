@@ -69,13 +69,17 @@ func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integ
 // CreateProject inserts a project. It fails with Forbidden where a host product owns the table.
 func (t *Tenant) CreateProject(ctx context.Context, id uuid.UUID, name string) (*integration.Project, error) {
 	p := integration.Project{ID: id, OrgID: t.scope.Org, Name: name}
+	args := []any{id, t.scope.Org, name, time.Now()}
+	statement := `
+			WITH created AS (
+				INSERT INTO kb.projects (id, org_id, name, created_at)
+				VALUES ($1, $2, $3, $4)
+				RETURNING id, org_id, created_at
+			), ` + t.recorded(&args, "created", "id", "NULL::uuid", audit{integration.AuditProjectCreate, map[string]any{"name": name}}) + `
+			SELECT created_at
+			FROM created`
 	err := t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
-			INSERT INTO kb.projects (id, org_id, name, created_at)
-			VALUES ($1, $2, $3, $4)
-			RETURNING created_at`,
-			id, t.scope.Org, name, time.Now(),
-		).QueryRow(func(row pgx.Row) error { return row.Scan(&p.CreatedAt) })
+		b.Queue(statement, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&p.CreatedAt) })
 	})
 	if isRefused(err) || hasCode(err, undefinedColumn) { // a host's table may lack the name
 		return nil, integration.Forbidden("projects are made by the product that this server is part of, or this key is limited to some projects")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -58,7 +59,6 @@ type NewIntegration struct {
 	Description    *string
 	Enabled        bool
 	LogoURL        *string
-	CreatedBy      string
 	PublicSettings map[string]any
 	Secrets        map[string]seal.Secret
 	WebhookSecret  seal.Secret
@@ -72,14 +72,20 @@ func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIn
 		return nil, err
 	}
 	names, values := secretPairs(n.Secrets)
-	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
+	args := []any{
+		t.scope.Org, t.scope.Projects, n.ProjectID, n.ID, n.Name, n.Provider, n.DisplayName, n.Description, n.Enabled, n.LogoURL, t.scope.Actor,
+		jsonObject(n.PublicSettings), names, values, ring.CurrentID(), pass.settings.Expose(), pass.webhookSecret.Expose(), n.WebhookSecret.Expose(), uuid.Must(uuid.NewV7()),
+	}
+	event := audit{integration.AuditIntegrationCreate, map[string]any{
+		"name": n.Name, "provider": n.Provider, "settings": settingNames(n.PublicSettings, n.Secrets),
+	}}
+	statement := `
 			WITH created AS (
 				INSERT INTO kb.integrations (
 					id, project_id, org_id, name, provider, display_name, description, enabled, logo_url, created_by,
 					public_settings, configured_secrets, key_id, settings, webhook_secret)
 				SELECT
-					$4, p.id, p.org_id, $5, $6, $7, $8, $9, $10, $11,
+					$4, p.id, p.org_id, $5, $6, $7, $8, $9, $10, nullif($11, ''),
 					$12, $13::text[], $15,
 					CASE WHEN $13::text[] <> '{}' THEN kb.seal(jsonb_object($13::text[], $14::text[])::text, $16) END,
 					kb.seal($18, $17)
@@ -93,16 +99,23 @@ func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIn
 				SELECT $19, id, org_id, project_id
 				FROM created
 				RETURNING *
-			)
-			`+integrationSource("created", "state", withState),
-			t.scope.Org, t.scope.Projects, n.ProjectID, n.ID, n.Name, n.Provider, n.DisplayName, n.Description, n.Enabled, n.LogoURL, n.CreatedBy,
-			jsonObject(n.PublicSettings), names, values, ring.CurrentID(), pass.settings.Expose(), pass.webhookSecret.Expose(), n.WebhookSecret.Expose(), uuid.Must(uuid.NewV7()),
-		).QueryRow(into(&created, t.scanIntegration(withState)))
+			), ` + t.recorded(&args, "created", "project_id", "id", event) + `
+			` + integrationSource("created", "state", withState)
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(statement, args...).QueryRow(into(&created, t.scanIntegration(withState)))
 	})
 	if err == nil && created == nil {
 		err = noProject(n.ProjectID)
 	}
 	return created, err
+}
+
+// settingNames are the names of settings, public and secret, sorted; for the audit trail.
+func settingNames(public map[string]any, secrets map[string]seal.Secret) []string {
+	names := slices.Collect(maps.Keys(public))
+	names = slices.AppendSeq(names, maps.Keys(secrets))
+	slices.Sort(names)
+	return names
 }
 
 // jsonObject is m, or an empty object where pgx would send NULL.
@@ -151,6 +164,28 @@ type IntegrationUpdate struct {
 	Secrets        map[string]seal.Secret
 	Removed        []string // names of settings, public or secret, that lose their value
 	WebhookSecret  *seal.Secret
+}
+
+// changes names what the update changes, for the audit trail.
+func (u *IntegrationUpdate) changes() map[string]any {
+	fields := []string{}
+	for field, given := range map[string]bool{
+		"displayName":   u.DisplayName != nil,
+		"description":   u.Description != nil,
+		"enabled":       u.Enabled != nil,
+		"logoUrl":       u.LogoURL != nil,
+		"webhookSecret": u.WebhookSecret != nil,
+	} {
+		if given {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	changes := map[string]any{"fields": fields, "settings": settingNames(u.PublicSettings, u.Secrets)}
+	if len(u.Removed) > 0 {
+		changes["removedSettings"] = u.Removed
+	}
+	return changes
 }
 
 // A sealing says what an update does to a sealed column.
@@ -234,8 +269,14 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 	if removed == nil {
 		removed = []string{}
 	}
-	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
+	args := []any{
+		t.scope.Org, t.scope.Projects, v.ID, v.Revision,
+		u.DisplayName, setDescription, description, u.Enabled, setLogoURL, logoURL,
+		removed, jsonObject(u.PublicSettings), configured, keyID,
+		settings, names, values, after.settings.Expose(), before.settings.Expose(),
+		webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(),
+	}
+	statement := `
 			WITH updated AS (
 				UPDATE kb.integrations i
 				SET
@@ -258,18 +299,14 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 						WHEN 'fresh' THEN kb.seal($21, $22)
 						WHEN 'merged' THEN kb.seal(kb.unseal(i.webhook_secret, $23), $22)
 					END
-				WHERE `+inScope+`
+				WHERE ` + inScope + `
 					AND i.id = $3
 					AND i.revision = $4
 				RETURNING i.*
-			)
-			`+integrationSource("updated", "kb.sync_states", withState),
-			t.scope.Org, t.scope.Projects, v.ID, v.Revision,
-			u.DisplayName, setDescription, description, u.Enabled, setLogoURL, logoURL,
-			removed, jsonObject(u.PublicSettings), configured, keyID,
-			settings, names, values, after.settings.Expose(), before.settings.Expose(),
-			webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(),
-		).QueryRow(into(&updated, t.scanIntegration(withState)))
+			), ` + t.recorded(&args, "updated", "project_id", "id", audit{integration.AuditIntegrationUpdate, u.changes()}) + `
+			` + integrationSource("updated", "kb.sync_states", withState)
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(statement, args...).QueryRow(into(&updated, t.scanIntegration(withState)))
 	})
 	if err == nil && updated == nil {
 		err = ErrStale

@@ -106,7 +106,18 @@ func TestAListIsOneRoundTrip(t *testing.T) {
 // calls has a call of each method of a Tenant.
 func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant) error {
 	return map[string]func(context.Context, *store.Tenant) error{
-		"APIKeys":      func(ctx context.Context, t *store.Tenant) error { _, err := t.APIKeys(ctx); return err },
+		"APIKeys": func(ctx context.Context, t *store.Tenant) error { _, err := t.APIKeys(ctx); return err },
+		"AuditEvents": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.AuditEvents(ctx, integration.AuditFilter{}, integration.PageArgs{First: 1, CountTotal: true})
+			return err
+		},
+		"ExtendAuditChain": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ExtendAuditChain(ctx, 2)
+			return err
+		},
+		"RecordDenied": func(ctx context.Context, t *store.Tenant) error {
+			return t.RecordDenied(ctx, "createProject", "FORBIDDEN")
+		},
 		"CheckProject": func(ctx context.Context, t *store.Tenant) error { return t.CheckProject(ctx, project) },
 		"CreateAPIKey": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.CreateAPIKey(ctx, newKey(nil))

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// auditList names the cursors of AuditEvents.
+const auditList = "auditEvents"
+
+// systemActor is whom changes are recorded under that no principal asked for.
+const systemActor = "system"
+
+// audit is an event to record.
+type audit struct {
+	action  integration.AuditAction
+	changes map[string]any
+}
+
+// recorded is a WITH query, audited, that records an event for every row of rows, an earlier WITH query with an org_id. So
+// the event commits with the change, and a change that found nothing to do leaves none. project and integration are
+// expressions over rows. The statement's arguments grow by the event's.
+func (t *Tenant) recorded(args *[]any, rows, project, integrationID string, e audit) string {
+	actor := t.scope.Actor
+	if actor == "" {
+		actor = systemActor
+	}
+	n := len(*args)
+	*args = append(*args, uuid.Must(uuid.NewV7()), actor, string(e.action), jsonObject(e.changes), t.scope.Origin.RequestID, t.scope.Origin.RemoteAddr)
+	return fmt.Sprintf(`audited AS (
+				INSERT INTO kb.audit_events (id, org_id, project_id, integration_id, actor, action, changes, request_id, remote_addr)
+				SELECT $%d, org_id, %s, %s, $%d, $%d, $%d, nullif($%d, ''), nullif($%d, '')
+				FROM %s
+			)`, n+1, project, integrationID, n+2, n+3, n+4, n+5, n+6, rows)
+}
+
+// RecordDenied records that a mutation was refused to the scope's actor. code is the API's.
+func (t *Tenant) RecordDenied(ctx context.Context, mutation, code string) error {
+	return t.record(ctx, nil, nil, audit{integration.AuditMutationDenied, map[string]any{"mutation": mutation, "code": code}})
+}
+
+// record writes an event that belongs to no change of a row.
+func (t *Tenant) record(ctx context.Context, project, integrationID *uuid.UUID, e audit) error {
+	args := []any{t.scope.Org, project, integrationID}
+	statement := `
+			WITH happened AS (
+				SELECT $1::varchar AS org_id, $2::uuid AS project_id, $3::uuid AS integration_id
+			), ` + t.recorded(&args, "happened", "project_id", "integration_id", e) + `
+			SELECT FROM happened`
+	return t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...) })
+}
+
+// AuditEvents lists the scope's trail, newest first.
+func (t *Tenant) AuditEvents(ctx context.Context, f integration.AuditFilter, args integration.PageArgs) (integration.Page[*integration.AuditEvent], error) {
+	page := newPage[*integration.AuditEvent](args)
+	var afterAt *time.Time
+	var afterID *uuid.UUID
+	if args.After != nil {
+		keys, err := integration.DecodeCursor("after", auditList, *args.After, 2)
+		if err != nil {
+			return page.Page, err
+		}
+		at, errAt := time.Parse(time.RFC3339Nano, keys[0])
+		id, errID := uuid.Parse(keys[1])
+		if errAt != nil || errID != nil {
+			return page.Page, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
+		}
+		afterAt, afterID = &at, &id
+	}
+	const matches = `
+			FROM kb.audit_events e
+			WHERE e.org_id = $1
+				AND ($2::uuid[] IS NULL OR e.project_id = ANY ($2))
+				AND ($3::uuid IS NULL OR e.project_id = $3)
+				AND ($4::uuid IS NULL OR e.integration_id = $4)
+				AND ($5::text IS NULL OR e.action = $5)
+				AND ($6::text IS NULL OR e.actor = $6)
+				AND ($7::timestamptz IS NULL OR e.at >= $7)
+				AND ($8::timestamptz IS NULL OR e.at < $8)`
+	filter := []any{t.scope.Org, t.scope.Projects, f.ProjectID, f.IntegrationID, f.Action, f.Actor, f.Since, f.Until}
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT e.id, e.at, e.actor, e.action, e.org_id, e.project_id, e.integration_id, e.changes, e.request_id, e.remote_addr`+matches+`
+				AND ($9::timestamptz IS NULL OR (e.at, e.id) < ($9, $10::uuid))
+			ORDER BY e.at DESC, e.id DESC
+			LIMIT $11`,
+			append(slices.Clone(filter), afterAt, afterID, args.First+1)...,
+		).Query(func(rows pgx.Rows) error {
+			return page.collect(rows, func(row pgx.CollectableRow) (*integration.AuditEvent, string, error) {
+				var e integration.AuditEvent
+				err := row.Scan(&e.ID, &e.At, &e.Actor, &e.Action, &e.OrgID, &e.ProjectID, &e.IntegrationID, &e.Changes, &e.RequestID, &e.RemoteAddr)
+				return &e, integration.EncodeCursor(auditList, e.At.UTC().Format(time.RFC3339Nano), e.ID.String()), err
+			})
+		})
+		if args.CountTotal {
+			b.Queue(`
+			SELECT count(*)`+matches, filter...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+		}
+	})
+	return page.Page, err
+}
+
+// OrganisationsToChain names the organisations that have events which their chains do not.
+func (db *DB) OrganisationsToChain(ctx context.Context) ([]string, error) {
+	rows, err := db.pool.Query(ctx, `SELECT org_id FROM kb.organisations_to_chain()`)
+	if err != nil {
+		return nil, translate(err)
+	}
+	orgs, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return orgs, translate(err)
+}
+
+// ExtendAuditChain appends at most so many of the scope's events to its chain, and returns how many it did.
+func (t *Tenant) ExtendAuditChain(ctx context.Context, most int) (added int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT kb.extend_audit_chain($1)`, most).QueryRow(func(row pgx.Row) error { return row.Scan(&added) })
+	})
+	return added, err
+}
+
+// AuditReport is how one organisation's trail stands.
+type AuditReport struct {
+	Org       string
+	Chained   int64  // events in the chain
+	Head      string // hash of the last of them, in hex: written down elsewhere, it shows a chain cut short
+	Unchained int64  // events that the chain does not have yet
+	Broken    *int64 // the first position whose event was removed or altered, or whose entry was; nil where all is well
+}
+
+// VerifyAudit follows every organisation's chain. It runs as the owner, who sees all of them, and changes nothing.
+func (m *Migrator) VerifyAudit(ctx context.Context) ([]AuditReport, error) {
+	var reports []AuditReport
+	err := pgx.BeginTxFunc(ctx, m.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL ROLE "+ownerRole); err != nil {
+			return cannotBecome(ownerRole, err)
+		}
+		rows, err := tx.Query(ctx, verifyAudit)
+		if err != nil {
+			return err
+		}
+		reports, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (AuditReport, error) {
+			var r AuditReport
+			var head []byte
+			err := row.Scan(&r.Org, &r.Chained, &head, &r.Unchained, &r.Broken)
+			r.Head = hex.EncodeToString(head)
+			return r, err
+		})
+		return err
+	})
+	return reports, translate(err)
+}
+
+// verifyAudit follows the chains: an entry holds if its event is there and hashes to it, right after the one before.
+const verifyAudit = `
+		WITH links AS (
+			SELECT
+				c.org_id,
+				c.position,
+				c.hash,
+				e.id IS NOT NULL
+					AND e.org_id = c.org_id
+					AND c.position = 1 + coalesce(lag(c.position) OVER chain, 0)
+					AND c.hash = kb.audit_hash(coalesce(lag(c.hash) OVER chain, ''::bytea), e) AS holds
+			FROM kb.audit_chain c
+			LEFT JOIN kb.audit_events e ON e.id = c.event_id
+			WINDOW chain AS (PARTITION BY c.org_id ORDER BY c.position)
+		), chains AS (
+			SELECT
+				org_id,
+				count(*) AS chained,
+				(array_agg(hash ORDER BY position DESC))[1] AS head,
+				min(position) FILTER (WHERE holds IS NOT TRUE) AS broken
+			FROM links
+			GROUP BY org_id
+		), pending AS (
+			SELECT e.org_id, count(*) AS unchained
+			FROM kb.audit_events e
+			WHERE NOT EXISTS (SELECT FROM kb.audit_chain c WHERE c.event_id = e.id)
+			GROUP BY e.org_id
+		)
+		SELECT org_id, coalesce(chained, 0), coalesce(head, ''::bytea), coalesce(unchained, 0), broken
+		FROM chains
+		FULL JOIN pending USING (org_id)
+		ORDER BY org_id`
