@@ -142,6 +142,7 @@ var shown = map[string]string{
 	"CreatedApiKey.key":                   "the key, once",
 	"Query.apiKeys":                       "without the keys",
 	"Mutation.createApiKey":               "see CreatedApiKey",
+	"Mutation.revealSettings":             "the one way to read secrets, off unless configured",
 	"Mutation.revokeApiKey":               "without the key",
 }
 

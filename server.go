@@ -82,7 +82,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	defer db.Close()
-	service, err := connect.New(ctx, db, ring, providers)
+	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings})
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w := &world{database: storetest.New(b), editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
 	db := w.database.Open(b, registry.Catalogue(), nil)
-	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry); err != nil {
+	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry, connect.Options{}); err != nil {
 		b.Fatal(err)
 	}
 	project, err := w.service.CreateProject(ctx, w.editor, nil, "Bench")

@@ -113,6 +113,14 @@ func (m mutation) DeleteIntegration(ctx context.Context, orgID string, projectID
 	return m.Connect.DeleteIntegration(ctx, p, projectID, name)
 }
 
+func (m mutation) RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Connect.RevealSettings(ctx, p, integrationID)
+}
+
 // given is nil where the client left the field out.
 func given[T any](v graphql.Omittable[T]) *T {
 	if value, ok := v.ValueOK(); ok {

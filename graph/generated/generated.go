@@ -95,6 +95,7 @@ type ComplexityRoot struct {
 		CreateIntegration func(childComplexity int, input model.CreateIntegrationInput) int
 		CreateProject     func(childComplexity int, input model.CreateProjectInput) int
 		DeleteIntegration func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		RevealSettings    func(childComplexity int, integrationID uuid.UUID) int
 		RevokeAPIKey      func(childComplexity int, id uuid.UUID) int
 		UpdateIntegration func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
 	}
@@ -246,6 +247,7 @@ type MutationResolver interface {
 	CreateIntegration(ctx context.Context, input model.CreateIntegrationInput) (*integration.PublicIntegration, error)
 	UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error)
 	DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error)
+	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (*integration.APIKey, error)
 }
@@ -511,6 +513,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteIntegration(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["name"].(string)), true
+	case "Mutation.revealSettings":
+		if e.ComplexityRoot.Mutation.RevealSettings == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_revealSettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RevealSettings(childComplexity, args["integrationId"].(uuid.UUID)), true
 	case "Mutation.revokeApiKey":
 		if e.ComplexityRoot.Mutation.RevokeAPIKey == nil {
 			break
@@ -1301,6 +1314,8 @@ type Mutation {
   updateIntegration("The organisation." orgId: ID!, "The project." projectId: UUID!, "The integration's name." name: String!, "What to change; what is absent stays." input: UpdateIntegrationInput!): PublicIntegration! @hasRole(role: EDITOR)
   "Removes the integration with its settings, sync state and imported objects; returns its id."
   deleteIntegration("The organisation." orgId: ID!, "The project." projectId: UUID!, "The integration's name." name: String!): UUID! @hasRole(role: EDITOR)
+  "The one place where stored settings are shown. ADMIN, recorded in the audit trail, off unless the server's configuration turns it on."
+  revealSettings("The integration's id." integrationId: UUID!): Map! @hasRole(role: ADMIN)
   "Makes an API key. The key itself is shown only in this answer. ADMIN."
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
   "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
@@ -2277,6 +2292,20 @@ func (ec *executionContext) field_Mutation_deleteIntegration_args(ctx context.Co
 		return nil, err
 	}
 	args["name"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_revealSettings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	return args, nil
 }
 
@@ -3661,6 +3690,68 @@ func (ec *executionContext) fieldContext_Mutation_deleteIntegration(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deleteIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_revealSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_revealSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RevealSettings(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal map[string]any
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal map[string]any
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v map[string]any) graphql.Marshaler {
+			return ec.marshalNMap2map(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_revealSettings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Map does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_revealSettings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -8386,6 +8477,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "revealSettings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_revealSettings(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -34,6 +34,8 @@ type Config struct {
 	EncryptionKey seal.Secret `env:"INTEGRATION_ENCRYPTION_KEY"`
 	// PreviousEncryptionKeys can still open what they sealed.
 	PreviousEncryptionKeys seal.Secret `env:"INTEGRATION_ENCRYPTION_PREVIOUS_KEYS"`
+	// RevealSettings lets administrators read stored secrets through the API.
+	RevealSettings bool `env:"PATCHBAY_REVEAL_SETTINGS"`
 	// LogLevel is the least important level that is logged.
 	LogLevel LogLevel `env:"PATCHBAY_LOG_LEVEL" envDefault:"info"`
 	// LogFormat is "text", "json", or empty: text on a terminal and json elsewhere.

@@ -24,11 +24,18 @@ type Service struct {
 	db        *store.DB
 	ring      *seal.Ring
 	providers *provider.Registry
+	reveal    bool
+}
+
+// Options are what the operator's configuration says of the Service.
+type Options struct {
+	// Reveal allows RevealSettings.
+	Reveal bool
 }
 
 // New makes a Service that seals under the ring's current key. It fails while a stored row names a key that the ring
 // does not have: serving would turn that row's secrets into errors. The error says what to do.
-func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider.Registry) (*Service, error) {
+func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider.Registry, o Options) (*Service, error) {
 	counts, err := db.SealingKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look up which encryption keys are in use: %w", err)
@@ -44,7 +51,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers}, nil
+	return &Service{db: db, ring: ring, providers: providers, reveal: o.Reveal}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -136,22 +138,103 @@ type IntegrationVersion struct {
 	HasWebhookSecret  bool
 }
 
+const versionColumns = `i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL`
+
+func scanVersion(row pgx.Row) (*IntegrationVersion, error) {
+	var v IntegrationVersion
+	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret)
+}
+
 // IntegrationVersion reads the present version of an integration, or nil where the scope has none. It opens nothing.
 func (t *Tenant) IntegrationVersion(ctx context.Context, project uuid.UUID, name string) (v *IntegrationVersion, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			SELECT i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL
+			SELECT `+versionColumns+`
 			FROM kb.integrations i
 			WHERE `+inScope+`
 				AND i.project_id = $3
 				AND i.name = $4`,
 			t.scope.Org, t.scope.Projects, project, name,
-		).QueryRow(into(&v, func(row pgx.Row) (*IntegrationVersion, error) {
-			var v IntegrationVersion
-			return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret)
-		}))
+		).QueryRow(into(&v, scanVersion))
 	})
 	return v, err
+}
+
+// IntegrationVersionByID is IntegrationVersion by the integration's id.
+func (t *Tenant) IntegrationVersionByID(ctx context.Context, id uuid.UUID) (v *IntegrationVersion, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT `+versionColumns+`
+			FROM kb.integrations i
+			WHERE `+inScope+`
+				AND i.id = $3`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(into(&v, scanVersion))
+	})
+	return v, err
+}
+
+// OpenedSettings are an integration's settings with the secret ones in plain text.
+type OpenedSettings struct {
+	Public  map[string]any
+	Secrets map[string]seal.Secret
+}
+
+// OpenSettings opens an integration's secrets and records that, and for what purpose, in the same statement. It returns
+// nil where the scope has no such integration, Unreadable where they do not open, and ErrStale where they were sealed
+// anew since v was read.
+func (t *Tenant) OpenSettings(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, purpose string) (*OpenedSettings, error) {
+	var keyID string
+	var pass passphrases
+	if len(v.ConfiguredSecrets) > 0 {
+		var err error
+		keyID = *v.KeyID
+		if pass, err = derivePassphrases(ring, keyID, v.ID, t.scope.Org); err != nil {
+			return nil, unknownKey(keyID)
+		}
+	}
+	args := []any{t.scope.Org, t.scope.Projects, v.ID, keyID, pass.settings.Expose()}
+	event := audit{integration.AuditSecretsOpen, map[string]any{"purpose": purpose, "settings": v.ConfiguredSecrets}}
+	statement := `
+			WITH opened AS (
+				SELECT i.id, i.org_id, i.project_id, i.public_settings,
+					CASE WHEN i.settings IS NULL THEN '{}' ELSE kb.unseal(i.settings, $5) END AS secrets
+				FROM kb.integrations i
+				WHERE ` + inScope + `
+					AND i.id = $3
+					AND (i.settings IS NULL AND $4 = '' OR i.key_id = $4)
+			), ` + t.recorded(&args, "opened", "project_id", "id", event) + `
+			SELECT public_settings, secrets
+			FROM opened`
+	var opened *OpenedSettings
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(statement, args...).QueryRow(into(&opened, func(row pgx.Row) (*OpenedSettings, error) {
+			var o OpenedSettings
+			var text string
+			if err := row.Scan(&o.Public, &text); err != nil {
+				return nil, err
+			}
+			var secrets map[string]string
+			if err := json.Unmarshal([]byte(text), &secrets); err != nil {
+				return nil, fmt.Errorf("the opened secrets of integration %s are no object of texts", v.ID) // the cause would quote them
+			}
+			o.Secrets = make(map[string]seal.Secret, len(secrets))
+			for name, value := range secrets {
+				o.Secrets[name] = seal.NewSecret(value)
+			}
+			return &o, nil
+		}))
+	})
+	if err == nil && opened == nil {
+		err = ErrStale
+	}
+	return opened, err
+}
+
+// unknownKey is what is said of secrets whose key the server lacks.
+func unknownKey(id string) error {
+	return integration.Unreadable("the stored secrets were sealed with a key that this server does not have (%s): "+
+		"add it to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS, or give every secret setting and webhookSecret anew", id)
 }
 
 // IntegrationUpdate is a change of one integration; what is nil or empty stays as it is.
@@ -233,7 +316,7 @@ func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (sett
 }
 
 // UpdateIntegration applies u to the row that v describes, in one statement that also opens, merges and seals the
-// secrets as needed. It returns ErrStale where the row has another revision by now, and Unreadable, with the row as it
+// secrets as needed. It returns ErrStale where the row has another revision or key by now, and Unreadable, with the row as it
 // was, where secrets that must be kept do not open.
 func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, u IntegrationUpdate, withState bool) (updated *integration.PublicIntegration, err error) {
 	settings, webhook, configured := u.plan(v, ring.CurrentID())
@@ -244,8 +327,7 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 	var before, after passphrases
 	if opens {
 		if before, err = derivePassphrases(ring, *v.KeyID, v.ID, t.scope.Org); err != nil {
-			return nil, integration.Unreadable("the stored secrets were sealed with a key that this server does not have (%s): "+
-				"add it to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS, or give every secret setting and webhookSecret anew", *v.KeyID)
+			return nil, unknownKey(*v.KeyID)
 		}
 	}
 	if seals {
@@ -274,7 +356,7 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 		u.DisplayName, setDescription, description, u.Enabled, setLogoURL, logoURL,
 		removed, jsonObject(u.PublicSettings), configured, keyID,
 		settings, names, values, after.settings.Expose(), before.settings.Expose(),
-		webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(),
+		webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(), v.KeyID,
 	}
 	statement := `
 			WITH updated AS (
@@ -302,6 +384,7 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 				WHERE ` + inScope + `
 					AND i.id = $3
 					AND i.revision = $4
+					AND i.key_id IS NOT DISTINCT FROM $24
 				RETURNING i.*
 			), ` + t.recorded(&args, "updated", "project_id", "id", audit{integration.AuditIntegrationUpdate, u.changes()}) + `
 			` + integrationSource("updated", "kb.sync_states", withState)

