@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-NODE := $(shell command -v npm 2>/dev/null)
+# Empty where Node.js is missing or older than the web pages' tools take.
+NODE := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' >/dev/null 2>&1 && command -v npm)
 WEB_FILES := $(shell git ls-files -co --exclude-standard web 2>/dev/null | grep -v '_test.go$$')
 
 .PHONY: help run build web generate verify lint test test-setup bench clean
@@ -14,7 +15,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## Start everything: web pages, private PostgreSQL, key, server; prints the link to open
-	@if [ -z "$${DATABASE_URL:-}" ] && ! bin/patchbay postgres bindir >/dev/null 2>&1 && [ -n "$(NODE)" ]; then \
+	@if [ -z "$${DATABASE_URL:-}" ] && [ -n "$(NODE)" ] && { bin/patchbay postgres bindir 2>&1 >/dev/null || true; } | grep -q 'no PostgreSQL'; then \
 		echo "This machine has no PostgreSQL: installing one for development"; \
 		$(MAKE) --no-print-directory tools/postgres/node_modules/.package-lock.json; \
 	fi
@@ -28,7 +29,7 @@ ifneq ($(NODE),)
 web: web/dist/graphiql/index.html ## Build the web pages, which go into the binary
 else
 web:
-	@echo "Node.js is missing: the web pages (GraphiQL, logos) are left out; the API works without them."
+	@echo "Node.js 20.19, 22.12 or later is missing: the web pages (GraphiQL, logos) are left out; the API works without them."
 endif
 
 web/dist/graphiql/index.html: $(WEB_FILES) web/node_modules/.package-lock.json
@@ -47,7 +48,7 @@ verify: ## Prove that generated code, go.mod and the example operations are fres
 	./scripts/verify
 
 lint: ## Look for mistakes in the code
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	@unformatted=$$(gofmt -l *.go bench e2e/*.go graph internal migrations web/*.go); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
@@ -57,7 +58,8 @@ ifneq ($(NODE),)
 endif
 
 test: test-setup ## Run every test, with the race detector; installs what they need
-	PATCHBAY_E2E_REQUIRED=$(if $(NODE),1,) go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 12m ./...
+	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium chromium-browser google-chrome >/dev/null && echo 1 || true) \
+		go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 12m ./...
 
 test-setup: web
 	@./scripts/test-setup
@@ -65,7 +67,7 @@ ifneq ($(NODE),)
 	@$(MAKE) --no-print-directory e2e/node_modules/.package-lock.json tools/postgres/node_modules/.package-lock.json
 endif
 
-bench: ## Measure against a floor in the same run
+bench: test-setup ## Measure against a floor in the same run
 	go test -run '^$$' -bench . -benchtime 3s ./bench
 
 clean: ## Remove what was built; data and keys in .patchbay stay

@@ -100,6 +100,7 @@ func TestNoSecretComesToLight(t *testing.T) {
 	// PostgreSQL logs every statement; never their parameters, which is up to the server's own configuration.
 	rows(t, db, `DO $do$ BEGIN
 		EXECUTE format('ALTER DATABASE %I SET log_statement = ''all''', current_database());
+		EXECUTE format('ALTER DATABASE %I SET log_min_messages = ''warning''', current_database());
 		EXECUTE format('ALTER DATABASE %I SET log_min_error_statement = ''error''', current_database());
 		EXECUTE format('ALTER DATABASE %I SET log_error_verbosity = ''verbose''', current_database());
 	END $do$`)

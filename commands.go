@@ -56,7 +56,7 @@ type (
 	}
 	keyGenerateCommand struct{}
 	postgresCommand    struct {
-		URL    postgresURLCommand    `cmd:"" name:"url" help:"Print its connection string, password included, for psql; the server must be running."`
+		URL    postgresURLCommand    `cmd:"" name:"url" help:"Print its connection string, password included, for psql while the server runs."`
 		BinDir postgresBinDirCommand `cmd:"" name:"bindir" help:"Print the folder of the PostgreSQL programs that would be used."`
 	}
 	postgresURLCommand    struct{}
@@ -74,7 +74,6 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		kong.Description("An integrations backend: one program and PostgreSQL. docs/configuration.md lists the environment variables."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { done = true }),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		return err

@@ -63,8 +63,7 @@ func (p *place) keys(generate bool) (*seal.Ring, error) {
 		path := filepath.Join(p.stateDir, keyFile)
 		text, err := os.ReadFile(path)
 		if errors.Is(err, os.ErrNotExist) && generate {
-			text, err = newKeyFile(path)
-			p.log.Info("made an encryption key: without it the stored secrets are lost, so back it up", "file", path)
+			text, err = p.generateKey(path)
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("read the encryption key: %w", err)
@@ -72,6 +71,18 @@ func (p *place) keys(generate bool) (*seal.Ring, error) {
 		cfg.EncryptionKey = seal.NewSecret(string(text))
 	}
 	return cfg.Keys()
+}
+
+// generateKey makes the first key of a private database. Beside data there was one before, which no new one replaces.
+func (p *place) generateKey(path string) ([]byte, error) {
+	if data, err := filepath.Glob(filepath.Join(p.stateDir, "pg*", "PG_VERSION")); err != nil || len(data) > 0 {
+		return nil, errors.Join(err, fmt.Errorf("%s is gone, and there are data that its key sealed: bring the file back, or set INTEGRATION_ENCRYPTION_KEY to that key", path))
+	}
+	text, err := newKeyFile(path)
+	if err == nil {
+		p.log.Info("made an encryption key: without it the stored secrets are lost, so back it up", "file", path)
+	}
+	return text, err
 }
 
 // newKeyFile writes a new key for its owner's eyes only. Where another process was faster, its key counts.

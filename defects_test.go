@@ -52,6 +52,7 @@ func TestDefectAMaskedSecretReplacedTheRealOne(t *testing.T) {
 	for _, mask := range []string{"********", "****", "[redacted]", "[REDACTED]", "••••••••", "pk_42_****MNOP", "pk_…****", " ******** "} {
 		c.update(t, "clickup", map[string]any{"description": "changed too", "settings": map[string]any{"api_token": mask}}).
 			wantErrors(t, "BAD_USER_INPUT settings.api_token")
+		c.update(t, "clickup", map[string]any{"webhookSecret": mask}).wantErrors(t, "BAD_USER_INPUT webhookSecret")
 	}
 	// What a form sends back of an integration as it was read changes no secret.
 	read := c.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "clickup") { displayName description enabled settings } }`).

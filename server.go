@@ -92,7 +92,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	}
 	keys := auth.NewKeys(db)
 	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID})
-	health := &httpd.Health{Ping: db.Ping}
+	health := &httpd.Health{Ping: db.Ping, Log: a.log}
 	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
@@ -119,7 +119,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	return serve(ctx, listener, handler, health, a.log)
 }
 
-// serve answers requests until ctx ends, then drains: first unready, then no new connections, then what runs.
+// serve answers requests until ctx ends, then drains: it turns unready, takes no new connections, and lets what runs end.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, health *httpd.Health, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,

@@ -75,7 +75,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	for i := range integrations {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("clickup-%03d", i), Provider: &clickup,
-			Settings: integration.Settings{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"},
+			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
 		}, false)
 		if err != nil {
 			b.Fatal(err)
@@ -205,13 +205,18 @@ func BenchmarkCreate(b *testing.B) {
 	sealed := func() {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("s-%d", n.Add(1)), Provider: &clickup,
-			Settings: integration.Settings{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"},
+			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
 		}, false)
 		if err != nil {
 			b.Error(err)
 		}
 	}
 	compare(b, "integrations", plain, sealed)
+}
+
+func settings(values map[string]any) *integration.Settings {
+	s := integration.NewSettings(values)
+	return &s
 }
 
 // compare gives floor and ours turns of a slice each, and reports how many of what a second each did, and the ratio.

@@ -53,7 +53,7 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		var own *integration.Error
 		if !errors.As(cause, &own) {
 			id := requestID(ctx)
-			if ctx.Err() == nil {
+			if !errors.Is(ctx.Err(), context.Canceled) { // the client is gone, and nobody hears
 				log.ErrorContext(ctx, "a GraphQL field failed", "path", path.String(), "error", cause)
 			}
 			return &gqlerror.Error{

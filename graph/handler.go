@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -11,10 +12,27 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"patchbay/graph/generated"
+	"patchbay/internal/auth"
 )
 
-// cachedQueries bounds the cache of parsed and validated operations; clients send few different ones.
-const cachedQueries = 1000
+const (
+	// cachedQueries and cachedLength bound the memory of the cache of parsed and validated operations: clients send few
+	// different ones, and a parsed one takes some twenty times its text.
+	cachedQueries = 500
+	cachedLength  = 8 << 10 // bytes
+)
+
+// operations is that cache. What strangers send is not worth remembering, and what is long would fill the memory.
+type operations struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+// Add implements graphql.Cache.
+func (c operations) Add(ctx context.Context, query string, parsed *ast.QueryDocument) {
+	if _, stranger := auth.Principal(ctx); stranger == nil && len(query) <= cachedLength {
+		c.Cache.Add(ctx, query, parsed)
+	}
+}
 
 // NewHandler makes the handler of /graphql. Who a request runs as is found out before, by package auth. requestID returns
 // the id that INTERNAL errors name, for finding the log lines.
@@ -25,7 +43,7 @@ func NewHandler(r *Resolver, requestID func(context.Context) string) http.Handle
 		Complexity: costs(),
 	}))
 	srv.AddTransport(overHTTP{})
-	srv.SetQueryCache(lru.New[*ast.QueryDocument](cachedQueries))
+	srv.SetQueryCache(operations{lru.New[*ast.QueryDocument](cachedQueries)})
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetDisableSuggestion(true)
 	srv.SetValidationRulesFn(withoutSuggestions)

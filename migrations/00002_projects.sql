@@ -28,7 +28,7 @@ BEGIN
     name varchar(255) NOT NULL CONSTRAINT projects_name_check CHECK (name <> ''),
     created_at timestamptz NOT NULL DEFAULT now()
   );
-  CREATE INDEX projects_org_id_idx ON kb.projects (org_id);
+  CREATE INDEX projects_org_id_idx ON kb.projects (org_id, lower(name), id);
   GRANT SELECT, INSERT ON kb.projects TO patchbay_serve;
 
   ALTER TABLE kb.projects ENABLE ROW LEVEL SECURITY;

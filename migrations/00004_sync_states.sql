@@ -43,7 +43,8 @@ CREATE INDEX sync_states_sync_status_idx ON kb.sync_states (sync_status);
 CREATE TRIGGER sync_states_touch BEFORE UPDATE ON kb.sync_states
   FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION kb.touch_updated_at();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON kb.sync_states TO patchbay_serve;
+-- No DELETE: an integration has its state as long as it lives, and they go together.
+GRANT SELECT, INSERT, UPDATE ON kb.sync_states TO patchbay_serve;
 
 ALTER TABLE kb.sync_states ENABLE ROW LEVEL SECURITY;
 CREATE POLICY sync_states_tenant ON kb.sync_states TO patchbay_serve

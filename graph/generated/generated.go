@@ -7883,7 +7883,7 @@ func (ec *executionContext) unmarshalInputCreateIntegrationInput(ctx context.Con
 			it.LogoURL = graphql.OmittableOf(data)
 		case "settings":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("settings"))
-			data, err := ec.unmarshalOMap2patchbayᚋinternalᚋintegrationᚐSettings(ctx, v)
+			data, err := ec.unmarshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -8079,7 +8079,7 @@ func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Con
 			it.LogoURL = graphql.OmittableOf(data)
 		case "settings":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("settings"))
-			data, err := ec.unmarshalOMap2patchbayᚋinternalᚋintegrationᚐSettings(ctx, v)
+			data, err := ec.unmarshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -10581,21 +10581,21 @@ func (ec *executionContext) unmarshalOIntegrationFilter2ᚖpatchbayᚋgraphᚋmo
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) unmarshalOMap2patchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, v any) (integration.Settings, error) {
+func (ec *executionContext) unmarshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, v any) (*integration.Settings, error) {
 	if v == nil {
 		return nil, nil
 	}
 	res, err := scalar.UnmarshalSettings(v)
-	return res, graphql.ErrorOnPath(ctx, err)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOMap2patchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, sel ast.SelectionSet, v integration.Settings) graphql.Marshaler {
+func (ec *executionContext) marshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, sel ast.SelectionSet, v *integration.Settings) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := scalar.MarshalSettings(v)
+	res := scalar.MarshalSettings(*v)
 	return res
 }
 

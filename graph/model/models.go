@@ -77,7 +77,7 @@ type CreateIntegrationInput struct {
 	// The https address of a logo of its own.
 	LogoURL graphql.Omittable[*string] `json:"logoUrl,omitempty"`
 	// Settings by Provider.settingsSchema, secret ones among them. They are never returned.
-	Settings graphql.Omittable[integration.Settings] `json:"settings,omitempty"`
+	Settings graphql.Omittable[*integration.Settings] `json:"settings,omitempty"`
 	// Write-only: a webhook secret that the provider issued.
 	WebhookSecret graphql.Omittable[*integration.SecretText] `json:"webhookSecret,omitempty"`
 }
@@ -183,7 +183,7 @@ type UpdateIntegrationInput struct {
 	// The https address of a logo of its own; null removes it.
 	LogoURL graphql.Omittable[*string] `json:"logoUrl,omitempty"`
 	// Settings to merge: a key that is absent stays, a key given as null is removed, anything else replaces. Not null.
-	Settings graphql.Omittable[integration.Settings] `json:"settings,omitempty"`
+	Settings graphql.Omittable[*integration.Settings] `json:"settings,omitempty"`
 	// Write-only: a webhook secret that the provider issued. Not null.
 	WebhookSecret graphql.Omittable[*integration.SecretText] `json:"webhookSecret,omitempty"`
 }

@@ -90,7 +90,7 @@ func MarshalSettings(integration.Settings) graphql.Marshaler {
 // UnmarshalSettings reads a JSON object that may hold secrets.
 func UnmarshalSettings(v any) (integration.Settings, error) {
 	m, err := UnmarshalMap(v)
-	return integration.Settings(m), err
+	return integration.NewSettings(m), err
 }
 
 // MarshalSecretText never shows anything: secrets are input.
@@ -102,7 +102,7 @@ func MarshalSecretText(integration.SecretText) graphql.Marshaler {
 func UnmarshalSecretText(v any) (integration.SecretText, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", integration.Invalid("", "must be a string")
+		return integration.SecretText{}, integration.Invalid("", "must be a string")
 	}
-	return integration.SecretText(s), nil
+	return integration.NewSecretText(s), nil
 }

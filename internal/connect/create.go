@@ -5,10 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/provider"
 	"patchbay/internal/seal"
 	"patchbay/internal/store"
 )
@@ -22,7 +26,7 @@ type NewIntegration struct {
 	Description   *string
 	Enabled       *bool // true
 	LogoURL       *string
-	Settings      integration.Settings
+	Settings      *integration.Settings
 	WebhookSecret *integration.SecretText // 32 random bytes in hex
 }
 
@@ -34,7 +38,7 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 	if in.Provider != nil {
 		providerName = *in.Provider
 	}
-	change, err := s.providers.Change(providerName, in.Settings)
+	change, err := s.providers.Change(providerName, in.Settings.Values())
 	err = errors.Join(
 		integration.CheckName("name", in.Name),
 		checkTexts(in.DisplayName, in.Description, in.LogoURL),
@@ -64,7 +68,7 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 		n.DisplayName = *in.DisplayName
 	}
 	if in.WebhookSecret != nil {
-		n.WebhookSecret = seal.NewSecret(string(*in.WebhookSecret))
+		n.WebhookSecret = seal.NewSecret(in.WebhookSecret.Expose())
 	}
 	return tenant.CreateIntegration(ctx, s.ring, n, withState)
 }
@@ -111,9 +115,19 @@ func checkTexts(displayName, description, logoURL *string) error {
 	return errors.Join(errs...)
 }
 
-func checkWebhookSecret(secret *integration.SecretText) error {
-	if secret == nil {
+// checkWebhookSecret refuses what no provider would have issued. The message never repeats it.
+func checkWebhookSecret(given *integration.SecretText) error {
+	if given == nil {
 		return nil
 	}
-	return integration.CheckWebhookSecret("webhookSecret", string(*secret))
+	secret := given.Expose()
+	switch {
+	case provider.Masked(secret):
+		return integration.Invalid("webhookSecret", "webhookSecret looks like a masked value; leave it out to keep what is stored")
+	case len(secret) < 8 || len(secret) > integration.MaxSecret:
+		return integration.Invalid("webhookSecret", "webhookSecret must be the secret that the provider issued, 8 to %d bytes", integration.MaxSecret)
+	case !utf8.ValidString(secret) || strings.ContainsFunc(secret, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return integration.Invalid("webhookSecret", "webhookSecret must be text without white space or control characters")
+	}
+	return nil
 }

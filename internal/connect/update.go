@@ -19,7 +19,7 @@ type IntegrationPatch struct {
 	Description   **string                 // null: removed
 	Enabled       **bool                   // null is refused
 	LogoURL       **string                 // null: removed
-	Settings      *integration.Settings    // merged key by key, a null value removes; null is refused
+	Settings      **integration.Settings   // merged key by key, a null value removes; null is refused
 	WebhookSecret **integration.SecretText // null is refused
 }
 
@@ -40,7 +40,7 @@ func (p *IntegrationPatch) checkNulls() error {
 
 func (p *IntegrationPatch) empty() bool {
 	return p.DisplayName == nil && p.Description == nil && p.Enabled == nil && p.LogoURL == nil &&
-		(p.Settings == nil || len(*p.Settings) == 0) && p.WebhookSecret == nil
+		(p.Settings == nil || len((*p.Settings).Values()) == 0) && p.WebhookSecret == nil
 }
 
 // maxRaces bounds how often an update is tried again after another one was faster. Each time, one of them got through.
@@ -102,14 +102,14 @@ func (s *Service) update(providerName string, patch IntegrationPatch) (store.Int
 		logoURL = *patch.LogoURL
 	}
 	err := errors.Join(patch.checkNulls(), checkTexts(u.DisplayName, description, logoURL))
-	if patch.Settings != nil && len(*patch.Settings) > 0 {
-		change, wrong := s.providers.Change(providerName, *patch.Settings)
+	if patch.Settings != nil && len((*patch.Settings).Values()) > 0 {
+		change, wrong := s.providers.Change(providerName, (*patch.Settings).Values())
 		err = errors.Join(err, wrong)
 		u.PublicSettings, u.Secrets, u.Removed = change.Public, change.Secrets, change.Removed
 	}
 	if patch.WebhookSecret != nil && *patch.WebhookSecret != nil {
 		err = errors.Join(err, checkWebhookSecret(*patch.WebhookSecret))
-		secret := seal.NewSecret(string(**patch.WebhookSecret))
+		secret := seal.NewSecret((*patch.WebhookSecret).Expose())
 		u.WebhookSecret = &secret
 	}
 	return u, err

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ const pingTimeout = 2 * time.Second
 type Health struct {
 	// Ping asks the database.
 	Ping     func(context.Context) error
+	Log      *slog.Logger
 	draining atomic.Bool
 }
 
@@ -25,12 +27,14 @@ func (h *Health) live(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
-	switch {
-	case h.draining.Load():
+	if h.draining.Load() {
 		http.Error(w, "ending", http.StatusServiceUnavailable)
-	case h.Ping(ctx) != nil:
-		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-	default:
-		_, _ = w.Write([]byte("ready\n"))
+		return
 	}
+	if err := h.Ping(ctx); err != nil {
+		h.Log.WarnContext(ctx, "not ready", "error", err)
+		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
 }

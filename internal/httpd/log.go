@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -44,10 +45,11 @@ func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
 			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			defer func() {
 				if v := recover(); v != nil {
-					log.ErrorContext(r.Context(), "a request panicked", "panic", fmt.Sprintf("%T", v), "path", r.URL.Path)
-					if ww.Status() == 0 {
-						http.Error(ww, "internal error", http.StatusInternalServerError)
+					log.ErrorContext(r.Context(), "a request panicked", "panic", fmt.Sprintf("%T", v), "path", r.URL.Path, "stack", string(debug.Stack()))
+					if ww.Status() != 0 {
+						panic(http.ErrAbortHandler) // so that a part does not look like the whole
 					}
+					http.Error(ww, "internal error", http.StatusInternalServerError)
 				}
 				level := slog.LevelInfo
 				if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {

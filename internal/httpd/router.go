@@ -3,8 +3,10 @@
 package httpd
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -32,8 +34,8 @@ func New(p Parts) http.Handler {
 	// The browser of who started the server, once, from the printed link. A repeat is refused.
 	r.Get("/sign-in", p.Sessions.SignIn)
 
-	// Every client. A browser's cookie counts only in requests from our own pages.
-	r.With(sameOrigin, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
+	// Every client. A browser's cookie counts only in requests from our own pages. Answers are nobody else's.
+	r.With(sameOrigin, noStore, deadline, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
 
 	// People's browsers.
 	r.Handle("/graphiql", p.Pages)
@@ -53,6 +55,24 @@ func sameOrigin(next http.Handler) http.Handler {
 		_, _ = w.Write([]byte(`{"errors":[{"message":"requests from pages of another origin are refused","extensions":{"code":"FORBIDDEN"}}]}`))
 	}))
 	return p.Handler(next)
+}
+
+// requestTimeout bounds an operation, so that statements that wait for a lock do not hold every connection for ever.
+const requestTimeout = 30 * time.Second
+
+func deadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func noStore(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func noSniff(next http.Handler) http.Handler {

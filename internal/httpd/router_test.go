@@ -24,7 +24,7 @@ type server struct {
 }
 
 func newServer(api http.HandlerFunc) *server {
-	s := &server{health: &Health{Ping: func(context.Context) error { return nil }}}
+	s := &server{health: &Health{Ping: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler)}}
 	s.Handler = New(Parts{
 		GraphQL:  api,
 		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),

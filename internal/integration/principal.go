@@ -54,19 +54,3 @@ type Scope struct {
 	Actor    string      // whom changes are recorded under; empty means the system itself
 	Origin   Origin
 }
-
-// Covers reports whether all of the given projects are inside the scope; nil stands for all of the organisation's.
-func (s Scope) Covers(projects []uuid.UUID) bool {
-	if s.Projects == nil {
-		return true
-	}
-	if projects == nil {
-		return false
-	}
-	for _, p := range projects {
-		if !slices.Contains(s.Projects, p) {
-			return false
-		}
-	}
-	return true
-}

@@ -74,14 +74,3 @@ func CheckLogoURL(field, address string) error {
 	}
 	return checkCharacters(field, address, "")
 }
-
-// CheckWebhookSecret refuses a webhook secret that a provider would not have issued. The message never repeats it.
-func CheckWebhookSecret(field, secret string) error {
-	if len(secret) < 8 || len(secret) > MaxSecret {
-		return Invalid(field, "%s must be the secret that the provider issued, 8 to %d bytes", field, MaxSecret)
-	}
-	if err := checkCharacters(field, secret, ""); err != nil {
-		return Invalid(field, "%s must be valid UTF-8 text without control characters", field)
-	}
-	return nil
-}

@@ -22,7 +22,7 @@ type SettingsChange struct {
 //
 // The error is a join of one *integration.Error for each violation, sorted by field. None of its texts holds a value of
 // a string setting, because a token may have been put in the wrong one.
-func (r *Registry) Change(providerName string, given integration.Settings) (SettingsChange, error) {
+func (r *Registry) Change(providerName string, given map[string]any) (SettingsChange, error) {
 	s := r.settings[providerName]
 	if s == nil {
 		return SettingsChange{}, integration.Invalid("provider", "unknown provider%s; this server knows %s",
@@ -64,7 +64,7 @@ func (r *Registry) Change(providerName string, given integration.Settings) (Sett
 }
 
 // resolve maps the name of each setting that was given to the name that the client used for it.
-func (s *settings) resolve(given integration.Settings, problems *problems) map[string]string {
+func (s *settings) resolve(given map[string]any, problems *problems) map[string]string {
 	from := make(map[string]string, len(given))
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		canonical := name

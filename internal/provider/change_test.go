@@ -31,12 +31,12 @@ func TestSettingsAreSplitIntoPublicAndSecret(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		provider string
-		given    integration.Settings
+		given    map[string]any
 		want     provider.SettingsChange
 	}{
 		{
 			"ClickUp as its form sends it", "clickup",
-			integration.Settings{
+			map[string]any{
 				"api_token": "pk_42_ABCDEF", "workspace_id": "9012345678", "import_completed_tasks": true,
 				"import_comments": false, "import_custom_fields": true, "batch_size": json.Number("250"),
 			},
@@ -50,7 +50,7 @@ func TestSettingsAreSplitIntoPublicAndSecret(t *testing.T) {
 		},
 		{
 			"Jira", "jira",
-			integration.Settings{
+			map[string]any{
 				"site_url": "https://acme.atlassian.net/", "email": "ada@example.com", "apiToken": "ATATT3xFfGF0=",
 				"project_keys": []any{"ENG", "OPS"}, "jql": "labels = public", "import_comments": true,
 			},
@@ -64,7 +64,7 @@ func TestSettingsAreSplitIntoPublicAndSecret(t *testing.T) {
 		},
 		{
 			"GitHub Enterprise Server", "github",
-			integration.Settings{
+			map[string]any{
 				"token": "github_pat_11ABC", "api_url": "https://github.example.com:8443/api/v3", "organization": "acme-inc",
 				"repositories": []string{"acme/handbook", "acme/.github"}, "import_pull_requests": false,
 			},
@@ -78,33 +78,33 @@ func TestSettingsAreSplitIntoPublicAndSecret(t *testing.T) {
 		},
 		{
 			"Linear by another name of its key", "linear",
-			integration.Settings{"api_token": "lin_api_ABC", "team_keys": []any{"ENG"}},
+			map[string]any{"api_token": "lin_api_ABC", "team_keys": []any{"ENG"}},
 			provider.SettingsChange{Public: map[string]any{"team_keys": []any{"ENG"}}, Secrets: secrets("api_key", "lin_api_ABC")},
 		},
 		{
 			"a draft without what is required", "clickup",
-			integration.Settings{"batch_size": 10},
+			map[string]any{"batch_size": 10},
 			provider.SettingsChange{Public: map[string]any{"batch_size": int64(10)}},
 		},
 		{"nothing", "clickup", nil, provider.SettingsChange{}},
 		{
 			"null removes, under the setting's own name", "clickup",
-			integration.Settings{"workspace_id": nil, "apiKey": nil, "import_comments": true},
+			map[string]any{"workspace_id": nil, "apiKey": nil, "import_comments": true},
 			provider.SettingsChange{Public: map[string]any{"import_comments": true}, Removed: []string{"api_token", "workspace_id"}},
 		},
 		{
 			"a private key of several lines", "acme",
-			integration.Settings{"private_key": pem},
+			map[string]any{"private_key": pem},
 			provider.SettingsChange{Secrets: secrets("private_key", pem)},
 		},
 		{
 			"a token with a space and a few stars in it", "acme",
-			integration.Settings{"token": "correct horse**staple"},
+			map[string]any{"token": "correct horse**staple"},
 			provider.SettingsChange{Secrets: secrets("token", "correct horse**staple")},
 		},
 		{
 			"text beyond ASCII", "acme",
-			integration.Settings{"note": "Zürich\n東京 🏯"},
+			map[string]any{"note": "Zürich\n東京 🏯"},
 			provider.SettingsChange{Public: map[string]any{"note": "Zürich\n東京 🏯"}},
 		},
 	} {
@@ -135,7 +135,7 @@ func TestAWholeNumberMayBeSpeltInAnyWay(t *testing.T) {
 		100, int32(100), int64(100), uint8(100), float32(100), 100.0,
 		json.Number("100"), json.Number("100.0"), json.Number("1e2"),
 	} {
-		got, err := r.Change("clickup", integration.Settings{"batch_size": spelling})
+		got, err := r.Change("clickup", map[string]any{"batch_size": spelling})
 		if err != nil {
 			t.Errorf("%T(%v): %v", spelling, spelling, err)
 			continue
@@ -260,7 +260,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 		{"acme", "private_key", "****\n****", mask},
 	} {
 		t.Run(fmt.Sprintf("%s %s %.40q", c.provider, c.setting, fmt.Sprint(c.value)), func(t *testing.T) {
-			got, err := r.Change(c.provider, integration.Settings{c.setting: c.value})
+			got, err := r.Change(c.provider, map[string]any{c.setting: c.value})
 			if err == nil {
 				t.Fatalf("it was accepted as %v", got.Public)
 			}
@@ -284,7 +284,7 @@ func TestWrongSettingsAreRefused(t *testing.T) {
 
 func TestEveryViolationIsReported(t *testing.T) {
 	r := registry(t, builtin.All()...)
-	_, err := r.Change("clickup", integration.Settings{
+	_, err := r.Change("clickup", map[string]any{
 		"workspace_id": 1, "batch_size": 5, "apiKey": "***", "import_comments": "no", "batchSize": 100,
 		"import_completed_tasks": true, "pk_42_0123456789ABCDEFGHIJKLMNOPQRSTUVWX": "x",
 	})
@@ -304,7 +304,7 @@ func TestEveryViolationIsReported(t *testing.T) {
 
 func TestASettingUnderTwoNamesIsRefused(t *testing.T) {
 	r := registry(t, builtin.All()...)
-	for _, given := range []integration.Settings{
+	for _, given := range []map[string]any{
 		{"apiKey": "pk_1", "api_token": "pk_2"},
 		{"apiKey": "pk_1", "api_token": nil},
 		{"apiKey": nil, "api_token": "pk_1"},
@@ -324,7 +324,7 @@ func TestAnUnknownProviderIsRefused(t *testing.T) {
 		"":       "unknown provider; this server knows clickup, github, jira, linear",
 		"github_pat_11ABCDEFGHIJKLMNOPQRSTUVWXYZ": "unknown provider; this server knows clickup, github, jira, linear",
 	} {
-		_, err := r.Change(name, integration.Settings{"api_token": "pk_1"})
+		_, err := r.Change(name, map[string]any{"api_token": "pk_1"})
 		var e *integration.Error
 		if !errors.As(err, &e) || e.Kind != integration.KindInvalid || e.Field != "provider" || e.Message != want {
 			t.Errorf("%q: the error is %#v, want %q", name, err, want)
@@ -334,7 +334,7 @@ func TestAnUnknownProviderIsRefused(t *testing.T) {
 
 func TestARequestThatIsWrongEverywhereGetsABoundedAnswer(t *testing.T) {
 	r := registry(t, builtin.All()...)
-	given := integration.Settings{}
+	given := map[string]any{}
 	for i := range 1000 {
 		given[fmt.Sprintf("setting_%d", i)] = i
 	}

@@ -32,7 +32,7 @@ func TestNoErrorShowsASecret(t *testing.T) {
 			secret, []any{secret}, []any{secret, secret}, []string{secret}, map[string]any{secret: secret},
 			[]any{map[string]any{"a": secret}}, []any{[]any{secret}}, nil,
 		}).Draw(t, "shape")
-		given := integration.Settings{}
+		given := map[string]any{}
 		where := rapid.SampledFrom(places).Draw(t, "where")
 		given[where[1]] = value
 		for range rapid.IntRange(0, 3).Draw(t, "more") {

@@ -57,7 +57,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalJSON hides the content from encoding/json.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// MarshalText hides the content from the encodings that ask for text, such as XML, YAML and gob.
+// MarshalText hides the content from the encodings that ask for text, such as XML and YAML.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Value refuses to be a bind parameter: without it a driver would take the text form and store "[redacted]" over

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -33,7 +34,7 @@ const (
 var constraints = map[string]*integration.Error{
 	"integrations_project_id_name_key": integration.Conflict("name", "this project has an integration of that name already"),
 	"integrations_project_id_fkey":     integration.NotFound("no such project"),
-	"projects_pkey":                    integration.Conflict("id", "a project with that id exists already"),
+	"projects_pkey":                    integration.Conflict("id", "this id cannot be used: leave it out, or give another"),
 }
 
 // translate turns a driver's error into one of ours, once, at the bottom. What it does not know stays as it is, and is
@@ -47,6 +48,9 @@ func translate(err error) error {
 		return withoutDSN(err)
 	}
 	safe := &databaseError{pg.Code, pg.ConstraintName, pg.Message}
+	if strings.HasPrefix(pg.Code, "22") { // a value that was refused, which the message may quote
+		safe.message = "a value was refused"
+	}
 	switch pg.Code {
 	case uniqueViolation, foreignKeyViolation:
 		if known, ok := constraints[pg.ConstraintName]; ok {
@@ -62,7 +66,7 @@ func translate(err error) error {
 	return safe
 }
 
-// databaseError keeps of PostgreSQL's error what cannot quote a value: DETAIL, CONTEXT and the like are left behind.
+// databaseError keeps of PostgreSQL's error what quotes no value: DETAIL, CONTEXT and the like are left behind.
 type databaseError struct {
 	code, constraint, message string
 }

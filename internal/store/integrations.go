@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -79,23 +80,19 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 		AND ($4::text IS NULL OR i.name = $4)
 		AND ($5::boolean IS NULL OR i.enabled = $5)
 		AND ($6::text IS NULL OR i.name ILIKE $6 OR i.display_name ILIKE $6 OR i.description ILIKE $6)`
+	filter := []any{t.scope.Org, t.scope.Projects, project, f.Name, f.Enabled, search}
 	var exists bool
 	scan := t.scanIntegration(withState)
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			SELECT
 				`+projectExists+`,
-				CASE WHEN $4 THEN (
+				CASE WHEN $7 THEN (
 					SELECT count(*)
 					FROM kb.integrations i
-					WHERE i.org_id = $2
-						AND ($3::uuid[] IS NULL OR i.project_id = ANY ($3))
-						AND i.project_id = $1
-						AND ($5::text IS NULL OR i.name = $5)
-						AND ($6::boolean IS NULL OR i.enabled = $6)
-						AND ($7::text IS NULL OR i.name ILIKE $7 OR i.display_name ILIKE $7 OR i.description ILIKE $7)
+					WHERE `+matches+`
 				) ELSE 0 END`,
-			project, t.scope.Org, t.scope.Projects, args.CountTotal, f.Name, f.Enabled, search,
+			append(slices.Clone(filter), args.CountTotal)...,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&exists, &page.Total) })
 		b.Queue(
 			integrationSource("kb.integrations", "kb.sync_states", withState)+`
@@ -103,7 +100,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 				AND i.name > $7
 			ORDER BY i.name
 			LIMIT $8`,
-			t.scope.Org, t.scope.Projects, project, f.Name, f.Enabled, search, after, args.First+1,
+			append(slices.Clone(filter), after, args.First+1)...,
 		).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.PublicIntegration, string, error) {
 				i, err := scan(row)
@@ -127,7 +124,7 @@ func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, wit
 	var all []*integration.PublicIntegration
 	scan := t.scanIntegration(withState)
 	err := t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`SELECT `+projectExists, project, t.scope.Org, t.scope.Projects).
+		b.Queue(`SELECT `+projectExists, t.scope.Org, t.scope.Projects, project).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 		b.Queue(
 			integrationSource("kb.integrations", "kb.sync_states", withState)+`

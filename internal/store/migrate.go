@@ -45,7 +45,7 @@ func OpenMigrator(ctx context.Context, url seal.Secret, ownLogin bool) (*Migrato
 	if err != nil {
 		return nil, withoutDSN(err)
 	}
-	cfg.MaxConns = 3 // the lock's connection and goose's
+	cfg.MaxConns = 2 // one holds the lock; goose has a pool of its own
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open the owner's connections: %w", withoutDSN(err))

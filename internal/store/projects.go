@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"patchbay/internal/integration"
 )
@@ -13,16 +14,40 @@ import (
 // projectList names the cursors of Projects.
 const projectList = "projects"
 
-// projectName and projectCreated read columns that a host product's own table of projects may lack.
-const (
-	projectName    = `coalesce(to_jsonb(p) ->> 'name', p.id::text)`
-	projectCreated = `coalesce((to_jsonb(p) ->> 'created_at')::timestamptz, 'epoch')`
-)
+// projectColumns are how the names and times of kb.projects p are read: a host product's own table may lack the columns.
+type projectColumns struct {
+	name, created string
+}
+
+// lookAtProjects finds out what kb.projects has.
+func lookAtProjects(ctx context.Context, pool *pgxpool.Pool) (projectColumns, error) {
+	columns := projectColumns{name: "p.id::text", created: "'epoch'::timestamptz"}
+	var name, named, created bool
+	err := pool.QueryRow(ctx, `
+		SELECT
+			coalesce(bool_or(attname = 'name' AND atttypid IN ('text'::regtype, 'varchar'::regtype)), false),
+			coalesce(bool_or(attname = 'name' AND attnotnull), false),
+			coalesce(bool_or(attname = 'created_at' AND atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)), false)
+		FROM pg_attribute
+		WHERE attrelid = (SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace('kb') AND relname = 'projects')
+			AND NOT attisdropped`,
+	).Scan(&name, &named, &created)
+	switch {
+	case name && named: // as in our own table, whose index serves it
+		columns.name = "p.name"
+	case name:
+		columns.name = "coalesce(p.name, p.id::text)"
+	}
+	if created {
+		columns.created = "p.created_at"
+	}
+	return columns, err
+}
 
 // Projects lists the scope's projects, sorted by name without regard to case.
 func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integration.Page[*integration.Project], error) {
-	var afterName *string
-	var afterID *uuid.UUID
+	var afterName string // before every name
+	var afterID uuid.UUID
 	if args.After != nil {
 		keys, err := integration.DecodeCursor("after", projectList, *args.After, 2)
 		if err != nil {
@@ -32,17 +57,18 @@ func (t *Tenant) Projects(ctx context.Context, args integration.PageArgs) (integ
 		if err != nil {
 			return integration.Page[*integration.Project]{}, integration.Invalid("after", "after is not a cursor of this list")
 		}
-		afterName, afterID = &keys[0], &id
+		afterName, afterID = keys[0], id
 	}
 	page := newPage[*integration.Project](args)
+	name, created := t.db.projects.name, t.db.projects.created
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			SELECT p.id, p.org_id, `+projectName+`, `+projectCreated+`, lower(`+projectName+`)
+			SELECT p.id, p.org_id, `+name+`, coalesce(`+created+`, 'epoch'), lower(`+name+`)
 			FROM kb.projects p
 			WHERE p.org_id = $1
 				AND ($2::uuid[] IS NULL OR p.id = ANY ($2))
-				AND ($3::text IS NULL OR (lower(`+projectName+`), p.id) > ($3, $4::uuid))
-			ORDER BY lower(`+projectName+`), p.id
+				AND (lower(`+name+`), p.id) > ($3, $4::uuid)
+			ORDER BY lower(`+name+`), p.id
 			LIMIT $5`,
 			t.scope.Org, t.scope.Projects, afterName, afterID, args.First+1,
 		).Query(func(rows pgx.Rows) error {
@@ -87,20 +113,20 @@ func (t *Tenant) CreateProject(ctx context.Context, id uuid.UUID, name string) (
 	return &p, err
 }
 
-// projectExists is the condition under which lists of a project are answered at all; $1 is the project, $2 the
-// organisation, $3 the scope's projects.
+// projectExists is the condition under which lists of a project are answered at all; $1 is the organisation, $2 the
+// scope's projects, $3 the project.
 const projectExists = `EXISTS (
 	SELECT FROM kb.projects p
-	WHERE p.id = $1
-		AND p.org_id = $2
-		AND ($3::uuid[] IS NULL OR p.id = ANY ($3)))`
+	WHERE p.id = $3
+		AND p.org_id = $1
+		AND ($2::uuid[] IS NULL OR p.id = ANY ($2)))`
 
 // CheckProject fails with NotFound unless the project is in the scope. What is refused for other reasons calls it first,
 // so that the refusal tells nothing of a project that is not the asker's.
 func (t *Tenant) CheckProject(ctx context.Context, id uuid.UUID) error {
 	var exists bool
 	err := t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`SELECT `+projectExists, id, t.scope.Org, t.scope.Projects).
+		b.Queue(`SELECT `+projectExists, t.scope.Org, t.scope.Projects, id).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 	})
 	if err == nil && !exists {

@@ -43,6 +43,7 @@ type Options struct {
 type DB struct {
 	pool      *pgxpool.Pool
 	catalogue *integration.Catalogue
+	projects  projectColumns
 }
 
 // CheckURL reports whether a connection string can be read; an empty one can. The error does not repeat it.
@@ -83,6 +84,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := db.checkRole(ctx); err != nil {
 		pool.Close()
 		return nil, err
+	}
+	if db.projects, err = lookAtProjects(ctx, pool); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("look at the table of projects: %w", translate(err))
 	}
 	return db, nil
 }

@@ -79,7 +79,7 @@ func (t *Tenant) SyncStates(ctx context.Context, project uuid.UUID, status *inte
 	var exists bool
 	var states []*integration.SyncState
 	err := t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`SELECT `+projectExists, project, t.scope.Org, t.scope.Projects).
+		b.Queue(`SELECT `+projectExists, t.scope.Org, t.scope.Projects, project).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 		b.Queue(`
 			SELECT `+syncStateColumns+`

@@ -59,7 +59,7 @@ func checkProperty(t *testing.T, r *provider.Registry, p *integration.Provider, 
 		values = append(values, standard)
 	}
 	for _, value := range values {
-		if _, err := r.Change(p.Name, integration.Settings{name: value}); err != nil {
+		if _, err := r.Change(p.Name, map[string]any{name: value}); err != nil {
 			t.Errorf("a default or example is refused: %v", err)
 		}
 	}

@@ -15,7 +15,7 @@ func Declaration() provider.Declaration {
 	return provider.Declaration{
 		Name:             "clickup",
 		DisplayName:      "ClickUp",
-		Description:      "Imports the spaces, folders, lists, tasks and documents of a ClickUp Workspace.",
+		Description:      "Tasks, lists and documents of a ClickUp Workspace.",
 		DocumentationURL: "https://developer.clickup.com/docs",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},

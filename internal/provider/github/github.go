@@ -15,7 +15,7 @@ func Declaration() provider.Declaration {
 	return provider.Declaration{
 		Name:             "github",
 		DisplayName:      "GitHub",
-		Description:      "Imports the issues, pull requests and milestones of GitHub repositories.",
+		Description:      "Issues, pull requests and milestones of GitHub repositories.",
 		DocumentationURL: "https://docs.github.com/en/rest",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"access_token": {"token"}},

@@ -15,7 +15,7 @@ func Declaration() provider.Declaration {
 	return provider.Declaration{
 		Name:             "jira",
 		DisplayName:      "Jira",
-		Description:      "Imports the projects and issues of a Jira Cloud site.",
+		Description:      "Projects and issues of a Jira Cloud site.",
 		DocumentationURL: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"apiToken"}},

@@ -15,7 +15,7 @@ func Declaration() provider.Declaration {
 	return provider.Declaration{
 		Name:             "linear",
 		DisplayName:      "Linear",
-		Description:      "Imports the teams, projects, cycles and issues of a Linear workspace.",
+		Description:      "Teams, projects, cycles and issues of a Linear workspace.",
 		DocumentationURL: "https://linear.app/developers",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_key": {"apiKey", "api_token"}},
