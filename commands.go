@@ -27,6 +27,7 @@ type commandLine struct {
 	Migrate  migrateCommand  `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
 	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
 	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
+	Doctor   doctorCommand   `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
 	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
