@@ -64,6 +64,25 @@ func TestAHealthyDatabaseWithTwoLogins(t *testing.T) {
 	}
 }
 
+// What a host product has beside Patchbay, in a schema of its own, is no finding.
+func TestAHealthyDatabaseOfAHostProduct(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t, storetest.Empty(t))
+	p.exec(t, `CREATE SCHEMA kb`, `GRANT USAGE ON SCHEMA kb TO PUBLIC`,
+		`CREATE TABLE kb.projects (id uuid PRIMARY KEY, org_id text)`, `GRANT SELECT ON kb.projects TO PUBLIC`,
+		`CREATE VIEW kb.names AS SELECT id FROM kb.projects`,
+		`CREATE FUNCTION kb.hosts() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'`)
+	m, err := store.OpenMigrator(context.Background(), seal.NewSecret(p.URL), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := m.Up(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	wantBad(t, p.examine(t))
+}
+
 // Each fault gives its own finding and no other, and its remedy, run as it stands, mends it.
 func TestFaultsAndTheirRemedies(t *testing.T) {
 	t.Parallel()

@@ -138,7 +138,7 @@ type Rights struct {
 	Tables   []TableRights
 	// Views read tenants' tables as their own owner.
 	Views []View
-	// Definers are the SECURITY DEFINER functions in our schema, or of our owner.
+	// Definers are the SECURITY DEFINER functions in our schema, of our owner, or with names of the migrations'.
 	Definers []DefinerFunction
 	// MissingDefiners are those of the migrations that the database lacks.
 	MissingDefiners []string
@@ -246,7 +246,7 @@ func (i *Inspection) Rights(ctx context.Context) (r Rights, err error) {
 		r.Views, err = pgx.CollectRows(rows, pgx.RowToStructByPos[View])
 		return err
 	})
-	// In the order in which they were made: where a name is there twice, the later one is the stranger.
+	// In a schema of a host product's, its own functions are its business. In the order in which they were made: where a name is there twice, the later one is the stranger.
 	b.Queue(`
 		SELECT
 			format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
@@ -256,10 +256,12 @@ func (i *Inspection) Rights(ctx context.Context) (r Rights, err error) {
 		FROM pg_proc p
 		JOIN pg_namespace n ON n.oid = p.pronamespace
 		WHERE p.prosecdef
-			AND (n.nspname = 'kb' OR pg_get_userbyid(p.proowner) = $1)
+			AND (pg_get_userbyid(p.proowner) = $1
+				OR n.nspname = 'kb' AND pg_get_userbyid(n.nspowner) = $1
+				OR format('%I.%I', n.nspname, p.proname) = ANY ($2))
 			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 		ORDER BY p.oid`,
-		ownerRole,
+		ownerRole, known.definers,
 	).Query(func(rows pgx.Rows) (err error) {
 		r.Definers, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f DefinerFunction, err error) {
 			var name string
