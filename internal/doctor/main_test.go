@@ -89,7 +89,7 @@ func (p *patient) connectIntegration(t testing.TB, key seal.Key) uuid.UUID {
 		t.Fatal(err)
 	}
 	made, err := tenant.CreateIntegration(ctx, seal.NewRing(key), store.NewIntegration{
-		ID: uuid.Must(uuid.NewV7()), ProjectID: project.ID, Name: "clickup", Provider: "clickup", DisplayName: "ClickUp", CreatedBy: "tests",
+		ID: uuid.Must(uuid.NewV7()), ProjectID: project.ID, Name: "clickup", Provider: "clickup", DisplayName: "ClickUp",
 		Secrets: map[string]seal.Secret{"api_token": seal.NewSecret(token)}, WebhookSecret: seal.NewSecret(webhookSecret),
 	}, false)
 	if err != nil {
