@@ -11,7 +11,7 @@ import (
 // know. A package without a rule fails: new ones are given their place in the house here, and in docs/architecture.md.
 var rules = map[string][]string{
 	"patchbay": {
-		"graph", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/embedpg", "internal/httpd",
+		"graph", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
 		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/seal", "internal/store", "web",
 	},
 	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/store"},
@@ -22,6 +22,7 @@ var rules = map[string][]string{
 	"internal/auth":             {"internal/integration", "internal/seal", "internal/store"},
 	"internal/config":           {"internal/seal"},
 	"internal/connect":          {"internal/integration", "internal/provider", "internal/seal", "internal/store"},
+	"internal/doctor":           {"internal/seal", "internal/store"},
 	"internal/embedpg":          {"pgx"},
 	"internal/httpd":            {"internal/auth"},
 	"internal/integration":      {},

@@ -28,6 +28,7 @@ type commandLine struct {
 	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
 	Audit    auditCommand    `cmd:"" help:"Check the audit trail."`
 	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
+	Doctor   doctorCommand   `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
 	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }

@@ -24,6 +24,7 @@ import (
 	"patchbay/internal/audit"
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
+	"patchbay/internal/doctor"
 	"patchbay/internal/httpd"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
@@ -35,7 +36,12 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	var status exitStatus
+	switch {
+	case errors.As(err, &status): // the command has said why
+		os.Exit(int(status))
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "patchbay:", err)
 		os.Exit(1)
 	}
@@ -43,6 +49,9 @@ func main() {
 
 // drainTimeout is how long requests that run may take to end once the server was asked to.
 const drainTimeout = 20 * time.Second
+
+// startupChecksTimeout bounds the checks that run while the server already serves.
+const startupChecksTimeout = 20 * time.Second
 
 // localOrg is the organisation of the private database's browser sessions.
 const localOrg = "local"
@@ -82,6 +91,13 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	defer db.Close()
+	checks, stopChecks := context.WithTimeout(ctx, startupChecksTimeout)
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		doctor.Startup(checks, db, place.doctorOptions(database), a.log)
+	}()
+	defer func() { stopChecks(); <-checked }()
 	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings})
 	if err != nil {
 		return err

@@ -202,6 +202,10 @@ func (s *Server) serverArgs(dataDir string) []string {
 		"log_min_messages=log",
 		"log_min_error_statement=panic",
 	}
+	settings = slices.DeleteFunc(settings, func(setting string) bool {
+		name, _, _ := strings.Cut(setting, "=")
+		return slices.Contains(s.opts.Omitted, name)
+	})
 	for _, name := range slices.Sorted(maps.Keys(s.opts.Settings)) {
 		settings = append(settings, name+"="+s.opts.Settings[name])
 	}

@@ -56,6 +56,8 @@ type Options struct {
 	BundledDirs []string
 	// Settings are further server settings, which win over ours; tests turn fsync off.
 	Settings map[string]string
+	// Omitted are settings of ours that postgres's own configuration decides instead; for tests of what it may say.
+	Omitted []string
 	// Log hears of starts, takeovers and crashes; nil is silence. It never gets the password.
 	Log *slog.Logger
 }

@@ -10,6 +10,10 @@ type Declaration struct {
 	DocumentationURL string // the third party's public documentation of its API
 	Capabilities     integration.ProviderCapabilities
 
+	// APIOrigin is where the third party's public API is: https and a host, without a path. Empty where every account has
+	// one of its own.
+	APIOrigin string
+
 	// SettingsSchema is a JSON Schema 2020-12 of an object that a simple form can render: each property is a string, a
 	// boolean, an integer or an array of strings, with a title and a description. Beside the standard's keywords:
 	//

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"patchbay/internal/integration"
 )
@@ -65,6 +66,9 @@ func (d *Declaration) check() (*settings, error) {
 	}
 	if err := checkWebAddress(d.DocumentationURL); err != nil {
 		return nil, fmt.Errorf("the documentation URL %w", err)
+	}
+	if origin := strings.TrimPrefix(d.APIOrigin, "https://"); d.APIOrigin != "" && (origin == d.APIOrigin || origin == "" || strings.ContainsAny(origin, "/?#@ ")) {
+		return nil, errors.New("the API's origin must be https:// and a host")
 	}
 	s, err := parseSettings(d.SettingsSchema)
 	if err != nil {

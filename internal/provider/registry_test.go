@@ -122,6 +122,8 @@ func TestADeclarationThatIsWrongIsRefused(t *testing.T) {
 		{"alias that is no name", func(d *provider.Declaration) { d.Aliases["token"] = []string{"api.key"} }, `its alias "api.key" must match`},
 		{"name that is no slug", func(d *provider.Declaration) { d.Name = "Acme Inc." }, "the name must match"},
 		{"no description", func(d *provider.Declaration) { d.Description = "" }, "a description"},
+		{"origin without https", func(d *provider.Declaration) { d.APIOrigin = "http://api.acme.example.com" }, "the API's origin must be https:// and a host"},
+		{"origin with a path", func(d *provider.Declaration) { d.APIOrigin = "https://api.acme.example.com/v2" }, "the API's origin must be https:// and a host"},
 		{"documentation is no address", func(d *provider.Declaration) { d.DocumentationURL = "acme.example.com" }, "the documentation URL must be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -35,7 +35,7 @@ var ErrWeakKey = errors.New("the encryption key is too weak")
 // thought up by a person, and the passphrases derived from it are not stretched again, so it is stretched here, once.
 // The error never repeats the text.
 func ParseKey(text Secret) (Key, error) {
-	raw := decodeKey(strings.TrimSpace(text.Expose()))
+	raw, _ := decodeKey(strings.TrimSpace(text.Expose()))
 	if len(raw) < MinKeyBytes {
 		return Key{}, fmt.Errorf("%w: it has %d bytes and needs %d or more, random, in hex or base64", ErrWeakKey, len(raw), MinKeyBytes)
 	}
@@ -57,17 +57,24 @@ func ParseKey(text Secret) (Key, error) {
 	return Key{id: hex.EncodeToString(fingerprint), material: NewSecret(string(material))}, nil
 }
 
+// IsEncoded reports whether ParseKey decodes the text from hex or base64, as it does with keys that GenerateKey made. Other
+// text might have been thought up by a person.
+func IsEncoded(text Secret) bool {
+	_, encoded := decodeKey(strings.TrimSpace(text.Expose()))
+	return encoded
+}
+
 // decodeKey returns what s encodes, or the bytes of s itself. Hex comes first: its digits are base64's too.
-func decodeKey(s string) []byte {
+func decodeKey(s string) (raw []byte, encoded bool) {
 	if b, err := hex.DecodeString(s); err == nil && len(b) >= MinKeyBytes {
-		return b
+		return b, true
 	}
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if b, err := enc.DecodeString(s); err == nil && len(b) >= MinKeyBytes {
-			return b
+			return b, true
 		}
 	}
-	return []byte(s)
+	return []byte(s), false
 }
 
 // GenerateKey makes the text of a new master key: 32 random bytes in base64.

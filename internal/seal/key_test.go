@@ -30,6 +30,9 @@ func TestFormsOfOneKeyAreTheSameKey(t *testing.T) {
 		if got := parse(t, form); got.ID() != want.ID() {
 			t.Errorf("a form of the key has the id %s, not %s", got.ID(), want.ID())
 		}
+		if encoded := IsEncoded(NewSecret(form)); encoded == (form == string(material)) {
+			t.Errorf("%q is encoded: %t", form, encoded)
+		}
 	}
 }
 

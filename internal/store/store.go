@@ -133,7 +133,14 @@ func (db *DB) Ping(ctx context.Context) error {
 // SealingKeys counts the sealed rows of all tenants by the id of the key that sealed them. Start-up compares it with
 // the keys that the server has.
 func (db *DB) SealingKeys(ctx context.Context) (map[string]int, error) {
-	rows, err := db.pool.Query(ctx, `SELECT key_id, sealed_rows FROM kb.sealing_keys()`)
+	return sealingKeys(ctx, db.pool)
+}
+
+// sealingKeys asks over a pool or one connection.
+func sealingKeys(ctx context.Context, q interface {
+	Query(context.Context, string, ...any) (pgx.Rows, error)
+}) (map[string]int, error) {
+	rows, err := q.Query(ctx, `SELECT key_id, sealed_rows FROM kb.sealing_keys()`)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -386,7 +386,7 @@ func TestCatalogOfRights(t *testing.T) {
 	same("SECURITY DEFINER and sealing functions that PUBLIC may execute", `
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-		WHERE (p.prosecdef OR p.proname IN ('seal', 'unseal') AND p.pronamespace = 'kb'::regnamespace)
+		WHERE (p.prosecdef OR p.proname IN ('seal', 'unseal', 'opens') AND p.pronamespace = 'kb'::regnamespace)
 			AND a.grantee = 0 AND a.privilege_type = 'EXECUTE'`)
 	same("functions of ours without a fixed search_path", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p

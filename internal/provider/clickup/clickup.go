@@ -17,6 +17,7 @@ func Declaration() provider.Declaration {
 		DisplayName:      "ClickUp",
 		Description:      "Tasks, lists and documents of a ClickUp Workspace.",
 		DocumentationURL: "https://developer.clickup.com/docs",
+		APIOrigin:        "https://api.clickup.com",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
 	}

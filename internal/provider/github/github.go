@@ -17,6 +17,7 @@ func Declaration() provider.Declaration {
 		DisplayName:      "GitHub",
 		Description:      "Issues, pull requests and milestones of GitHub repositories.",
 		DocumentationURL: "https://docs.github.com/en/rest",
+		APIOrigin:        "https://api.github.com",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"access_token": {"token"}},
 	}

@@ -17,6 +17,7 @@ func Declaration() provider.Declaration {
 		DisplayName:      "Linear",
 		Description:      "Teams, projects, cycles and issues of a Linear workspace.",
 		DocumentationURL: "https://linear.app/developers",
+		APIOrigin:        "https://api.linear.app",
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_key": {"apiKey", "api_token"}},
 	}

@@ -71,7 +71,7 @@ func start() {
 }
 
 // startPrivate starts a PostgreSQL in a new folder, which is removed again where that fails.
-func startPrivate(ctx context.Context) (s *embedpg.Server, dir string, err error) {
+func startPrivate(ctx context.Context, omitted ...string) (s *embedpg.Server, dir string, err error) {
 	dir, err = os.MkdirTemp("", "patchbay-test-*")
 	if err != nil {
 		return nil, "", err
@@ -83,6 +83,7 @@ func startPrivate(ctx context.Context) (s *embedpg.Server, dir string, err error
 			BundledDirs: bundledDirs(),
 			// The data are gone after the tests anyway.
 			Settings: map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"},
+			Omitted:  omitted,
 		})
 	}
 	if err != nil {
@@ -130,10 +131,11 @@ type Cluster struct {
 }
 
 // NewCluster starts a PostgreSQL for one test alone: roles belong to a whole cluster, and this one has none of ours. The
-// test is skipped where no PostgreSQL is installed.
-func NewCluster(t testing.TB) *Cluster {
+// test is skipped where no PostgreSQL is installed. The private PostgreSQL's settings that are omitted are as PostgreSQL has
+// them, and ALTER SYSTEM can change them.
+func NewCluster(t testing.TB, omitted ...string) *Cluster {
 	t.Helper()
-	s, dir, err := startPrivate(context.Background())
+	s, dir, err := startPrivate(context.Background(), omitted...)
 	if errors.Is(err, embedpg.ErrNoBinaries) {
 		t.Skip(err)
 	}
