@@ -13,7 +13,7 @@ func (p property) checkSecret(secret string, at place, problems *problems) bool 
 	case strings.ContainsRune(secret, 0): // reported with all text
 	case trimmed == "":
 		problems.add(at, "is empty; give null to remove it, or leave it out to keep what is stored")
-	case masked(trimmed):
+	case Masked(trimmed):
 		problems.add(at, "looks like a masked value; leave the setting out to keep what is stored")
 	case p.ContentMediaType == pemFile:
 		return true
@@ -27,9 +27,9 @@ func (p property) checkSecret(secret string, at place, problems *problems) bool 
 	return false
 }
 
-// masked reports whether a secret is what a client shows in place of one: nothing but mask characters, several of them
+// Masked reports whether a secret is what a client shows in place of one: nothing but mask characters, several of them
 // in a row between the shown ends, or our own redaction. Storing it would lose the real one.
-func masked(secret string) bool {
+func Masked(secret string) bool {
 	const mask = "*•●·"
 	if strings.EqualFold(secret, "[redacted]") || strings.Trim(secret, mask) == "" {
 		return true
