@@ -27,6 +27,7 @@ type commandLine struct {
 	Migrate  migrateCommand  `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
 	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
 	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
+	Adopt    adoptCommand    `cmd:"" help:"Take over the integrations and sync states of the earlier module."`
 	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
