@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -147,4 +150,49 @@ func TestAdoptRefusesWhatItCannotMean(t *testing.T) {
 		}
 	}
 	want(t, rows(t, db, `SELECT nspname::text FROM pg_namespace WHERE nspname = 'kb'`), []string{})
+}
+
+// TestAdoptIsResumedAfterAKill kills the program itself, with -9, wherever it has got to by then.
+func TestAdoptIsResumedAfterAKill(t *testing.T) {
+	t.Parallel()
+	c := &canaries{parts: map[string]string{}}
+	db, project, _ := earlierModule(t, c, "old")
+	rows(t, db, `DELETE FROM kb.integrations WHERE name = 'jira'`)
+	const total = 403
+	rows(t, db, `INSERT INTO kb.integrations (id, name, display_name, org_id, project_id, settings, created_at)
+		SELECT gen_random_uuid(), 'clickup-' || n, 'ClickUp', 'acme', $1, encode(pgp_sym_encrypt('{"api_token": "pk_' || n || '"}', 'old'), 'base64'), now()
+		FROM generate_series(1, 400) n`, project)
+	program := filepath.Join(binary(t), "bin", "patchbay")
+	adopt := func() *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), program, "adopt", "--in-place")
+		cmd.Env = []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "PATCHBAY_ADOPT_KEY=old"}
+		return cmd
+	}
+	for _, reached := range []string{
+		`SELECT 'x' WHERE to_regclass('kb.integrations_before_patchbay') IS NOT NULL`,
+		`SELECT 'x' FROM pg_class WHERE oid = to_regclass('kb.sync_states') AND pg_relation_size(oid) > 0`,
+		`SELECT 'x' FROM pg_class WHERE oid = to_regclass('kb.integrations') AND pg_relation_size(oid) > 100000`,
+	} {
+		cmd := adopt()
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 30*time.Second, reached, func() bool { return len(rows(t, db, reached)) > 0 })
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it was killed
+	}
+	if n := rows(t, db, `SELECT count(*)::text FROM kb.integrations`)[0]; n == fmt.Sprint(total) {
+		t.Log("the last kill came too late to cut anything off")
+	}
+	if out, err := adopt().CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want(t, rows(t, db, `SELECT count(*)::text FROM kb.integrations i JOIN kb.sync_states s ON s.integration_id = i.id JOIN kb.integrations_before_patchbay b ON b.id = i.id`), []string{fmt.Sprint(total)})
+	who := &client{db: db, org: "acme", project: project}
+	for _, n := range []string{"1", "200", "400"} {
+		settings, _ := who.opened(t, "clickup-"+n)
+		want(t, settings, map[string]any{"api_token": "pk_" + n})
+	}
 }
