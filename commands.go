@@ -29,6 +29,7 @@ type commandLine struct {
 	Audit    auditCommand    `cmd:"" help:"Check the audit trail."`
 	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
 	Doctor   doctorCommand   `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
+	Adopt    adoptCommand    `cmd:"" help:"Take over the integrations and sync states of the earlier module."`
 	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }

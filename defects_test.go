@@ -14,6 +14,7 @@ import (
 // The earlier module's defects that could come back in what there is so far, each a test. Some are told elsewhere:
 //
 //   - secrets in answers, logs and tables, whole or in part: TestNoSecretComesToLight
+//   - masked values that were stored over a secret, taken over from it: TestAlteredRows in package adopt
 //   - secrets in what can be asked for: TestNoOutputFieldIsASecret, TestNoOutputTypeCanHoldASecret
 //   - a second integration of one name: TestOfTwoIntegrationsOfOneNameOneIsMade
 //   - a change lost between two writers: TestNoUpdateIsLost

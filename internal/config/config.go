@@ -30,12 +30,14 @@ type Config struct {
 	StateDir string `env:"PATCHBAY_STATE_DIR"`
 	// PostgresBinDir is where the private database's programs are; empty means to look for them.
 	PostgresBinDir string `env:"PG_BINDIR"`
-	// EncryptionKey seals the secrets. Only `patchbay serve` needs it.
+	// EncryptionKey seals the secrets. Only `patchbay serve` and `patchbay adopt` need it.
 	EncryptionKey seal.Secret `env:"INTEGRATION_ENCRYPTION_KEY"`
 	// PreviousEncryptionKeys can still open what they sealed.
 	PreviousEncryptionKeys seal.Secret `env:"INTEGRATION_ENCRYPTION_PREVIOUS_KEYS"`
 	// RevealSettings lets administrators read stored secrets through the API.
 	RevealSettings bool `env:"PATCHBAY_REVEAL_SETTINGS"`
+	// AdoptKey is the earlier module's key, in whatever form it had; only `patchbay adopt` needs it.
+	AdoptKey seal.Secret `env:"PATCHBAY_ADOPT_KEY"`
 	// LogLevel is the least important level that is logged.
 	LogLevel LogLevel `env:"PATCHBAY_LOG_LEVEL" envDefault:"info"`
 	// LogFormat is "text", "json", or empty: text on a terminal and json elsewhere.

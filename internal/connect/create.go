@@ -2,8 +2,6 @@ package connect
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"strings"
 	"unicode"
@@ -62,7 +60,7 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 		LogoURL:        in.LogoURL,
 		PublicSettings: change.Public,
 		Secrets:        change.Secrets,
-		WebhookSecret:  newWebhookSecret(),
+		WebhookSecret:  seal.GenerateWebhookSecret(),
 	}
 	if in.DisplayName != nil {
 		n.DisplayName = *in.DisplayName
@@ -91,13 +89,6 @@ func (s *Service) DeleteIntegration(ctx context.Context, p integration.Principal
 // noIntegration does not repeat the name, which may be a secret in the wrong place.
 func noIntegration() error {
 	return integration.NotFound("no such integration")
-}
-
-// newWebhookSecret makes a secret of 32 random bytes, in hex.
-func newWebhookSecret() seal.Secret {
-	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
-	return seal.NewSecret(hex.EncodeToString(b))
 }
 
 // checkTexts checks those of an integration's texts that are given.

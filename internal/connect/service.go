@@ -1,6 +1,6 @@
 // Package connect is an integration's life: it checks what a client sends, seals the secrets, and changes what is
-// stored. It is the only package that hands the encryption keys to the database, so the only opener of secrets. Its
-// methods return integration.PublicIntegration, which has no field for one.
+// stored. While the server runs it is the only package that hands the encryption keys to the database, so the only opener of
+// secrets. Its methods return integration.PublicIntegration, which has no field for one.
 package connect
 
 import (

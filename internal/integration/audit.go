@@ -26,6 +26,7 @@ type AuditAction string
 const (
 	AuditProjectCreate       AuditAction = "project.create"
 	AuditIntegrationCreate   AuditAction = "integration.create"
+	AuditIntegrationAdopt    AuditAction = "integration.adopt"
 	AuditIntegrationUpdate   AuditAction = "integration.update"
 	AuditIntegrationDelete   AuditAction = "integration.delete"
 	AuditAPIKeyCreate        AuditAction = "api_key.create"

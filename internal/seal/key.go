@@ -84,6 +84,13 @@ func GenerateKey() Secret {
 	return NewSecret(base64.StdEncoding.EncodeToString(b))
 }
 
+// GenerateWebhookSecret makes a secret for signing webhooks: 32 random bytes in hex.
+func GenerateWebhookSecret() Secret {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return NewSecret(hex.EncodeToString(b))
+}
+
 // ID is a one-way fingerprint of the key: 16 hex digits, safe to store, log and show.
 func (k Key) ID() string { return k.id }
 

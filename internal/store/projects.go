@@ -19,8 +19,8 @@ type projectColumns struct {
 	name, created string
 }
 
-// lookAtProjects finds out what kb.projects has.
-func lookAtProjects(ctx context.Context, pool *pgxpool.Pool) (projectColumns, error) {
+// readProjectColumns finds out what kb.projects has.
+func readProjectColumns(ctx context.Context, pool *pgxpool.Pool) (projectColumns, error) {
 	columns := projectColumns{name: "p.id::text", created: "'epoch'::timestamptz"}
 	var name, named, created bool
 	err := pool.QueryRow(ctx, `

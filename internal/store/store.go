@@ -85,7 +85,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		pool.Close()
 		return nil, err
 	}
-	if db.projects, err = lookAtProjects(ctx, pool); err != nil {
+	if db.projects, err = readProjectColumns(ctx, pool); err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("look at the table of projects: %w", translate(err))
 	}
