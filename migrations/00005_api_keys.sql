@@ -14,6 +14,8 @@ CREATE TABLE kb.api_keys (
   role text NOT NULL CONSTRAINT api_keys_role_check CHECK (role IN ('VIEWER', 'EDITOR', 'ADMIN')),
   -- NULL means every project of the organisation.
   project_ids uuid[],
+  -- Whose browser session it is: sessions are API keys of limited life. NULL for a key that was asked for.
+  subject varchar(255),
   created_by varchar(255),
   created_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz,
@@ -24,7 +26,7 @@ CREATE TABLE kb.api_keys (
 CREATE INDEX api_keys_org_id_idx ON kb.api_keys (org_id, created_at, id);
 
 -- The hash can be written and not read back: only kb.authenticate_api_key compares it.
-GRANT SELECT (id, org_id, name, prefix, role, project_ids, created_by, created_at, expires_at, last_used_at, revoked_at),
+GRANT SELECT (id, org_id, name, prefix, role, project_ids, subject, created_by, created_at, expires_at, last_used_at, revoked_at),
   INSERT, UPDATE (revoked_at) ON kb.api_keys TO patchbay_serve;
 
 ALTER TABLE kb.api_keys ENABLE ROW LEVEL SECURITY;
@@ -37,7 +39,7 @@ CREATE POLICY api_keys_tenant ON kb.api_keys TO patchbay_serve
 -- Authentication comes before any tenant is known. Also notes the use, at most once a minute.
 -- +goose StatementBegin
 CREATE FUNCTION kb.authenticate_api_key(key_hash bytea)
-RETURNS TABLE (id uuid, org_id varchar, name varchar, prefix varchar, role text, project_ids uuid[], expires_at timestamptz)
+RETURNS TABLE (id uuid, org_id varchar, name varchar, prefix varchar, subject varchar, role text, project_ids uuid[], expires_at timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -49,7 +51,7 @@ AS $$
       AND (k.expires_at IS NULL OR k.expires_at > now())
       AND (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute')
   )
-  SELECT k.id, k.org_id, k.name, k.prefix, k.role, k.project_ids, k.expires_at
+  SELECT k.id, k.org_id, k.name, k.prefix, k.subject, k.role, k.project_ids, k.expires_at
   FROM kb.api_keys k
   WHERE k.hash = key_hash
     AND k.revoked_at IS NULL
