@@ -89,16 +89,24 @@ AS $$
 $$;
 -- +goose StatementEnd
 
--- Unfinished rotations that no job has advanced for so long: their worker has died.
+-- Unfinished rotations that no job has advanced for so long and that none is queued for: their worker has died. In
+-- plpgsql, which looks for River's table only when it is called: River's own migrations come after these.
 -- +goose StatementBegin
 CREATE FUNCTION kb.orphaned_rotations(since interval) RETURNS TABLE (org_id varchar, id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT r.org_id, r.id
-  FROM kb.key_rotations r
-  WHERE r.finished_at IS NULL
-    AND r.heartbeat_at < clock_timestamp() - since
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+    SELECT r.org_id, r.id
+    FROM kb.key_rotations r
+    WHERE r.finished_at IS NULL
+      AND r.heartbeat_at < clock_timestamp() - since
+      AND NOT EXISTS (
+        SELECT FROM river.river_job j
+        WHERE j.state = 'available' AND j.queue = 'rotation' AND j.args ->> 'rotation' = r.id::text);
+END
 $$;
 -- +goose StatementEnd
 REVOKE ALL ON FUNCTION kb.organisations_to_rotate(text), kb.orphaned_rotations(interval) FROM PUBLIC;

@@ -30,6 +30,9 @@ const (
 	// jobPoll is how long a queued job waits at most while a worker is free. Workers poll: LISTEN would need a connection
 	// of its own, and a pooler in transaction mode does not pass it on.
 	jobPoll = 300 * time.Millisecond
+	// jobCooldown is the least time between two looks for jobs; with so many workers as there are and River's own 100 ms,
+	// a thousand short jobs would take a minute.
+	jobCooldown = 10 * time.Millisecond
 	// jobAttempts is how often a job that fails is tried.
 	jobAttempts = 5
 	// softStop is how long jobs may go on after Stop before their contexts end.
@@ -62,8 +65,7 @@ func (t *Tenant) Enqueue(ctx context.Context, args river.JobArgs) error {
 
 // Crew works on jobs until it is stopped.
 type Crew struct {
-	client *river.Client[pgx.Tx]
-	stop   func() error
+	stop func() error
 }
 
 // Work starts to work on jobs in this process. Each of register adds its workers. What goes wrong in a job is logged.
@@ -84,6 +86,7 @@ func (db *DB) Work(ctx context.Context, log *slog.Logger, register ...func(*rive
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: jobRescue,
 		FetchPollInterval:    jobPoll,
+		FetchCooldown:        jobCooldown,
 		PollOnly:             true,
 		ReindexerIndexNames:  []string{}, // that needs the tables' owner
 		SoftStopTimeout:      softStop,
@@ -95,7 +98,7 @@ func (db *DB) Work(ctx context.Context, log *slog.Logger, register ...func(*rive
 	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, fmt.Errorf("start to work on jobs: %w", translate(err))
 	}
-	return &Crew{client: client, stop: sync.OnceValue(func() error {
+	return &Crew{stop: sync.OnceValue(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), softStop+5*time.Second)
 		defer cancel()
 		if err := client.Stop(ctx); err != nil {

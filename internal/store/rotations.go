@@ -411,7 +411,8 @@ type OrphanedRotation struct {
 	ID  uuid.UUID
 }
 
-// OrphanedRotations lists the unfinished rotations that no job has advanced for so long.
+// OrphanedRotations lists the unfinished rotations that no job has advanced for so long, and that none waits for a free
+// worker to advance. It knows the jobs by their argument "rotation".
 func (db *DB) OrphanedRotations(ctx context.Context, since time.Duration) ([]OrphanedRotation, error) {
 	rows, err := db.pool.Query(ctx, `SELECT org_id, id FROM kb.orphaned_rotations($1)`, since)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/riverqueue/river"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/seal"
@@ -311,5 +312,43 @@ func TestJobsCommitWithRows(t *testing.T) {
 	}
 	if err := w.tenant.Enqueue(ctx, noJob{}); err == nil {
 		t.Error("a job was queued outside a transaction")
+	}
+}
+
+// rotationJob is what the job of a rotation looks like.
+type rotationJob struct {
+	Rotation uuid.UUID `json:"rotation"`
+}
+
+func (rotationJob) Kind() string { return "rotation_job" }
+
+func (rotationJob) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: store.RotationQueue} }
+
+// A rotation whose job waits for a free worker is no orphan, however long it waits.
+func TestRotationThatWaitsIsNoOrphan(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := startRotation(t, w.tenant, nextRing())
+	execute(t, w.root, `UPDATE kb.key_rotations SET heartbeat_at = now() - interval '1 hour'`)
+	count := func() int {
+		orphans, err := w.store.OrphanedRotations(ctx, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(orphans)
+	}
+	if n := count(); n != 1 {
+		t.Errorf("%d orphans without a job", n)
+	}
+	if err := w.tenant.InTx(ctx, func(tx *store.Tenant) error { return tx.Enqueue(ctx, rotationJob{id}) }); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(); n != 0 {
+		t.Errorf("%d orphans with a job that waits", n)
+	}
+	execute(t, w.root, `UPDATE river.river_job SET state = 'running', attempted_at = now()`)
+	if n := count(); n != 1 {
+		t.Errorf("%d orphans with a job that ran and does not advance", n)
 	}
 }
