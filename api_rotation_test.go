@@ -234,26 +234,9 @@ func fill(t testing.TB, c *client, count int) {
 	}
 }
 
-// built is the program as users build it.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "patchbay-built-*")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "patchbay")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
-
-// process starts the built program with arguments, in a process of its own, until the test ends.
-func process(t testing.TB, env []string, args ...string) (*exec.Cmd, *output) {
+// process starts a built program with arguments, in a process of its own, until the test ends.
+func process(t testing.TB, path string, env []string, args ...string) (*exec.Cmd, *output) {
 	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, out := exec.Command(path, args...), &output{}
 	p.Env, p.Stdout, p.Stderr = append(os.Environ(), env...), out, out
 	if err := p.Start(); err != nil {
@@ -283,7 +266,11 @@ func TestRotationOutlivesItsWorker(t *testing.T) {
 	// Each row takes its time, so that there is a middle to be killed in.
 	rows(t, db, `CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END'`)
 	rows(t, db, `CREATE TRIGGER slow BEFORE UPDATE ON kb.integrations FOR EACH ROW EXECUTE FUNCTION public.slow()`)
-	victim, _ := process(t, env, "work")
+	path := filepath.Join(t.TempDir(), "patchbay")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	victim, _ := process(t, path, env, "work")
 	startRotation(t, db, c.org, text)
 	done := func() string { return rows(t, db, `SELECT done::text FROM kb.key_rotations`)[0] }
 	eventually(t, 30*time.Second, "the worker to begin", func() bool { return done() != "0" })
@@ -300,7 +287,7 @@ func TestRotationOutlivesItsWorker(t *testing.T) {
 	if rested == fmt.Sprint(count) {
 		t.Fatal("there was no middle")
 	}
-	heir, heirs := process(t, env, "work")
+	heir, heirs := process(t, path, env, "work")
 	eventually(t, time.Until(killed.Add(20*time.Second)), "another worker to go on", func() bool { return done() != rested })
 	t.Logf("%s of %d were done; taken up %s after the kill", rested, count, time.Since(killed).Round(100*time.Millisecond))
 	rows(t, db, `DROP TRIGGER slow ON kb.integrations`)
