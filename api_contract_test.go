@@ -144,6 +144,10 @@ var shown = map[string]string{
 	"Mutation.createApiKey":               "see CreatedApiKey",
 	"Mutation.revealSettings":             "the one way to read secrets, off unless configured",
 	"Mutation.revokeApiKey":               "without the key",
+	"EncryptionStatus.currentKeyId":       "a fingerprint",
+	"EncryptionStatus.sealedRows":         "numbers",
+	"SealedRows.keyId":                    "a fingerprint",
+	"Mutation.rotateEncryptionKey":        "how far it is",
 }
 
 var soundsSecret = regexp.MustCompile(`(?i)secret|token|password|passphrase|credential|cipher|sealed|setting|config|key|prefix|hash`)
@@ -215,6 +219,7 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[integration.SyncState](), reflect.TypeFor[integration.APIKey](), reflect.TypeFor[integration.Principal](),
 		reflect.TypeFor[model.CreatedAPIKey](), reflect.TypeFor[model.GalleryEntry](), reflect.TypeFor[model.PublicIntegrationConnection](),
 		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
+		reflect.TypeFor[integration.EncryptionStatus](),
 	} {
 		walk(root.String(), root)
 	}

@@ -22,7 +22,7 @@ var rules = map[string][]string{
 	"internal/audit":            {"internal/integration", "internal/store"},
 	"internal/auth":             {"internal/integration", "internal/seal", "internal/store"},
 	"internal/config":           {"internal/seal"},
-	"internal/connect":          {"internal/integration", "internal/provider", "internal/seal", "internal/store"},
+	"internal/connect":          {"internal/integration", "internal/provider", "internal/seal", "internal/store", "river"}, // workers of its jobs
 	"internal/doctor":           {"internal/seal", "internal/store"},
 	"internal/embedpg":          {"pgx"},
 	"internal/httpd":            {"internal/auth"},
@@ -34,7 +34,7 @@ var rules = map[string][]string{
 	"internal/provider/jira":    {"internal/provider"},
 	"internal/provider/linear":  {"internal/provider"},
 	"internal/seal":             {},
-	"internal/store":            {"internal/integration", "internal/seal", "migrations", "pgx"},
+	"internal/store":            {"internal/integration", "internal/seal", "migrations", "pgx", "river"},
 	"internal/store/storetest":  {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},
 	"migrations":                {},
 	"web":                       {},
@@ -55,6 +55,9 @@ func TestImportsFollowTheArchitecture(t *testing.T) {
 			short, ours := strings.CutPrefix(i, "patchbay/")
 			if strings.HasPrefix(i, "github.com/jackc/pgx") {
 				short, ours = "pgx", true
+			}
+			if strings.HasPrefix(i, "github.com/riverqueue/river") {
+				short, ours = "river", true
 			}
 			if ours && !slices.Contains(allowed, short) {
 				t.Errorf("%s imports %s, which its rule does not allow", name, short)

@@ -129,6 +129,7 @@ func TestNoSecretComesToLight(t *testing.T) {
 		"the answers":      m.answers.String(),
 		"stderr":           m.log.String(),
 		"the database":     fmt.Sprint(contents(t, db)),
+		"the jobs":         strings.Join(rows(t, db, `SELECT to_jsonb(j)::text FROM river.river_job j UNION ALL SELECT '`+public+`'`), "\n"),
 		"statements":       strings.Join(rows(t, db, `SELECT query FROM pg_stat_activity UNION ALL SELECT statement FROM pg_prepared_statements UNION ALL SELECT '`+public+`'`), "\n"),
 		"PostgreSQL's log": databaseLog(t, db, public),
 	}

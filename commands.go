@@ -23,15 +23,17 @@ import (
 
 // commandLine is what `patchbay --help` describes.
 type commandLine struct {
-	Serve    serveCommand    `cmd:"" default:"withargs" help:"Migrate the database and serve the API until a signal ends it. The default."`
-	Migrate  migrateCommand  `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
-	APIKey   apiKeyCommand   `cmd:"" name:"apikey" help:"Make API keys."`
-	Audit    auditCommand    `cmd:"" help:"Check the audit trail."`
-	Key      keyCommand      `cmd:"" help:"Make encryption keys."`
-	Doctor   doctorCommand   `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
-	Adopt    adoptCommand    `cmd:"" help:"Take over the integrations and sync states of the earlier module."`
-	Postgres postgresCommand `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Migrate the database, serve the API and work on jobs until a signal ends it. The default."`
+	Migrate   migrateCommand   `cmd:"" help:"Change the database's schema to what this program needs, or tell where it stands."`
+	APIKey    apiKeyCommand    `cmd:"" name:"apikey" help:"Make API keys."`
+	Work      workCommand      `cmd:"" help:"Work on jobs, such as key rotations, without serving the API, until a signal ends it."`
+	Audit     auditCommand     `cmd:"" help:"Check the audit trail."`
+	Key       keyCommand       `cmd:"" help:"Make encryption keys."`
+	RotateKey rotateKeyCommand `cmd:"" name:"rotate-key" help:"Seal everything that an earlier encryption key sealed anew under the current one; servers may run."`
+	Doctor    doctorCommand    `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
+	Adopt     adoptCommand     `cmd:"" help:"Take over the integrations and sync states of the earlier module."`
+	Postgres  postgresCommand  `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 type (
@@ -65,6 +67,9 @@ type (
 	postgresBinDirCommand struct{}
 	versionCommand        struct{}
 )
+
+// operator is whom changes by the command line are recorded under.
+const operator = "operator"
 
 // run is the whole program: it parses the command line, reads the environment and runs one command. What was asked for
 // goes to stdout, everything else to stderr.
@@ -151,8 +156,8 @@ func (c *apiKeyCreateCommand) Run(a *app) error {
 			return err
 		}
 		defer db.Close()
-		operator := integration.Principal{Subject: "operator", Org: c.Org, Role: integration.RoleAdmin}
-		_, text, err := auth.NewKeys(db).Create(a.ctx, operator, auth.NewKey{
+		by := integration.Principal{Subject: operator, Org: c.Org, Role: integration.RoleAdmin}
+		_, text, err := auth.NewKeys(db).Create(a.ctx, by, auth.NewKey{
 			Name:     c.Name,
 			Role:     integration.Role(strings.ToUpper(c.Role)),
 			Projects: c.Project,

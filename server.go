@@ -56,7 +56,7 @@ const startupChecksTimeout = 20 * time.Second
 // localOrg is the organisation of the private database's browser sessions.
 const localOrg = "local"
 
-// Run serves until a signal asks it to end, then lets what runs finish.
+// Run serves and works on jobs until a signal asks it to end, then lets what runs finish: first requests, then jobs.
 func (c *serveCommand) Run(a *app) (err error) {
 	tuneGC(a.environ)
 	ctx := a.ctx
@@ -127,12 +127,17 @@ func (c *serveCommand) Run(a *app) (err error) {
 			return err
 		}
 	}
-	chaining, stop := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last request
+	chaining, stop := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last request and job
 	var chainer sync.WaitGroup
 	chainer.Go(func() { audit.Chain(chaining, db, a.log) })
 	defer chainer.Wait()
 	defer stop()
-	return serve(ctx, listener, handler, health, a.log)
+	stopWork, err := startWork(ctx, db, service, a.log)
+	if err != nil {
+		return err
+	}
+	err = serve(ctx, listener, handler, health, a.log)
+	return errors.Join(err, stopWork())
 }
 
 // serve answers requests until ctx ends, then drains: it turns unready, takes no new connections, and lets what runs end.

@@ -85,19 +85,35 @@ type ComplexityRoot struct {
 		Key    func(childComplexity int) int
 	}
 
+	EncryptionStatus struct {
+		CurrentKeyID func(childComplexity int) int
+		Rotation     func(childComplexity int) int
+		SealedRows   func(childComplexity int) int
+		Unreadable   func(childComplexity int) int
+	}
+
 	GalleryEntry struct {
 		Integrations func(childComplexity int) int
 		Provider     func(childComplexity int) int
 	}
 
+	KeyRotation struct {
+		Done       func(childComplexity int) int
+		Failed     func(childComplexity int) int
+		FinishedAt func(childComplexity int) int
+		ID         func(childComplexity int) int
+		Total      func(childComplexity int) int
+	}
+
 	Mutation struct {
-		CreateAPIKey      func(childComplexity int, input model.CreateAPIKeyInput) int
-		CreateIntegration func(childComplexity int, input model.CreateIntegrationInput) int
-		CreateProject     func(childComplexity int, input model.CreateProjectInput) int
-		DeleteIntegration func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
-		RevealSettings    func(childComplexity int, integrationID uuid.UUID) int
-		RevokeAPIKey      func(childComplexity int, id uuid.UUID) int
-		UpdateIntegration func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
+		CreateAPIKey        func(childComplexity int, input model.CreateAPIKeyInput) int
+		CreateIntegration   func(childComplexity int, input model.CreateIntegrationInput) int
+		CreateProject       func(childComplexity int, input model.CreateProjectInput) int
+		DeleteIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		RevealSettings      func(childComplexity int, integrationID uuid.UUID) int
+		RevokeAPIKey        func(childComplexity int, id uuid.UUID) int
+		RotateEncryptionKey func(childComplexity int) int
+		UpdateIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
 	}
 
 	PageInfo struct {
@@ -179,17 +195,23 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APIKeys         func(childComplexity int, orgID string) int
-		AuditEvents     func(childComplexity int, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) int
-		Gallery         func(childComplexity int, orgID string, projectID uuid.UUID) int
-		Integration     func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
-		IntegrationByID func(childComplexity int, id uuid.UUID) int
-		Integrations    func(childComplexity int, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) int
-		Projects        func(childComplexity int, orgID string, first *int, after *string) int
-		Provider        func(childComplexity int, name string) int
-		Providers       func(childComplexity int) int
-		SyncStates      func(childComplexity int, orgID string, projectID uuid.UUID, status *integration.SyncStatus) int
-		Viewer          func(childComplexity int) int
+		APIKeys          func(childComplexity int, orgID string) int
+		AuditEvents      func(childComplexity int, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) int
+		EncryptionStatus func(childComplexity int) int
+		Gallery          func(childComplexity int, orgID string, projectID uuid.UUID) int
+		Integration      func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		IntegrationByID  func(childComplexity int, id uuid.UUID) int
+		Integrations     func(childComplexity int, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) int
+		Projects         func(childComplexity int, orgID string, first *int, after *string) int
+		Provider         func(childComplexity int, name string) int
+		Providers        func(childComplexity int) int
+		SyncStates       func(childComplexity int, orgID string, projectID uuid.UUID, status *integration.SyncStatus) int
+		Viewer           func(childComplexity int) int
+	}
+
+	SealedRows struct {
+		KeyID func(childComplexity int) int
+		Rows  func(childComplexity int) int
 	}
 
 	SyncCursor struct {
@@ -250,6 +272,7 @@ type MutationResolver interface {
 	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (*integration.APIKey, error)
+	RotateEncryptionKey(ctx context.Context) (*integration.KeyRotation, error)
 }
 type QueryResolver interface {
 	Viewer(ctx context.Context) (*model.Viewer, error)
@@ -263,6 +286,7 @@ type QueryResolver interface {
 	SyncStates(ctx context.Context, orgID string, projectID uuid.UUID, status *integration.SyncStatus) ([]*integration.SyncState, error)
 	APIKeys(ctx context.Context, orgID string) ([]*integration.APIKey, error)
 	AuditEvents(ctx context.Context, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) (*model.AuditEventConnection, error)
+	EncryptionStatus(ctx context.Context) (*integration.EncryptionStatus, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -456,6 +480,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.CreatedApiKey.Key(childComplexity), true
 
+	case "EncryptionStatus.currentKeyId":
+		if e.ComplexityRoot.EncryptionStatus.CurrentKeyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EncryptionStatus.CurrentKeyID(childComplexity), true
+	case "EncryptionStatus.rotation":
+		if e.ComplexityRoot.EncryptionStatus.Rotation == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EncryptionStatus.Rotation(childComplexity), true
+	case "EncryptionStatus.sealedRows":
+		if e.ComplexityRoot.EncryptionStatus.SealedRows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EncryptionStatus.SealedRows(childComplexity), true
+	case "EncryptionStatus.unreadable":
+		if e.ComplexityRoot.EncryptionStatus.Unreadable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.EncryptionStatus.Unreadable(childComplexity), true
+
 	case "GalleryEntry.integrations":
 		if e.ComplexityRoot.GalleryEntry.Integrations == nil {
 			break
@@ -468,6 +517,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GalleryEntry.Provider(childComplexity), true
+
+	case "KeyRotation.done":
+		if e.ComplexityRoot.KeyRotation.Done == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeyRotation.Done(childComplexity), true
+	case "KeyRotation.failed":
+		if e.ComplexityRoot.KeyRotation.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeyRotation.Failed(childComplexity), true
+	case "KeyRotation.finishedAt":
+		if e.ComplexityRoot.KeyRotation.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeyRotation.FinishedAt(childComplexity), true
+	case "KeyRotation.id":
+		if e.ComplexityRoot.KeyRotation.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeyRotation.ID(childComplexity), true
+	case "KeyRotation.total":
+		if e.ComplexityRoot.KeyRotation.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.KeyRotation.Total(childComplexity), true
 
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
@@ -535,6 +615,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RevokeAPIKey(childComplexity, args["id"].(uuid.UUID)), true
+	case "Mutation.rotateEncryptionKey":
+		if e.ComplexityRoot.Mutation.RotateEncryptionKey == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.RotateEncryptionKey(childComplexity), true
 	case "Mutation.updateIntegration":
 		if e.ComplexityRoot.Mutation.UpdateIntegration == nil {
 			break
@@ -884,6 +970,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEvents(childComplexity, args["orgId"].(string), args["projectId"].(*uuid.UUID), args["filter"].(*model.AuditEventFilter), args["first"].(*int), args["after"].(*string)), true
+	case "Query.encryptionStatus":
+		if e.ComplexityRoot.Query.EncryptionStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.EncryptionStatus(childComplexity), true
 	case "Query.gallery":
 		if e.ComplexityRoot.Query.Gallery == nil {
 			break
@@ -974,6 +1066,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "SealedRows.keyId":
+		if e.ComplexityRoot.SealedRows.KeyID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SealedRows.KeyID(childComplexity), true
+	case "SealedRows.rows":
+		if e.ComplexityRoot.SealedRows.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SealedRows.Rows(childComplexity), true
 
 	case "SyncCursor.externalId":
 		if e.ComplexityRoot.SyncCursor.ExternalID == nil {
@@ -1303,6 +1408,8 @@ type Query {
   apiKeys("The organisation." orgId: ID!): [ApiKey!]! @hasRole(role: ADMIN)
   "Who did what, newest first. ADMIN."
   auditEvents("The organisation." orgId: ID!, "Only what concerns this project." projectId: UUID, "Which of them; all where left out." filter: AuditEventFilter, "At most so many; 1 to 200." first: Int = 50, "The cursor to go on after." after: String): AuditEventConnection! @hasRole(role: ADMIN)
+  "Which keys sealed what of the principal's organisation, and the rotation that runs, if one does. ADMIN."
+  encryptionStatus: EncryptionStatus! @hasRole(role: ADMIN)
 }
 
 type Mutation {
@@ -1320,6 +1427,8 @@ type Mutation {
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
   "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
   revokeApiKey("The key's id." id: UUID!): ApiKey! @hasRole(role: ADMIN)
+  "Seals every stored secret of the principal's organisation anew under the current key, in the background; while that goes on, returns how far it is. FORBIDDEN for principals limited to some projects. ADMIN."
+  rotateEncryptionKey: KeyRotation! @hasRole(role: ADMIN)
 }
 
 "Who a request runs as."
@@ -1616,6 +1725,40 @@ type AuditEventEdge {
   node: AuditEvent!
 }
 
+"Which encryption keys sealed what the principal has access to."
+type EncryptionStatus {
+  "The id of the key that new secrets are sealed under; a one-way fingerprint of it."
+  currentKeyId: String!
+  "How many integrations each key sealed, sorted by the keys' ids."
+  sealedRows: [SealedRows!]!
+  "How many integrations have secrets that do not open: damaged, or copied from elsewhere. Counted only where it is asked for, by opening every one inside the database, which is recorded in the audit trail."
+  unreadable: Int!
+  "The rotation that runs, else the last one; null where there was none, and for principals limited to some projects."
+  rotation: KeyRotation
+}
+
+"How many integrations an encryption key sealed."
+type SealedRows {
+  "The key's id."
+  keyId: String!
+  "How many."
+  rows: Int!
+}
+
+"How far an organisation's secrets are sealed anew under another key."
+type KeyRotation {
+  "Its id."
+  id: UUID!
+  "How many integrations were sealed under another key when it began."
+  total: Int!
+  "How many were sealed anew so far; more than total where more came."
+  done: Int!
+  "How many did not open and stayed as they are. The server's log has their ids; giving every secret setting and webhookSecret anew mends them."
+  failed: Int!
+  "When it ended; null while it goes on."
+  finishedAt: Time
+}
+
 "Which integrations a list holds; a field that is left out or null does not narrow it."
 input IntegrationFilter {
   "The one of this name."
@@ -1837,6 +1980,20 @@ func (ec *executionContext) childFields_CreatedApiKey(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type CreatedApiKey", field.Name)
 }
 
+func (ec *executionContext) childFields_EncryptionStatus(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "currentKeyId":
+		return ec.fieldContext_EncryptionStatus_currentKeyId(ctx, field)
+	case "sealedRows":
+		return ec.fieldContext_EncryptionStatus_sealedRows(ctx, field)
+	case "unreadable":
+		return ec.fieldContext_EncryptionStatus_unreadable(ctx, field)
+	case "rotation":
+		return ec.fieldContext_EncryptionStatus_rotation(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type EncryptionStatus", field.Name)
+}
+
 func (ec *executionContext) childFields_GalleryEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "provider":
@@ -1845,6 +2002,22 @@ func (ec *executionContext) childFields_GalleryEntry(ctx context.Context, field 
 		return ec.fieldContext_GalleryEntry_integrations(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GalleryEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_KeyRotation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_KeyRotation_id(ctx, field)
+	case "total":
+		return ec.fieldContext_KeyRotation_total(ctx, field)
+	case "done":
+		return ec.fieldContext_KeyRotation_done(ctx, field)
+	case "failed":
+		return ec.fieldContext_KeyRotation_failed(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_KeyRotation_finishedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type KeyRotation", field.Name)
 }
 
 func (ec *executionContext) childFields_PageInfo(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2001,6 +2174,16 @@ func (ec *executionContext) childFields_PublicIntegrationEdge(ctx context.Contex
 		return ec.fieldContext_PublicIntegrationEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PublicIntegrationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SealedRows(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "keyId":
+		return ec.fieldContext_SealedRows_keyId(ctx, field)
+	case "rows":
+		return ec.fieldContext_SealedRows_rows(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SealedRows", field.Name)
 }
 
 func (ec *executionContext) childFields_SyncCursor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3384,6 +3567,116 @@ func (ec *executionContext) fieldContext_CreatedApiKey_key(_ context.Context, fi
 	return graphql.NewScalarFieldContext("CreatedApiKey", field, false, false, "String")
 }
 
+func (ec *executionContext) _EncryptionStatus_currentKeyId(ctx context.Context, field graphql.CollectedField, obj *integration.EncryptionStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EncryptionStatus_currentKeyId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CurrentKeyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EncryptionStatus_currentKeyId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EncryptionStatus", field, false, false, "String")
+}
+
+func (ec *executionContext) _EncryptionStatus_sealedRows(ctx context.Context, field graphql.CollectedField, obj *integration.EncryptionStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EncryptionStatus_sealedRows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SealedRows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []integration.SealedRows) graphql.Marshaler {
+			return ec.marshalNSealedRows2ᚕpatchbayᚋinternalᚋintegrationᚐSealedRowsᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EncryptionStatus_sealedRows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EncryptionStatus",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SealedRows(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _EncryptionStatus_unreadable(ctx context.Context, field graphql.CollectedField, obj *integration.EncryptionStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EncryptionStatus_unreadable(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unreadable, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_EncryptionStatus_unreadable(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("EncryptionStatus", field, false, false, "Int")
+}
+
+func (ec *executionContext) _EncryptionStatus_rotation(ctx context.Context, field graphql.CollectedField, obj *integration.EncryptionStatus) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_EncryptionStatus_rotation(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rotation, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.KeyRotation) graphql.Marshaler {
+			return ec.marshalOKeyRotation2ᚖpatchbayᚋinternalᚋintegrationᚐKeyRotation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_EncryptionStatus_rotation(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "EncryptionStatus",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeyRotation(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _GalleryEntry_provider(ctx context.Context, field graphql.CollectedField, obj *model.GalleryEntry) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3446,6 +3739,121 @@ func (ec *executionContext) fieldContext_GalleryEntry_integrations(_ context.Con
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _KeyRotation_id(ctx context.Context, field graphql.CollectedField, obj *integration.KeyRotation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeyRotation_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeyRotation_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeyRotation", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _KeyRotation_total(ctx context.Context, field graphql.CollectedField, obj *integration.KeyRotation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeyRotation_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeyRotation_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeyRotation", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KeyRotation_done(ctx context.Context, field graphql.CollectedField, obj *integration.KeyRotation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeyRotation_done(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Done, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeyRotation_done(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeyRotation", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KeyRotation_failed(ctx context.Context, field graphql.CollectedField, obj *integration.KeyRotation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeyRotation_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_KeyRotation_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeyRotation", field, false, false, "Int")
+}
+
+func (ec *executionContext) _KeyRotation_finishedAt(ctx context.Context, field graphql.CollectedField, obj *integration.KeyRotation) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_KeyRotation_finishedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FinishedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_KeyRotation_finishedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("KeyRotation", field, false, false, "Time")
 }
 
 func (ec *executionContext) _Mutation_createProject(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
@@ -3878,6 +4286,56 @@ func (ec *executionContext) fieldContext_Mutation_revokeApiKey(ctx context.Conte
 	if fc.Args, err = ec.field_Mutation_revokeApiKey_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rotateEncryptionKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rotateEncryptionKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().RotateEncryptionKey(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal *integration.KeyRotation
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.KeyRotation
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.KeyRotation) graphql.Marshaler {
+			return ec.marshalNKeyRotation2ᚖpatchbayᚋinternalᚋintegrationᚐKeyRotation(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rotateEncryptionKey(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_KeyRotation(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -5797,6 +6255,56 @@ func (ec *executionContext) fieldContext_Query_auditEvents(ctx context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_encryptionStatus(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_encryptionStatus(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().EncryptionStatus(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal *integration.EncryptionStatus
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.EncryptionStatus
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.EncryptionStatus) graphql.Marshaler {
+			return ec.marshalNEncryptionStatus2ᚖpatchbayᚋinternalᚋintegrationᚐEncryptionStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_encryptionStatus(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_EncryptionStatus(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query___type(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5871,6 +6379,52 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _SealedRows_keyId(ctx context.Context, field graphql.CollectedField, obj *integration.SealedRows) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SealedRows_keyId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.KeyID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SealedRows_keyId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SealedRows", field, false, false, "String")
+}
+
+func (ec *executionContext) _SealedRows_rows(ctx context.Context, field graphql.CollectedField, obj *integration.SealedRows) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SealedRows_rows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SealedRows_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SealedRows", field, false, false, "Int")
 }
 
 func (ec *executionContext) _SyncCursor_kind(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCursor) (ret graphql.Marshaler) {
@@ -8396,6 +8950,54 @@ func (ec *executionContext) _CreatedApiKey(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var encryptionStatusImplementors = []string{"EncryptionStatus"}
+
+func (ec *executionContext) _EncryptionStatus(ctx context.Context, sel ast.SelectionSet, obj *integration.EncryptionStatus) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, encryptionStatusImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("EncryptionStatus")
+		case "currentKeyId":
+			out.Values[i] = ec._EncryptionStatus_currentKeyId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sealedRows":
+			out.Values[i] = ec._EncryptionStatus_sealedRows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unreadable":
+			out.Values[i] = ec._EncryptionStatus_unreadable(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rotation":
+			out.Values[i] = ec._EncryptionStatus_rotation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var galleryEntryImplementors = []string{"GalleryEntry"}
 
 func (ec *executionContext) _GalleryEntry(ctx context.Context, sel ast.SelectionSet, obj *model.GalleryEntry) graphql.Marshaler {
@@ -8415,6 +9017,59 @@ func (ec *executionContext) _GalleryEntry(ctx context.Context, sel ast.Selection
 		case "integrations":
 			out.Values[i] = ec._GalleryEntry_integrations(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var keyRotationImplementors = []string{"KeyRotation"}
+
+func (ec *executionContext) _KeyRotation(ctx context.Context, sel ast.SelectionSet, obj *integration.KeyRotation) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, keyRotationImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("KeyRotation")
+		case "id":
+			out.Values[i] = ec._KeyRotation_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "total":
+			out.Values[i] = ec._KeyRotation_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "done":
+			out.Values[i] = ec._KeyRotation_done(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._KeyRotation_failed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "finishedAt":
+			out.Values[i] = ec._KeyRotation_finishedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -8498,6 +9153,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "revokeApiKey":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_revokeApiKey(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rotateEncryptionKey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rotateEncryptionKey(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -9111,6 +9773,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_auditEvents(ctx, field)
 				})
+		case "encryptionStatus":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_encryptionStatus(ctx, field)
+				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Query___type(ctx, field)
@@ -9124,6 +9792,44 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var sealedRowsImplementors = []string{"SealedRows"}
+
+func (ec *executionContext) _SealedRows(ctx context.Context, sel ast.SelectionSet, obj *integration.SealedRows) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, sealedRowsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SealedRows")
+		case "keyId":
+			out.Values[i] = ec._SealedRows_keyId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rows":
+			out.Values[i] = ec._SealedRows_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -9911,6 +10617,14 @@ func (ec *executionContext) marshalNCreatedApiKey2ᚖpatchbayᚋgraphᚋmodelᚐ
 	return ec._CreatedApiKey(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNEncryptionStatus2ᚖpatchbayᚋinternalᚋintegrationᚐEncryptionStatus(ctx context.Context, sel ast.SelectionSet, v *integration.EncryptionStatus) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "EncryptionStatus!")
+		return graphql.Null
+	}
+	return ec._EncryptionStatus(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalNGalleryEntry2ᚕᚖpatchbayᚋgraphᚋmodelᚐGalleryEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.GalleryEntry) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -9961,6 +10675,14 @@ func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.Selecti
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNKeyRotation2ᚖpatchbayᚋinternalᚋintegrationᚐKeyRotation(ctx context.Context, sel ast.SelectionSet, v *integration.KeyRotation) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "KeyRotation!")
+		return graphql.Null
+	}
+	return ec._KeyRotation(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNMap2map(ctx context.Context, v any) (map[string]any, error) {
@@ -10142,6 +10864,26 @@ func (ec *executionContext) marshalNRole2patchbayᚋinternalᚋintegrationᚐRol
 		graphql.AddInvalidNullFromMarshaler(ctx, "Role!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNSealedRows2patchbayᚋinternalᚋintegrationᚐSealedRows(ctx context.Context, sel ast.SelectionSet, v integration.SealedRows) graphql.Marshaler {
+	return ec._SealedRows(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSealedRows2ᚕpatchbayᚋinternalᚋintegrationᚐSealedRowsᚄ(ctx context.Context, sel ast.SelectionSet, v []integration.SealedRows) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSealedRows2patchbayᚋinternalᚋintegrationᚐSealedRows(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
@@ -10579,6 +11321,13 @@ func (ec *executionContext) unmarshalOIntegrationFilter2ᚖpatchbayᚋgraphᚋmo
 	}
 	res, err := ec.unmarshalInputIntegrationFilter(ctx, v)
 	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOKeyRotation2ᚖpatchbayᚋinternalᚋintegrationᚐKeyRotation(ctx context.Context, sel ast.SelectionSet, v *integration.KeyRotation) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._KeyRotation(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, v any) (*integration.Settings, error) {

@@ -34,6 +34,7 @@ const (
 	AuditSessionCreate       AuditAction = "session.create"
 	AuditSecretsOpen         AuditAction = "secrets.open"
 	AuditWebhookSecretRotate AuditAction = "webhook_secret.rotate"
+	AuditKeyRotate           AuditAction = "key.rotate"
 	AuditMutationDenied      AuditAction = "mutation.denied"
 )
 

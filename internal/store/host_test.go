@@ -154,3 +154,19 @@ func TestPgcryptoElsewhere(t *testing.T) {
 	}
 	serves(t, db.URL, false)
 }
+
+// Another product that queues its jobs in a schema of River's name keeps them to itself.
+func TestSomebodyElsesJobs(t *testing.T) {
+	t.Parallel()
+	db := storetest.Empty(t)
+	root := db.Connect(t, "", "")
+	execute(t, root, `CREATE SCHEMA river; CREATE TABLE river.river_job (id bigint)`)
+	before := catalogListing(t, root)
+	err := migrate(t, db.URL)
+	if err == nil || !strings.Contains(err.Error(), "river.river_job; nothing was changed") {
+		t.Errorf("error: %v", err)
+	}
+	if diff := cmp.Diff(before, catalogListing(t, root)); diff != "" {
+		t.Errorf("the database was changed:\n%s", diff)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
 )
 
 // Inspection looks at a database over one connection and changes nothing. It tells plain facts, which package doctor judges.

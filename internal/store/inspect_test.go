@@ -86,10 +86,6 @@ func TestOpens(t *testing.T) {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	}
-	// Requests have no use for it.
-	if _, err := w.store.Pool().Exec(context.Background(), `SELECT kb.opens('', '')`); sqlState(err) != "42501" {
-		t.Errorf("the serving role gets %v", err)
-	}
 }
 
 // A row whose key is not held is not tried, and not taken for damaged.

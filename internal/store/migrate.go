@@ -56,7 +56,7 @@ func OpenMigrator(ctx context.Context, url seal.Secret, ownLogin bool) (*Migrato
 // Close ends the connections.
 func (m *Migrator) Close() { m.pool.Close() }
 
-// Up prepares the roles and runs every pending migration; it returns those it ran. Several replicas may call it at
+// Up prepares the roles and runs every pending migration, River's too; it returns those of ours that it ran. Several replicas may call it at
 // once: one works, the others wait and find nothing left. Where tables of the earlier module are in the way, or the
 // login lacks a right, nothing is changed and the error says what to do.
 func (m *Migrator) Up(ctx context.Context) ([]Migration, error) {
@@ -82,13 +82,16 @@ func (m *Migrator) upTo(ctx context.Context, version int64) (ran []Migration, er
 	if err := prepareRoles(ctx, conn.Conn(), m.setRole); err != nil {
 		return nil, err
 	}
-	err = m.asOwner(ctx, func(p *goose.Provider) error {
+	err = m.asOwner(ctx, func(p *goose.Provider, pool *pgxpool.Pool) error {
 		results, err := p.UpTo(ctx, version)
 		now := time.Now()
 		for _, r := range results {
 			ran = append(ran, Migration{Version: r.Source.Version, Name: r.Source.Path, AppliedAt: &now})
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return migrateRiver(ctx, pool)
 	})
 	if err != nil {
 		return ran, fmt.Errorf("migrate: %w", translate(err))
@@ -103,14 +106,14 @@ func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
 		return nil, fmt.Errorf("connect to the database as its owner: %w", translate(err))
 	}
 	var all []Migration
-	list := func(p *goose.Provider) error {
+	list := func(p *goose.Provider, _ *pgxpool.Pool) error {
 		for _, s := range p.ListSources() {
 			all = append(all, Migration{Version: s.Version, Name: s.Path})
 		}
 		return nil
 	}
 	if exists {
-		list = func(p *goose.Provider) error {
+		list = func(p *goose.Provider, _ *pgxpool.Pool) error {
 			status, err := p.Status(ctx)
 			for _, s := range status {
 				step := Migration{Version: s.Source.Version, Name: s.Source.Path}
@@ -128,8 +131,8 @@ func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
 	return all, nil
 }
 
-// asOwner calls fn with goose on connections of the role patchbay_owner.
-func (m *Migrator) asOwner(ctx context.Context, fn func(*goose.Provider) error) error {
+// asOwner calls fn with goose on connections of the role patchbay_owner, and with the connections.
+func (m *Migrator) asOwner(ctx context.Context, fn func(*goose.Provider, *pgxpool.Pool) error) error {
 	cfg := m.pool.Config()
 	cfg.MaxConns = 1
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
@@ -153,5 +156,5 @@ func (m *Migrator) asOwner(ctx context.Context, fn func(*goose.Provider) error) 
 	if err != nil {
 		return err
 	}
-	return fn(provider)
+	return fn(provider, pool)
 }

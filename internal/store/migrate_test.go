@@ -26,6 +26,7 @@ var rowsSince = map[int64]string{
 	5: `INSERT INTO kb.api_keys (org_id, name, prefix, hash, role) VALUES ('org', 'key', 'pb_x', decode(repeat('ab', 32), 'hex'), 'VIEWER')`,
 	6: `INSERT INTO kb.audit_events (id, org_id, actor, action, changes) VALUES ('00000000-0000-7000-8000-000000000003', 'org', 'a', 'project.create', '{}');
 		INSERT INTO kb.audit_chain (org_id, position, event_id, hash) VALUES ('org', 1, '00000000-0000-7000-8000-000000000003', decode(repeat('ab', 32), 'hex'))`,
+	8: `INSERT INTO kb.key_rotations (id, org_id, key_id, total, requested_by) VALUES ('00000000-0000-7000-8000-000000000004', 'org', '0123456789abcdef', 1, 'a')`,
 }
 
 // versions are those of the migrations' files.

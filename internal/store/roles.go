@@ -11,15 +11,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// checkInTheWay stops before anything is touched where tables of the earlier module have the names that ours will get.
+// checkInTheWay stops before anything is touched where tables of the earlier module have the names that ours will get,
+// or where another product queues its jobs: River's maintenance would touch them.
 func checkInTheWay(ctx context.Context, conn *pgx.Conn) error {
 	var tables []string
 	err := conn.QueryRow(ctx, `
-		SELECT coalesce(array_agg('kb.' || c.relname ORDER BY c.relname), '{}')
+		SELECT coalesce(array_agg(n.nspname || '.' || c.relname ORDER BY n.nspname, c.relname), '{}')
 		FROM pg_class c
-		WHERE c.relnamespace = to_regnamespace('kb')
-			AND c.relname IN ('integrations', 'sync_states', 'clickup_sync_state', 'api_keys')
-			AND NOT EXISTS (`+migrationsTableExists+`)`,
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'kb'
+				AND c.relname IN ('integrations', 'sync_states', 'clickup_sync_state', 'api_keys')
+				AND NOT EXISTS (`+migrationsTableExists+`)
+			OR n.nspname = '`+riverSchema+`'
+				AND c.relkind IN ('r', 'p')
+				AND pg_get_userbyid(c.relowner) <> '`+ownerRole+`'`,
 	).Scan(&tables)
 	if err != nil {
 		return fmt.Errorf("look for tables in the way: %w", translate(err))
@@ -39,7 +44,7 @@ type requirement struct {
 	fix   string
 }
 
-// prepareRoles makes the two roles and the schema, and gives the roles the rights that migrations and requests need. What the
+// prepareRoles makes the two roles and the schemas, and gives the roles the rights that migrations and requests need. What the
 // login may not do itself is listed in the error, as statements for somebody who may. Roles belong to the whole
 // cluster, so other databases may be making the same ones at this moment.
 func prepareRoles(ctx context.Context, conn *pgx.Conn, setRole bool) error {
@@ -133,7 +138,7 @@ func requirements(login, db string, version int, setRole bool) []requirement {
 	}
 	return append(list,
 		requirement{
-			`SELECT (to_regnamespace('kb') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pgcrypto'))
+			`SELECT (to_regnamespace('kb') IS NOT NULL AND to_regnamespace('` + riverSchema + `') IS NOT NULL AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pgcrypto'))
 				OR coalesce((SELECT has_database_privilege(oid, current_database(), 'CREATE') FROM pg_roles WHERE rolname = '` + ownerRole + `'), false)`,
 			`GRANT CREATE ON DATABASE ` + db + ` TO ` + ownerRole + `;`,
 		},
@@ -142,6 +147,13 @@ func requirements(login, db string, version int, setRole bool) []requirement {
 			// The GRANT runs as the schema's owner, whose rights the login need not inherit.
 			`CREATE SCHEMA kb AUTHORIZATION ` + ownerRole + ` GRANT USAGE ON SCHEMA kb TO ` + serveRole + `;`,
 		},
+		requirement{
+			`SELECT to_regnamespace('` + riverSchema + `') IS NOT NULL`,
+			`CREATE SCHEMA ` + riverSchema + ` AUTHORIZATION ` + ownerRole + ` GRANT USAGE ON SCHEMA ` + riverSchema + ` TO ` + serveRole + `;`,
+		},
+		onSchema(riverSchema, ownerRole, "CREATE"),
+		onSchema(riverSchema, ownerRole, "USAGE"),
+		onSchema(riverSchema, serveRole, "USAGE"),
 		// A host product may own the schema and the table of projects.
 		onSchema("kb", ownerRole, "CREATE"),
 		onSchema("kb", ownerRole, "USAGE"),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/seal"
@@ -44,6 +45,7 @@ type DB struct {
 	pool      *pgxpool.Pool
 	catalogue *integration.Catalogue
 	projects  projectColumns
+	inserter  *river.Client[pgx.Tx]
 }
 
 // CheckURL reports whether a connection string can be read; an empty one can. The error does not repeat it.
@@ -81,7 +83,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open the connection pool: %w", withoutDSN(err))
 	}
 	db := &DB{pool: pool, catalogue: o.Catalogue}
-	if err := db.checkRole(ctx); err != nil {
+	if err = db.checkRole(ctx); err == nil {
+		db.inserter, err = newInserter(pool)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}

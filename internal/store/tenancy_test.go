@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
@@ -47,6 +48,9 @@ func newTowns(t testing.TB) *towns {
 		createKey(t, tenant, (*projects)[:2])
 		if n, err := tenant.ExtendAuditChain(ctx, 5); n != 5 || err != nil { // and some are left
 			t.Fatalf("%d events were chained, %v", n, err)
+		}
+		if _, started, err := tenant.StartKeyRotation(ctx, "another key"); !started || err != nil {
+			t.Fatalf("a rotation was started: %t, %v", started, err)
 		}
 	}
 	d.root = d.db.Connect(t, "", "")
@@ -96,7 +100,7 @@ func (d *towns) count(t testing.TB, relation, org string, projects []uuid.UUID) 
 }
 
 // orgWide tables have rows of whole organisations only, which a limit to some projects hides.
-var orgWide = map[string]bool{"kb.audit_chain": true, "kb.audit_pending": true}
+var orgWide = map[string]bool{"kb.audit_chain": true, "kb.audit_pending": true, "kb.key_rotations": true}
 
 // anyProject tables take rows of the organisation that are in no project the writer is limited to.
 var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": true}
@@ -272,6 +276,27 @@ func TestMethodsNameTheScope(t *testing.T) {
 		if i, err := tenant.IntegrationByID(ctx, id, true); i != nil || err != nil {
 			t.Errorf("IntegrationByID: %v, %v", i, err)
 		}
+		if r, started, err := tenant.StartKeyRotation(ctx, "yet another key"); scope.Org == "org-a" && (r != nil || started || err != nil) {
+			t.Errorf("StartKeyRotation: %v, %t, %v", r, started, err)
+		}
+		rotation := one[uuid.UUID](t, d.root, `SELECT id FROM kb.key_rotations WHERE org_id = 'org-a'`)
+		if r, err := tenant.KeyRotation(ctx, rotation); r != nil || err != nil {
+			t.Errorf("KeyRotation: %v, %v", r, err)
+		}
+		if next, err := tenant.HandOnKeyRotation(ctx, rotation, store.FirstFence); next != 0 || err != nil {
+			t.Errorf("HandOnKeyRotation: %d, %v", next, err)
+		}
+		if next, err := tenant.TakeOverKeyRotation(ctx, seal.NewRing(keys()[0]), rotation, 0); next != 0 || err != nil {
+			t.Errorf("TakeOverKeyRotation: %d, %v", next, err)
+		}
+		if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+			if step, err := tx.AdvanceKeyRotation(ctx, ring(), rotation, store.FirstFence, 5); !step.Lost || err != nil {
+				t.Errorf("AdvanceKeyRotation: %+v, %v", step, err)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
@@ -353,6 +378,11 @@ func TestWhatTheServingRoleMayDo(t *testing.T) {
 		`UPDATE kb.audit_chain SET hash = hash`,
 		`DELETE FROM kb.audit_chain`,
 		`ALTER TABLE kb.integrations DISABLE ROW LEVEL SECURITY`,
+		`DELETE FROM kb.key_rotations`,
+		`SELECT * FROM river.river_migration`,
+		`TRUNCATE river.river_job`,
+		`CREATE TABLE river.mine ()`,
+		`REINDEX INDEX river.river_job_kind`,
 	} {
 		d.as(t, "org-a", "", func(tx pgx.Tx) {
 			if _, err := try(t, tx, sql); sqlState(err) != "42501" {
@@ -378,7 +408,19 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.organisations_to_chain()", "kb.sealing_keys()")
+		"kb.authenticate_api_key(bytea)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)", "kb.orphaned_rotations(interval)", "kb.sealing_keys()")
+	same("what the serving role may do with River's tables", `
+		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
+		FROM pg_class c, aclexplode(c.relacl) a
+		WHERE c.relnamespace = 'river'::regnamespace AND a.grantee = 'patchbay_serve'::regrole
+		GROUP BY c.relname
+		ORDER BY 1`,
+		"river_job DELETE INSERT SELECT UPDATE", "river_job_id_seq USAGE", "river_leader DELETE INSERT SELECT UPDATE",
+		"river_notification DELETE INSERT SELECT UPDATE", "river_notification_id_seq USAGE", "river_queue DELETE INSERT SELECT UPDATE")
+	same("tables of River's that are not the owner's", `
+		SELECT relname::text FROM pg_class WHERE relnamespace = 'river'::regnamespace AND relowner <> 'patchbay_owner'::regrole`)
+	same("what everybody may do in River's schema", `
+		SELECT a.privilege_type FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'river' AND a.grantee = 0`)
 	same("SECURITY DEFINER functions of another owner, or without a fixed search_path", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p
 		WHERE p.prosecdef
@@ -386,7 +428,7 @@ func TestCatalogOfRights(t *testing.T) {
 	same("SECURITY DEFINER and sealing functions that PUBLIC may execute", `
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-		WHERE (p.prosecdef OR p.proname IN ('seal', 'unseal', 'opens') AND p.pronamespace = 'kb'::regnamespace)
+		WHERE (p.prosecdef OR p.proname IN ('seal', 'unseal', 'reseal', 'opens') AND p.pronamespace = 'kb'::regnamespace)
 			AND a.grantee = 0 AND a.privilege_type = 'EXECUTE'`)
 	same("functions of ours without a fixed search_path", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -183,6 +184,38 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			}
 			return nil
 		},
+		"StartKeyRotation": func(ctx context.Context, t *store.Tenant) error {
+			_, _, err := t.StartKeyRotation(ctx, ring().CurrentID())
+			return err
+		},
+		"KeyRotation": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.KeyRotation(ctx, id)
+			return err
+		},
+		"AdvanceKeyRotation": inTx(func(ctx context.Context, t *store.Tenant) error {
+			r, _, err := t.StartKeyRotation(ctx, ring().CurrentID())
+			if err == nil {
+				_, err = t.AdvanceKeyRotation(ctx, ring(), r.ID, store.FirstFence, 5)
+			}
+			return err
+		}),
+		"HandOnKeyRotation": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.HandOnKeyRotation(ctx, id, 1)
+			return err
+		},
+		"TakeOverKeyRotation": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.TakeOverKeyRotation(ctx, ring(), id, time.Second)
+			return err
+		},
+		"EncryptionStatus": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.EncryptionStatus(ctx)
+			return err
+		},
+		"CountUnreadable": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CountUnreadable(ctx, ring(), 5)
+			return err
+		},
+		"Enqueue": inTx(func(ctx context.Context, t *store.Tenant) error { return t.Enqueue(ctx, noJob{}) }),
 		"SyncStates": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.SyncStates(ctx, project, ptr(integration.SyncPending))
 			return err
@@ -191,6 +224,22 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := update(t, ring(), project, "clickup", store.IntegrationUpdate{Enabled: ptr(true)})
 			return err
 		},
+	}
+}
+
+// noJob is a job that nobody works on.
+type noJob struct{}
+
+func (noJob) Kind() string { return "no_job" }
+
+// inTx is a call that needs a transaction, which it begins where there is none.
+func inTx(call func(context.Context, *store.Tenant) error) func(context.Context, *store.Tenant) error {
+	return func(ctx context.Context, t *store.Tenant) error {
+		err := call(ctx, t)
+		if err != nil && strings.Contains(err.Error(), "outside InTx") {
+			return t.InTx(ctx, func(tx *store.Tenant) error { return call(ctx, tx) })
+		}
+		return err
 	}
 }
 

@@ -1,4 +1,4 @@
--- Whether a sealed value opens, for `patchbay doctor`: the answer is all that leaves the database.
+-- Whether a sealed value opens, for `patchbay doctor` and the encryption status: the answer is all that leaves the database.
 
 -- +goose Up
 
@@ -22,5 +22,5 @@ END
 $$;
 -- +goose StatementEnd
 
--- The owner's alone: no request needs it.
 REVOKE ALL ON FUNCTION kb.opens(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION kb.opens(text, text) TO patchbay_serve;
