@@ -75,14 +75,20 @@ func (p *place) keys(generate bool) (*seal.Ring, error) {
 
 // generateKey makes the first key of a private database. Beside data there was one before, which no new one replaces.
 func (p *place) generateKey(path string) ([]byte, error) {
-	if data, err := filepath.Glob(filepath.Join(p.stateDir, "pg*", "PG_VERSION")); err != nil || len(data) > 0 {
-		return nil, errors.Join(err, fmt.Errorf("%s is gone, and there are data that its key sealed: bring the file back, or set INTEGRATION_ENCRYPTION_KEY to that key", path))
+	if p.made() {
+		return nil, fmt.Errorf("%s is gone, and there are data that its key sealed: bring the file back, or set INTEGRATION_ENCRYPTION_KEY to that key", path)
 	}
 	text, err := newKeyFile(path)
 	if err == nil {
 		p.log.Info("made an encryption key: without it the stored secrets are lost, so back it up", "file", path)
 	}
 	return text, err
+}
+
+// made tells whether the private database has been made.
+func (p *place) made() bool {
+	data, _ := filepath.Glob(filepath.Join(p.stateDir, "pg*", "PG_VERSION")) // fails for a bad pattern only
+	return len(data) > 0
 }
 
 // newKeyFile writes a new key for its owner's eyes only. Where another process was faster, its key counts.

@@ -96,12 +96,6 @@ func (a *app) examine(offline bool) (*doctor.Report, error) {
 	return report, nil
 }
 
-// made tells whether the private database has been made.
-func (p *place) made() bool {
-	data, _ := filepath.Glob(filepath.Join(p.stateDir, "pg*", "PG_VERSION"))
-	return len(data) > 0
-}
-
 // doctorOptions are what a place and its database, nil where it is not open, tell the checks.
 func (p *place) doctorOptions(d *database) doctor.Options {
 	o := doctor.Options{Private: p.private(), StateDir: p.stateDir}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"patchbay/internal/doctor"
 	"patchbay/internal/store/storetest"
@@ -98,20 +99,6 @@ func TestDoctorWithoutADatabase(t *testing.T) {
 	}
 }
 
-// openDir is a folder that PostgreSQL's account can enter.
-func openDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "patchbay-doctor-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // What keeps the doctor from running at all is an error like any other command's.
 func TestDoctorThatCannotRun(t *testing.T) {
 	t.Parallel()
@@ -165,14 +152,14 @@ func TestStartLogsWhatIsSevere(t *testing.T) {
 		`"check":"log-parameters-on-error","remedy":"Run as a superuser, then restart Patchbay so that it connects anew:\nALTER DATABASE ` + db.Name + ` SET log_parameter_max_length_on_error = 0;"`,
 		`"check":"row-security"`,
 	} {
-		waitFor(t, want, func() bool { return strings.Contains(s.log.String(), want) })
+		eventually(t, 20*time.Second, want, func() bool { return strings.Contains(s.log.String(), want) })
 	}
 	if !strings.Contains(s.log.String(), `"level":"ERROR"`) {
 		t.Errorf("nothing was logged as severe:\n%s", s.log)
 	}
 
 	healthy := startServer(t, storetest.New(t))
-	waitFor(t, "the checks to end", func() bool { return strings.Contains(healthy.log.String(), "the checks at start are done") })
+	eventually(t, 20*time.Second, "the checks to end", func() bool { return strings.Contains(healthy.log.String(), "the checks at start are done") })
 	if strings.Contains(healthy.log.String(), `"check"`) {
 		t.Errorf("a healthy server logs\n%s", healthy.log)
 	}

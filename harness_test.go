@@ -405,6 +405,20 @@ func contents(t testing.TB, db *storetest.Database) map[string][]string {
 	return all
 }
 
+// openDir is a folder that PostgreSQL's account can enter; that of t.TempDir it cannot, under root.
+func openDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "patchbay-test-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // eventually waits for what takes an unknown, but bounded time.
 func eventually(t testing.TB, within time.Duration, what string, holds func() bool) {
 	t.Helper()

@@ -17,14 +17,7 @@ import (
 // binary builds the program as make build does, and returns a folder with it in bin/patchbay.
 func binary(t *testing.T) (dir string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "patchbay-readme-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's account must get in
-		t.Fatal(err)
-	}
+	dir = openDir(t)
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "patchbay"), ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}

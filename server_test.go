@@ -22,6 +22,20 @@ const createClickUp = `mutation ($org: ID!, $project: UUID!, $settings: Map) {
 	createIntegration(input: {orgId: $org, projectId: $project, name: "clickup", settings: $settings}) { id }
 }`
 
+// servedBefore leaves behind a database that a server made and sealed an integration in. The server has ended; its
+// environment, an editor's key of acme and the project are returned.
+func servedBefore(t *testing.T, db *storetest.Database) (s *server, key, project string) {
+	t.Helper()
+	s = startServer(t, db)
+	key = s.key(t, "acme", "editor")
+	project = s.project(t, key, "acme")
+	s.must(t, key, createClickUp, map[string]any{"org": "acme", "project": project, "settings": map[string]any{"api_token": "pk_1_ABCDEFGHIJKL"}})
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+	return s, key, project
+}
+
 func TestTwoServersStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	db := storetest.Empty(t)
@@ -42,13 +56,7 @@ func TestTwoServersStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 func TestServerRefusesToStart(t *testing.T) {
 	t.Parallel()
 	db := storetest.Empty(t)
-	s := startServer(t, db)
-	key := s.key(t, "acme", "editor")
-	project := s.project(t, key, "acme")
-	s.must(t, key, createClickUp, map[string]any{"org": "acme", "project": project, "settings": map[string]any{"api_token": "pk_1_ABCDEFGHIJKL"}})
-	if err := s.end(); err != nil {
-		t.Fatal(err)
-	}
+	s, _, _ := servedBefore(t, db)
 	used, err := seal.ParseKey(seal.NewSecret(testKey))
 	if err != nil {
 		t.Fatal(err)
@@ -103,19 +111,13 @@ func TestServerRefusesToStart(t *testing.T) {
 func TestKeyIsChanged(t *testing.T) {
 	t.Parallel()
 	db := storetest.Empty(t)
-	s := startServer(t, db)
-	key := s.key(t, "acme", "editor")
-	project := s.project(t, key, "acme")
-	s.must(t, key, createClickUp, map[string]any{"org": "acme", "project": project, "settings": map[string]any{"api_token": "pk_1_ABCDEFGHIJKL"}})
-	if err := s.end(); err != nil {
-		t.Fatal(err)
-	}
+	_, key, project := servedBefore(t, db)
 	text := seal.GenerateKey().Expose()
 	want, err := seal.ParseKey(seal.NewSecret(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = startServer(t, db, "INTEGRATION_ENCRYPTION_KEY="+text, "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS="+testKey)
+	s := startServer(t, db, "INTEGRATION_ENCRYPTION_KEY="+text, "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS="+testKey)
 	s.must(t, key, `mutation ($p: UUID!) { updateIntegration(orgId: "acme", projectId: $p, name: "clickup", input: {webhookSecret: "whsec_1234567890"}) { id } }`,
 		map[string]any{"p": project})
 	var id string
@@ -173,7 +175,7 @@ func TestDrain(t *testing.T) {
 	}
 	answered := make(chan answer, 1)
 	go func() { answered <- s.ask(t, key, `{ projects(orgId: "acme") { totalCount } }`, nil) }()
-	waitFor(t, "the request to wait for the lock", func() bool {
+	eventually(t, 20*time.Second, "the request to wait for the lock", func() bool {
 		var waiting int
 		// In a transaction pg_stat_activity is a snapshot; this one ends with the statement.
 		if err := blocker.QueryRow(ctx, `SELECT pg_stat_clear_snapshot()::text, count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(nil, &waiting); err != nil {
@@ -183,7 +185,7 @@ func TestDrain(t *testing.T) {
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- s.end() }()
-	waitFor(t, "the server to take no more connections", func() bool {
+	eventually(t, 20*time.Second, "the server to take no more connections", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 		if err == nil {
 			_ = conn.Close()
@@ -204,20 +206,12 @@ func TestDrain(t *testing.T) {
 // TestPrivateDatabase: data, the key and API keys outlive a restart; the link signs in once; a lost key is not replaced.
 func TestPrivateDatabase(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "patchbay-private-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	state := filepath.Join(dir, "state")
+	state := filepath.Join(openDir(t), "state")
 	env := []string{"DATABASE_URL=", "INTEGRATION_ENCRYPTION_KEY=", "PATCHBAY_STATE_DIR=" + state}
 	none := storetest.Database{}
 
 	var out, log bytes.Buffer
-	err = run(context.Background(), []string{"serve"}, env, &out, &log)
+	err := run(context.Background(), []string{"serve"}, env, &out, &log)
 	if err == nil || !strings.Contains(err.Error(), "INTEGRATION_ENCRYPTION_KEY is not set") {
 		t.Fatalf("without --generate-key and without a key: %v", err)
 	}
@@ -337,16 +331,4 @@ func get(t *testing.T, url string) (status int, body string) {
 		t.Fatal(err)
 	}
 	return res.StatusCode, b.String()
-}
-
-// waitFor polls until what is true, and fails the test where that takes too long.
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("gave up waiting for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }

@@ -16,7 +16,7 @@ func (q query) AuditEvents(ctx context.Context, orgID string, projectID *uuid.UU
 	if err != nil {
 		return nil, err
 	}
-	args, err := integration.NewPageArgs(first, after, selects(ctx, "totalCount"))
+	args, err := pageArgs(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,11 @@ import (
 	"patchbay/internal/integration"
 )
 
+// pageArgs checks what the client asked of a list, and whether it wants the total.
+func pageArgs(ctx context.Context, first *int, after *string) (integration.PageArgs, error) {
+	return integration.NewPageArgs(first, after, selects(ctx, "totalCount"))
+}
+
 func pageInfo[T any](p integration.Page[T]) *model.PageInfo {
 	info := &model.PageInfo{HasNextPage: p.HasNext, HasPreviousPage: p.HasPrevious}
 	if n := len(p.Items); n > 0 {

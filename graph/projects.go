@@ -12,7 +12,7 @@ func (q query) Projects(ctx context.Context, orgID string, first *int, after *st
 	if err != nil {
 		return nil, err
 	}
-	args, err := integration.NewPageArgs(first, after, selects(ctx, "totalCount"))
+	args, err := pageArgs(ctx, first, after)
 	if err != nil {
 		return nil, err
 	}

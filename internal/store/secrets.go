@@ -181,8 +181,7 @@ type OpenedSettings struct {
 }
 
 // OpenSettings opens an integration's secrets and records that, and for what purpose, in the same statement. It returns
-// nil where the scope has no such integration, Unreadable where they do not open, and ErrStale where they were sealed
-// anew since v was read.
+// Unreadable where they do not open, and ErrStale where the integration is gone, or was sealed anew since v was read.
 func (t *Tenant) OpenSettings(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, purpose string) (*OpenedSettings, error) {
 	var keyID string
 	var pass passphrases
