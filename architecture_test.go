@@ -12,9 +12,9 @@ import (
 var rules = map[string][]string{
 	"patchbay": {
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
-		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/seal", "internal/store", "web",
+		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/seal", "internal/store", "internal/syncer", "web",
 	},
-	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/store"},
+	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/store", "internal/syncer"},
 	"graph/generated":           {"graph/model", "graph/scalar", "internal/integration"},
 	"graph/model":               {"internal/integration"},
 	"graph/scalar":              {"internal/integration"},
@@ -36,6 +36,7 @@ var rules = map[string][]string{
 	"internal/seal":             {},
 	"internal/store":            {"internal/integration", "internal/seal", "migrations", "pgx", "river"},
 	"internal/store/storetest":  {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},
+	"internal/syncer":           {"internal/connect", "internal/integration", "internal/provider", "internal/store", "river"}, // workers of its jobs
 	"migrations":                {},
 	"web":                       {},
 	"bench":                     {},

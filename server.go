@@ -29,7 +29,9 @@ import (
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 	"patchbay/web"
 )
 
@@ -98,10 +100,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 		doctor.Startup(checks, db, place.doctorOptions(database), a.log)
 	}()
 	defer func() { stopChecks(); <-checked }()
-	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings})
+	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings, Network: a.network(db, ring)})
 	if err != nil {
 		return err
 	}
+	runs := syncer.New(db, service, a.log)
 	pages, err := web.New(web.Dist())
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	keys := auth.NewKeys(db)
 	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID})
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
-	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
+	resolver := &graph.Resolver{DB: db, Connect: service, Syncer: runs, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
@@ -132,7 +135,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	chainer.Go(func() { audit.Chain(chaining, db, a.log) })
 	defer chainer.Wait()
 	defer stop()
-	stopWork, err := startWork(ctx, db, service, a.log)
+	stopWork, err := startWork(ctx, db, service, runs, a.log)
 	if err != nil {
 		return err
 	}
@@ -167,6 +170,11 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, hea
 	}
 	<-ended
 	return nil
+}
+
+// network is the way to third parties.
+func (a *app) network(db *store.DB, ring *seal.Ring) *provider.Network {
+	return provider.NewNetwork(provider.NetworkOptions{Log: a.log})
 }
 
 // welcome makes the first project of a private database and prints the link that signs a browser in.

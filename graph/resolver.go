@@ -1,5 +1,6 @@
 // Package graph is the GraphQL API: resolvers by topic, the HTTP handler with its limits, and the presentation of
-// errors. A resolver parses, calls one thing and returns: reads go to package store, changes to package connect or auth.
+// errors. A resolver parses, calls one thing and returns: reads go to package store, changes to
+// package connect, syncer or auth.
 // gqlgen writes graph/generated and graph/model from schema.graphqls.
 package graph
 
@@ -12,12 +13,14 @@ import (
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 )
 
 // Resolver is what the resolvers stand on. It holds nothing of a request's.
 type Resolver struct {
 	DB        *store.DB
 	Connect   *connect.Service
+	Syncer    *syncer.Service
 	Keys      *auth.Keys
 	Catalogue *integration.Catalogue
 	Log       *slog.Logger

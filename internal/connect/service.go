@@ -24,6 +24,7 @@ type Service struct {
 	db        *store.DB
 	ring      *seal.Ring
 	providers *provider.Registry
+	network   *provider.Network
 	reveal    bool
 }
 
@@ -31,6 +32,8 @@ type Service struct {
 type Options struct {
 	// Reveal allows RevealSettings.
 	Reveal bool
+	// Network is the way to third parties; nil where nothing is asked of them.
+	Network *provider.Network
 }
 
 // New makes a Service that seals under the ring's current key. It fails while a stored row names a key that the ring
@@ -51,7 +54,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers, reveal: o.Reveal}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

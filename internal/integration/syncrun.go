@@ -51,8 +51,9 @@ type SyncRun struct {
 // Ended reports whether nothing more happens to the run.
 func (r *SyncRun) Ended() bool { return r.FinishedAt != nil }
 
-// EstimatedSecondsLeft extrapolates the rate so far, in seconds at now; nil where that says nothing.
-func (r *SyncRun) EstimatedSecondsLeft(now time.Time) *int {
+// EstimatedSecondsLeft extrapolates the rate so far; nil where that says nothing.
+func (r *SyncRun) EstimatedSecondsLeft() *int {
+	now := time.Now()
 	if r.Ended() || r.StartedAt == nil || r.Total == nil || r.Processed == 0 || r.WaitingUntil != nil && r.WaitingUntil.After(now) {
 		return nil
 	}

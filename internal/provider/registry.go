@@ -74,6 +74,6 @@ func (d *Declaration) check() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.provider = d.DisplayName
+	s.provider, s.connect = d.DisplayName, d.Connect
 	return s, s.addAliases(d.Aliases)
 }

@@ -24,6 +24,7 @@ type settings struct {
 	required   []string           // sorted
 	canonical  map[string]string  // alias → property
 	validator  *jsonschema.Schema // the schema without "required": drafts may be stored
+	connect    func(Access) (Connection, error)
 }
 
 // property is what of a property's schema the checks and messages need.

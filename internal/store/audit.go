@@ -43,6 +43,11 @@ func (t *Tenant) RecordDenied(ctx context.Context, mutation, code string) error 
 	return t.record(ctx, nil, nil, audit{integration.AuditMutationDenied, map[string]any{"mutation": mutation, "code": code}})
 }
 
+// RecordSettingsTest records that the scope's actor tried settings that are not stored.
+func (t *Tenant) RecordSettingsTest(ctx context.Context, provider string) error {
+	return t.record(ctx, nil, nil, audit{integration.AuditSettingsTest, map[string]any{"provider": provider}})
+}
+
 // record writes an event that belongs to no change of a row.
 func (t *Tenant) record(ctx context.Context, project, integrationID *uuid.UUID, e audit) error {
 	args := []any{t.scope.Org, project, integrationID}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,10 +81,7 @@ func checkReady(i *integration.PublicIntegration) error {
 	case !i.Provider.Capabilities.SupportsImport:
 		return integration.Invalid("integrationId", "nothing can be imported from %s yet", i.Provider.DisplayName)
 	}
-	if missing := i.Provider.Missing(i.Settings, i.ConfiguredSecrets); len(missing) > 0 {
-		return integration.Invalid("settings."+missing[0], "the integration needs these settings first: %s", strings.Join(missing, ", "))
-	}
-	return nil
+	return i.Provider.CheckComplete(i.Settings, i.ConfiguredSecrets)
 }
 
 func checkStart(in integration.StartSync) error {
@@ -147,7 +143,9 @@ func (s *Service) UpdateSyncMappings(ctx context.Context, p integration.Principa
 		}
 		return nil, err
 	}
-	return s.changed(ctx, func() (*integration.SyncState, error) { return s.db.Tenant(p.Scope()).SetSyncMappings(ctx, id, mappings) })
+	return s.changed(ctx, func() (*integration.SyncState, error) {
+		return s.db.Tenant(p.Scope()).SetSyncMappings(ctx, id, mappings)
+	})
 }
 
 func checkMappings(mappings []integration.SyncMapping) error {
