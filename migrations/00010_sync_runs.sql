@@ -113,7 +113,7 @@ CREATE TABLE kb.sync_run_missing (
   org_id varchar(255) NOT NULL,
   project_id uuid NOT NULL,
   type text NOT NULL,
-  external_id text NOT NULL,
+  external_id text COLLATE "C" NOT NULL,
   -- Whether the provider was asked for it by itself, or need not be.
   confirmed boolean NOT NULL,
   CONSTRAINT sync_run_missing_pkey PRIMARY KEY (run_id, external_id)
@@ -271,7 +271,7 @@ CREATE INDEX sync_states_next_sync_at_idx ON kb.sync_states (next_sync_at) WHERE
 -- Live runs that no worker has held for so long, that wait for nothing, and that no job is queued for. In plpgsql, which looks
 -- for River's table only when it is called: River's own migrations come after these.
 -- +goose StatementBegin
-CREATE FUNCTION kb.orphaned_runs(since interval) RETURNS TABLE (org_id varchar, id uuid)
+CREATE FUNCTION kb.orphaned_runs(stale_for interval) RETURNS TABLE (org_id varchar, id uuid)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -281,7 +281,7 @@ BEGIN
     SELECT r.org_id, r.id
     FROM kb.sync_runs r
     WHERE r.finished_at IS NULL
-      AND greatest(r.heartbeat_at, r.waiting_until) < clock_timestamp() - since
+      AND greatest(r.heartbeat_at, r.waiting_until) < clock_timestamp() - stale_for
       AND NOT EXISTS (
         SELECT FROM river.river_job j
         WHERE j.state = 'available' AND j.queue = 'sync' AND j.args ->> 'run' = r.id::text);
