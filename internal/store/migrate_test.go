@@ -27,6 +27,21 @@ var rowsSince = map[int64]string{
 	6: `INSERT INTO kb.audit_events (id, org_id, actor, action, changes) VALUES ('00000000-0000-7000-8000-000000000003', 'org', 'a', 'project.create', '{}');
 		INSERT INTO kb.audit_chain (org_id, position, event_id, hash) VALUES ('org', 1, '00000000-0000-7000-8000-000000000003', decode(repeat('ab', 32), 'hex'))`,
 	8: `INSERT INTO kb.key_rotations (id, org_id, key_id, total, requested_by) VALUES ('00000000-0000-7000-8000-000000000004', 'org', '0123456789abcdef', 1, 'a')`,
+	10: `INSERT INTO kb.sync_runs (id, integration_id, org_id, project_id, mode, trigger)
+		VALUES ('00000000-0000-7000-8000-000000000005', '00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'FULL', 'MANUAL');
+		INSERT INTO kb.sync_run_counts (run_id, org_id, project_id, type)
+		VALUES ('00000000-0000-7000-8000-000000000005', 'org', '00000000-0000-7000-8000-000000000001', 'TASK');
+		INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
+		VALUES ('00000000-0000-7000-8000-000000000005', 'org', '00000000-0000-7000-8000-000000000001', '{a}', '{b}');
+		INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+		VALUES ('00000000-0000-7000-8000-000000000005', 'org', '00000000-0000-7000-8000-000000000001', 'TASK', 'a', true);
+		INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
+		VALUES ('00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'TASK', 'a');
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, listing, content_hash, change_seq)
+		VALUES ('00000000-0000-7000-8000-000000000006', '00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001',
+			'TASK', 'a', 'A', 'b', decode(repeat('ab', 32), 'hex'), 1);
+		INSERT INTO kb.synced_relationships (integration_id, org_id, project_id, source_id, type, target_id, stated_by)
+		VALUES ('00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'a', 'BELONGS_TO', 'b', 'a')`,
 }
 
 // versions are those of the migrations' files.

@@ -40,7 +40,7 @@ func newTowns(t testing.TB) *towns {
 		for i := range 3 {
 			p := createProject(t, tenant, fmt.Sprintf("Project %d", i))
 			*projects = append(*projects, p)
-			createIntegration(t, tenant, newIntegration(p, "clickup"))
+			synchronise(t, tenant, createIntegration(t, tenant, newIntegration(p, "clickup")).ID)
 			createIntegration(t, tenant, newIntegration(p, "clickup-2"))
 			createKey(t, tenant, []uuid.UUID{p})
 		}
@@ -297,6 +297,12 @@ func TestMethodsNameTheScope(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
+		run := one[uuid.UUID](t, d.root, `SELECT id FROM kb.sync_runs WHERE integration_id = $1`, id)
+		before := everythingOf(t, d.root, id)
+		synchronises(t, tenant, id, run)
+		if diff := cmp.Diff(before, everythingOf(t, d.root, id)); diff != "" {
+			t.Errorf("as %+v the runs of another tenant were changed (-before +after):\n%s", scope, diff)
+		}
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
@@ -408,7 +414,9 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)", "kb.orphaned_rotations(interval)", "kb.sealing_keys()")
+		"kb.authenticate_api_key(bytea)", "kb.due_syncs(integer)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
+		"kb.organisations_with_old_runs(timestamp with time zone)", "kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.sealing_keys()",
+		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a

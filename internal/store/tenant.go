@@ -77,6 +77,3 @@ func into[T any](dst **T, scan func(pgx.Row) (*T, error)) func(pgx.Row) error {
 		}
 	}
 }
-
-// Org is the scope's organisation.
-func (t *Tenant) Org() string { return t.scope.Org }

@@ -127,7 +127,7 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 		if err := tx.SetNextSync(ctx, due.IntegrationID, next); err != nil || len(live) > 0 || checkReady(found) != nil {
 			return err
 		}
-		run, err = s.queue(ctx, tx, store.NewSyncRun{
+		run, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
 			ID:            uuid.Must(uuid.NewV7()),
 			IntegrationID: due.IntegrationID,
 			Trigger:       integration.TriggerSchedule,

@@ -48,14 +48,14 @@ func (s *Service) StartSync(ctx context.Context, p integration.Principal, id uui
 	if err := errors.Join(checkStart(in), checkReady(found)); err != nil {
 		return nil, err
 	}
-	return s.start(ctx, tenant, store.NewSyncRun{IntegrationID: id, Trigger: integration.TriggerManual, StartSync: in})
+	return s.start(ctx, p.Org, tenant, store.NewSyncRun{IntegrationID: id, Trigger: integration.TriggerManual, StartSync: in})
 }
 
 // start queues a run and tells of it.
-func (s *Service) start(ctx context.Context, tenant *store.Tenant, n store.NewSyncRun) (run *integration.SyncRun, err error) {
+func (s *Service) start(ctx context.Context, org string, tenant *store.Tenant, n store.NewSyncRun) (run *integration.SyncRun, err error) {
 	n.ID = uuid.Must(uuid.NewV7())
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
-		run, err = s.queue(ctx, tx, n)
+		run, err = s.queue(ctx, org, tx, n)
 		return err
 	})
 	if err == nil {
@@ -65,12 +65,12 @@ func (s *Service) start(ctx context.Context, tenant *store.Tenant, n store.NewSy
 }
 
 // queue stores a run together with its first job.
-func (s *Service) queue(ctx context.Context, tx *store.Tenant, n store.NewSyncRun) (*integration.SyncRun, error) {
+func (s *Service) queue(ctx context.Context, org string, tx *store.Tenant, n store.NewSyncRun) (*integration.SyncRun, error) {
 	run, err := tx.StartSyncRun(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return run, tx.Enqueue(ctx, runArgs{Org: tx.Org(), Run: run.ID, Fence: store.FirstFence})
+	return run, tx.Enqueue(ctx, runArgs{Org: org, Run: run.ID, Fence: store.FirstFence})
 }
 
 // checkReady refuses what no run could come of.
