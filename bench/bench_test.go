@@ -25,6 +25,7 @@ import (
 	"patchbay/graph"
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
+	"patchbay/internal/httpd"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
@@ -89,7 +90,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	w.key = key.Expose()
 	resolver := &graph.Resolver{DB: db, Connect: w.service, Keys: keys, Catalogue: registry.Catalogue(), Log: slog.New(slog.DiscardHandler)}
 	noID := func(context.Context) string { return "" }
-	sessions := auth.NewSessions(keys, auth.SessionOptions{Log: resolver.Log, RequestID: noID})
+	sessions := auth.NewSessions(keys, auth.SessionOptions{Log: resolver.Log, RequestID: noID, RemoteAddr: httpd.RemoteAddr})
 	w.handler = sessions.Middleware(graph.NewHandler(resolver, noID))
 	return w
 }
