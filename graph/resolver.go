@@ -11,6 +11,7 @@ import (
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 )
 
@@ -20,6 +21,7 @@ type Resolver struct {
 	Connect   *connect.Service
 	Keys      *auth.Keys
 	Catalogue *integration.Catalogue
+	Budgets   *ratelimit.Budgets // nil limits nobody
 	Log       *slog.Logger
 }
 

@@ -3,6 +3,8 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // Kind says what went wrong, for machines. package graph maps each kind to the API's extensions.code.
@@ -21,6 +23,8 @@ const (
 	KindConflict
 	// KindUnreadable is a sealed secret that does not open: damaged, or copied from another row.
 	KindUnreadable
+	// KindRateLimited is a request too many; Error.RetryAfter says when the next may come.
+	KindRateLimited
 )
 
 // Error is an error that is safe to show to a client. Whatever is not an Error is internal: logged in full, shown as
@@ -29,6 +33,8 @@ type Error struct {
 	Kind    Kind
 	Field   string // the input field at fault, as a dotted path; empty where no single one is
 	Message string
+	// RetryAfter is how long to wait before asking again, of KindRateLimited alone.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -63,6 +69,14 @@ func Unauthenticated(format string, args ...any) *Error {
 func Unreadable(format string, args ...any) *Error {
 	return &Error{Kind: KindUnreadable, Message: fmt.Sprintf(format, args...)}
 }
+
+// RateLimited reports a request too many, of which another may be tried after so long.
+func RateLimited(after time.Duration, format string, args ...any) *Error {
+	return &Error{Kind: KindRateLimited, Message: fmt.Sprintf(format, args...), RetryAfter: after}
+}
+
+// RetryAfterSeconds is RetryAfter in whole seconds, at least one: a client that waits for them does not come too early.
+func (e *Error) RetryAfterSeconds() int { return max(int(math.Ceil(e.RetryAfter.Seconds())), 1) }
 
 // IsKind reports whether err is, or wraps, an Error of this kind.
 func IsKind(err error, kind Kind) bool {
