@@ -12,15 +12,15 @@ import (
 var rules = map[string][]string{
 	"patchbay": {
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
-		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/seal", "internal/store", "internal/syncer", "web",
+		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "web",
 	},
-	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/store", "internal/syncer"},
+	"graph":                     {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/ratelimit", "internal/store", "internal/syncer"},
 	"graph/generated":           {"graph/model", "graph/scalar", "internal/integration"},
 	"graph/model":               {"internal/integration"},
 	"graph/scalar":              {"internal/integration"},
 	"internal/adopt":            {"internal/integration", "internal/provider", "internal/seal", "internal/store"},
 	"internal/audit":            {"internal/integration", "internal/store"},
-	"internal/auth":             {"internal/integration", "internal/seal", "internal/store"},
+	"internal/auth":             {"internal/integration", "internal/ratelimit", "internal/seal", "internal/store"},
 	"internal/config":           {"internal/seal"},
 	"internal/connect":          {"internal/integration", "internal/provider", "internal/seal", "internal/store", "river"}, // workers of its jobs
 	"internal/doctor":           {"internal/seal", "internal/store"},
@@ -33,6 +33,7 @@ var rules = map[string][]string{
 	"internal/provider/github":  {"internal/provider"},
 	"internal/provider/jira":    {"internal/provider"},
 	"internal/provider/linear":  {"internal/provider"},
+	"internal/ratelimit":        {"internal/integration", "internal/store"},
 	"internal/seal":             {},
 	"internal/store":            {"internal/integration", "internal/seal", "migrations", "pgx", "river"},
 	"internal/store/storetest":  {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},

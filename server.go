@@ -29,7 +29,7 @@ import (
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
-	"patchbay/internal/seal"
+	"patchbay/internal/ratelimit", "patchbay/internal/seal",
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
 	"patchbay/web"
@@ -110,15 +110,21 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
-	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID})
+	sessions := auth.NewSessions(keys, auth.SessionOptions{
+		Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID, RemoteAddr: httpd.RemoteAddr,
+		Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)),
+	})
+	budgets := ratelimit.NewBudgets(int(a.config.RateLimit))
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
-	resolver := &graph.Resolver{DB: db, Connect: service, Syncer: runs, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
+	resolver := &graph.Resolver{DB: db, Connect: service, Syncer: runs, Keys: keys, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
 		Sessions: sessions,
 		Health:   health,
 		Log:      a.log,
+
+		TrustedProxies: a.config.TrustedProxies,
 	})
 	a.log.Info("listening", "address", listener.Addr().String(), "url", origin, "version", version(), "encryption_key", ring.CurrentID())
 	if !web.Built() {
@@ -130,10 +136,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 			return err
 		}
 	}
-	chaining, stop := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last request and job
-	var chainer sync.WaitGroup
-	chainer.Go(func() { audit.Chain(chaining, db, a.log) })
-	defer chainer.Wait()
+	beside, stop := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last request and job
+	var helpers sync.WaitGroup
+	helpers.Go(func() { audit.Chain(beside, db, a.log) })
+	helpers.Go(func() { budgets.Exchange(beside, db, a.log) })
+	defer helpers.Wait()
 	defer stop()
 	stopWork, err := startWork(ctx, db, service, runs, a.log)
 	if err != nil {

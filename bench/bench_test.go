@@ -25,9 +25,11 @@ import (
 	"patchbay/graph"
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
+	"patchbay/internal/httpd"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
+	"patchbay/internal/ratelimit"
 	"patchbay/internal/seal"
 	"patchbay/internal/store/storetest"
 )
@@ -44,10 +46,12 @@ const (
 type world struct {
 	database *storetest.Database
 	handler  http.Handler
-	key      string
-	project  uuid.UUID
-	service  *connect.Service
-	editor   integration.Principal
+	// unlimited is handler without the limits on who may ask how much.
+	unlimited http.Handler
+	key       string
+	project   uuid.UUID
+	service   *connect.Service
+	editor    integration.Principal
 }
 
 func newWorld(b *testing.B, integrations int) *world {
@@ -88,10 +92,16 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w.key = key.Expose()
 	resolver := &graph.Resolver{DB: db, Connect: w.service, Keys: keys, Catalogue: registry.Catalogue(), Log: slog.New(slog.DiscardHandler)}
-	noID := func(context.Context) string { return "" }
-	sessions := auth.NewSessions(keys, auth.SessionOptions{Log: resolver.Log, RequestID: noID})
-	w.handler = sessions.Middleware(graph.NewHandler(resolver, noID))
+	w.handler = handler(*resolver, ratelimit.NewBudgets(1_000_000_000), ratelimit.NewFailures(60))
+	w.unlimited = handler(*resolver, nil, nil)
 	return w
+}
+
+func handler(r graph.Resolver, budgets *ratelimit.Budgets, failures *ratelimit.Failures) http.Handler {
+	noID := func(context.Context) string { return "" }
+	r.Budgets = budgets
+	sessions := auth.NewSessions(r.Keys, auth.SessionOptions{Log: r.Log, RequestID: noID, RemoteAddr: httpd.RemoteAddr, Failures: failures})
+	return sessions.Middleware(graph.NewHandler(&r, noID))
 }
 
 const listQuery = `query ($project: UUID!) {
@@ -113,6 +123,21 @@ func BenchmarkList(b *testing.B) {
 		b.Fatal(err)
 	}
 	if a, f := post(b, ours.URL, w.key, body), post(b, floor.URL, w.key, body); len(a) < 5000 || len(f) < len(a)*9/10 || strings.Contains(a, "errors") {
+		b.Fatalf("the two answer differently:\n%.300s\n%.300s", a, f)
+	}
+	compare(b, "requests", func() { post(b, floor.URL, w.key, body) }, func() { post(b, ours.URL, w.key, body) })
+}
+
+// BenchmarkLimits asks for what costs the server least, nothing of it from the database. The floor is the same server
+// without limits: the rest is what counting, and telling what is left, cost.
+func BenchmarkLimits(b *testing.B) {
+	w := newWorld(b, 0)
+	ours := httptest.NewServer(w.handler)
+	defer ours.Close()
+	floor := httptest.NewServer(w.unlimited)
+	defer floor.Close()
+	body := []byte(`{"query": "{ viewer { role } }"}`)
+	if a, f := post(b, ours.URL, w.key, body), post(b, floor.URL, w.key, body); a != f || strings.Contains(a, "errors") {
 		b.Fatalf("the two answer differently:\n%.300s\n%.300s", a, f)
 	}
 	compare(b, "requests", func() { post(b, floor.URL, w.key, body) }, func() { post(b, ours.URL, w.key, body) })

@@ -24,6 +24,7 @@ var codes = map[integration.Kind]string{
 	integration.KindNotFound:        "NOT_FOUND",
 	integration.KindConflict:        "CONFLICT",
 	integration.KindUnreadable:      "CREDENTIALS_UNREADABLE",
+	integration.KindRateLimited:     "RATE_LIMITED",
 }
 
 const codeInternal = "INTERNAL"
@@ -62,7 +63,7 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 				Extensions: map[string]any{"code": codeInternal, "requestId": id},
 			}
 		}
-		shown := &gqlerror.Error{Message: own.Message, Path: path, Extensions: map[string]any{"code": codes[own.Kind]}}
+		shown := show(own, path)
 		field := own.Field
 		if field == "" && own.Kind == integration.KindInvalid {
 			field, shown.Path = argument(ctx, path)
@@ -73,6 +74,15 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		return shown
 	}
 	return present
+}
+
+// show is what a client sees of an error that is made for it.
+func show(own *integration.Error, path ast.Path) *gqlerror.Error {
+	shown := &gqlerror.Error{Message: own.Message, Path: path, Extensions: map[string]any{"code": codes[own.Kind]}}
+	if own.Kind == integration.KindRateLimited {
+		shown.Extensions["retryAfterSeconds"] = own.RetryAfterSeconds()
+	}
+	return shown
 }
 
 // quotes are the messages of gqlgen and its parser that repeat what the client wrote, which may be a secret in the

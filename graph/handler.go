@@ -49,9 +49,9 @@ func NewHandler(r *Resolver, requestID func(context.Context) string) http.Handle
 	srv.SetValidationRulesFn(withoutSuggestions)
 	srv.SetErrorPresenter(presenter(r.Log, requestID))
 	srv.SetRecoverFunc(recovered(r.Log))
-	srv.Use(&limits{})
+	srv.Use(&limits{budgets: r.Budgets})
 	srv.AroundRootFields(r.rootAccess)
-	return srv
+	return turnAway(srv)
 }
 
 // withoutSuggestions are the rules that operations are validated by, with the variants that do not ask "Did you mean":

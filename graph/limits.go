@@ -14,6 +14,7 @@ import (
 	"patchbay/graph/model"
 	"patchbay/internal/auth"
 	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
 )
 
 const (
@@ -58,10 +59,11 @@ func costs() generated.ComplexityRoot {
 	return c
 }
 
-// limits refuses operations that are too deep or too costly, and questions about the schema from strangers, before
-// anything is executed.
+// limits refuses operations that are too deep or too costly, questions about the schema from strangers, and operations that
+// the principal's budget does not allow, before anything is executed and whatever transport they came by.
 type limits struct {
-	schema graphql.ExecutableSchema
+	schema  graphql.ExecutableSchema
+	budgets *ratelimit.Budgets // nil limits nobody
 }
 
 var _ interface {
@@ -77,11 +79,11 @@ func (l *limits) Validate(schema graphql.ExecutableSchema) error {
 	return nil
 }
 
-func (*limits) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+func (l *limits) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
 	if _, stranger := auth.Principal(ctx); stranger != nil && len(params.Query) > strangersLength {
 		return refuse("UNAUTHENTICATED", "operations of over %d bytes are for the signed-in: send an API key as `Authorization: Bearer pb_…`", strangersLength)
 	}
-	return nil
+	return l.spend(ctx, rootPoints, 0) // even for what does not parse
 }
 
 func (l *limits) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
@@ -102,10 +104,27 @@ func (l *limits) MutateOperationContext(ctx context.Context, op *graphql.Operati
 	if d := depth(op.Operation.SelectionSet); d > maxDepth {
 		return refuse("BAD_USER_INPUT", "the operation is %d fields deep, and at most %d are allowed", d, maxDepth)
 	}
-	if c := complexity.Calculate(ctx, l.schema, op.Operation, op.Variables); c > maxComplexity {
+	c := complexity.Calculate(ctx, l.schema, op.Operation, op.Variables)
+	if c > maxComplexity {
 		return refuse("BAD_USER_INPUT", "the operation has a complexity of %d, and at most %d is allowed: ask for fewer fields or smaller pages", c, maxComplexity)
 	}
-	return nil
+	return l.spend(ctx, c+rootPoints*(rootFields(op.Operation.SelectionSet)-1), rootPoints)
+}
+
+// rootFields counts the fields of an operation's root, those of a fragment once for each time that it is spread there.
+func rootFields(set ast.SelectionSet) int {
+	n := 0
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			n++
+		case *ast.InlineFragment:
+			n += rootFields(s.SelectionSet)
+		case *ast.FragmentSpread:
+			n += rootFields(s.Definition.SelectionSet)
+		}
+	}
+	return n
 }
 
 func refuse(code, format string, args ...any) *gqlerror.Error {

@@ -12,6 +12,7 @@ import (
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
 )
@@ -23,6 +24,7 @@ type Resolver struct {
 	Syncer    *syncer.Service
 	Keys      *auth.Keys
 	Catalogue *integration.Catalogue
+	Budgets   *ratelimit.Budgets // nil limits nobody
 	Log       *slog.Logger
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"patchbay/internal/integration"
 )
 
 // maxBody bounds a request's body, in bytes.
@@ -55,8 +57,13 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	params.ReadTime.End = graphql.Now()
 
 	op, errs := exec.CreateOperationContext(r.Context(), params)
+	tellBalance(w, op)
 	if errs != nil {
-		if contentType == typeResponse {
+		var limited *integration.Error
+		switch {
+		case errors.As(errs[0], &limited) && limited.Kind == integration.KindRateLimited:
+			tooMany(w, limited)
+		case contentType == typeResponse:
 			w.WriteHeader(http.StatusBadRequest)
 		}
 		respond(w, exec.DispatchError(graphql.WithOperationContext(r.Context(), op), errs))

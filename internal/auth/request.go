@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 
@@ -31,7 +30,7 @@ func Principal(ctx context.Context) (integration.Principal, error) {
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if key, given := s.credential(r); given {
-			p, err := s.keys.Authenticate(r.Context(), key)
+			p, err := s.authenticate(r, key)
 			p.Origin = s.origin(r)
 			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, identity{p, err}))
 		}
@@ -40,11 +39,7 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 }
 
 func (s *Sessions) origin(r *http.Request) integration.Origin {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	return integration.Origin{RequestID: s.RequestID(r.Context()), RemoteAddr: host}
+	return integration.Origin{RequestID: s.RequestID(r.Context()), RemoteAddr: s.RemoteAddr(r).String()}
 }
 
 // credential is the key that the request shows. A bearer token comes before a cookie, which a browser sends unasked.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
 )
 
 const (
@@ -43,6 +45,10 @@ type SessionOptions struct {
 	Log    *slog.Logger
 	// RequestID returns the id of ctx's request, for the audit trail.
 	RequestID func(context.Context) string
+	// RemoteAddr returns where a request comes from.
+	RemoteAddr func(*http.Request) netip.Addr
+	// Failures limits how many bad credentials an address may show; nil limits nobody.
+	Failures *ratelimit.Failures
 }
 
 // NewSessions makes the service.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -20,6 +21,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
 
+func peer(r *http.Request) netip.Addr { return netip.MustParseAddrPort(r.RemoteAddr).Addr() }
+
 var admin = integration.Principal{Subject: "local administrator", Org: "local", Role: integration.RoleAdmin}
 
 func want(t testing.TB, got, want any) {
@@ -32,7 +35,7 @@ func want(t testing.TB, got, want any) {
 func newSessions(t *testing.T, secure bool) (*Sessions, *store.DB) {
 	t.Helper()
 	db := storetest.New(t).Open(t, integration.NewCatalogue(), nil)
-	return NewSessions(NewKeys(db), SessionOptions{Secure: secure, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }}), db
+	return NewSessions(NewKeys(db), SessionOptions{Secure: secure, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: peer}), db
 }
 
 func (s *Sessions) follow(token string) *http.Response {
@@ -83,7 +86,7 @@ func TestALinkSignsOneBrowserInOnce(t *testing.T) {
 
 func TestALinkEndsByItself(t *testing.T) {
 	t.Parallel()
-	s := NewSessions(nil, SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }})
+	s := NewSessions(nil, SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: peer})
 	link := s.NewLink(admin)
 	if in := time.Until(s.links[0].expires); in > LinkLifetime || in < LinkLifetime-time.Minute {
 		t.Errorf("the link ends in %s", in)

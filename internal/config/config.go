@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -36,6 +38,12 @@ type Config struct {
 	PreviousEncryptionKeys seal.Secret `env:"INTEGRATION_ENCRYPTION_PREVIOUS_KEYS"`
 	// RevealSettings lets administrators read stored secrets through the API.
 	RevealSettings bool `env:"PATCHBAY_REVEAL_SETTINGS"`
+	// RateLimit is what each principal may use of the API, in points a minute; 0 means no limit.
+	RateLimit Limit `env:"PATCHBAY_RATE_LIMIT" envDefault:"10000000"`
+	// AuthFailureLimit is how many bad credentials an address may show a minute; 0 means no limit.
+	AuthFailureLimit Limit `env:"PATCHBAY_AUTH_FAILURE_LIMIT" envDefault:"60"`
+	// TrustedProxies are believed where they say that a request came from.
+	TrustedProxies Networks `env:"PATCHBAY_TRUSTED_PROXIES"`
 	// AdoptKey is the earlier module's key, in whatever form it had; only `patchbay adopt` needs it.
 	AdoptKey seal.Secret `env:"PATCHBAY_ADOPT_KEY"`
 	// LogLevel is the least important level that is logged.
@@ -116,6 +124,41 @@ func (p *PublicURL) UnmarshalText(text []byte) error {
 		return errors.New("expected an origin such as https://patchbay.example.com, without a path")
 	}
 	*p = PublicURL(u.Scheme + "://" + u.Host)
+	return nil
+}
+
+// Limit is how much of something is allowed; 0 means no limit.
+type Limit int
+
+// UnmarshalText takes a whole number up to a billion.
+func (l *Limit) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 32)
+	if err != nil || n > 1_000_000_000 {
+		return fmt.Errorf("%q is no limit: expected a whole number up to 1,000,000,000, or 0 for no limit", text)
+	}
+	*l = Limit(n)
+	return nil
+}
+
+// Networks are ranges of addresses.
+type Networks []netip.Prefix
+
+// UnmarshalText takes CIDRs and single addresses, separated by commas.
+func (n *Networks) UnmarshalText(text []byte) error {
+	*n = nil
+	for part := range strings.SplitSeq(string(text), ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(part)
+		if address, single := netip.ParseAddr(part); single == nil {
+			network, err = address.WithZone("").Prefix(address.BitLen())
+		}
+		if err != nil || network.Addr().Is4In6() {
+			return fmt.Errorf("%q is no network: expected CIDRs or addresses separated by commas, such as 10.0.0.0/8,fd00::1", part)
+		}
+		*n = append(*n, network.Masked())
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"reflect"
 	"regexp"
@@ -19,7 +20,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Addr: "127.0.0.1:8080"}
+	want := Config{Addr: "127.0.0.1:8080", RateLimit: 10_000_000, AuthFailureLimit: 60}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -32,12 +33,18 @@ func TestEveryWrongValueNamesItsVariable(t *testing.T) {
 		"PATCHBAY_PUBLIC_URL=ftp://patchbay.example.com",
 		"PATCHBAY_LOG_LEVEL=loud",
 		"PATCHBAY_LOG_FORMAT=xml",
+		"PATCHBAY_RATE_LIMIT=-1",
+		"PATCHBAY_AUTH_FAILURE_LIMIT=many",
+		"PATCHBAY_TRUSTED_PROXIES=10.0.0.0/8, proxy.example.com",
 	})
 	if err == nil {
 		t.Fatal("wrong values were taken")
 	}
 	want := `PATCHBAY_ADDR: "somewhere" is no address: expected host:port, such as 127.0.0.1:8080
 PATCHBAY_PUBLIC_URL: expected an origin such as https://patchbay.example.com, without a path
+PATCHBAY_RATE_LIMIT: "-1" is no limit: expected a whole number up to 1,000,000,000, or 0 for no limit
+PATCHBAY_AUTH_FAILURE_LIMIT: "many" is no limit: expected a whole number up to 1,000,000,000, or 0 for no limit
+PATCHBAY_TRUSTED_PROXIES: "proxy.example.com" is no network: expected CIDRs or addresses separated by commas, such as 10.0.0.0/8,fd00::1
 PATCHBAY_LOG_LEVEL: "loud" is no log level: expected debug, info, warn or error
 PATCHBAY_LOG_FORMAT: "xml" is no log format: expected text or json`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
@@ -61,6 +68,13 @@ func TestValues(t *testing.T) {
 		{"PATCHBAY_PUBLIC_URL=patchbay.example.com", false},
 		{"PATCHBAY_LOG_LEVEL=DEBUG", true},
 		{"PATCHBAY_LOG_FORMAT=json", true},
+		{"PATCHBAY_RATE_LIMIT=0", true},
+		{"PATCHBAY_RATE_LIMIT=1000000000", true},
+		{"PATCHBAY_RATE_LIMIT=2000000000", false},
+		{"PATCHBAY_RATE_LIMIT=1e6", false},
+		{"PATCHBAY_TRUSTED_PROXIES= 10.0.0.0/8,::1, ", true},
+		{"PATCHBAY_TRUSTED_PROXIES=10.0.0.0/33", false},
+		{"PATCHBAY_TRUSTED_PROXIES=::ffff:10.0.0.1/128", false}, // requests' addresses are never written so
 	} {
 		if _, err := Load([]string{test.variable}); (err == nil) != test.ok {
 			t.Errorf("%s: error %v", test.variable, err)
@@ -73,6 +87,17 @@ func TestPublicURLHasNoTrailingSlash(t *testing.T) {
 	c, err := Load([]string{"PATCHBAY_PUBLIC_URL=https://patchbay.example.com/"})
 	if err != nil || c.PublicURL != "https://patchbay.example.com" {
 		t.Errorf("got %q, %v", c.PublicURL, err)
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"PATCHBAY_TRUSTED_PROXIES=10.1.2.3/8, fd00::1,192.0.2.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(c.TrustedProxies), "[10.0.0.0/8 fd00::1/128 192.0.2.7/32]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

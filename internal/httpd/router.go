@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -20,12 +21,14 @@ type Parts struct {
 	Sessions *auth.Sessions
 	Health   *Health
 	Log      *slog.Logger
+	// TrustedProxies are believed where they say that a request came from.
+	TrustedProxies []netip.Prefix
 }
 
 // New makes the handler of the whole server.
 func New(p Parts) http.Handler {
 	r := chi.NewRouter()
-	r.Use(withRequestID, accessLog(p.Log), noSniff)
+	r.Use(withRequestID, accessLog(p.Log), noSniff, clientAddress(p.TrustedProxies))
 
 	// A load balancer, several times a second: is the process alive, and may it get traffic?
 	r.Get("/healthz", p.Health.live)

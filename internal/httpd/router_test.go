@@ -28,7 +28,7 @@ func newServer(api http.HandlerFunc) *server {
 	s.Handler = New(Parts{
 		GraphQL:  api,
 		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
-		Sessions: auth.NewSessions(nil, auth.SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }}),
+		Sessions: auth.NewSessions(nil, auth.SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: RemoteAddr}),
 		Health:   s.health,
 		Log:      slog.New(LogHandler{slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})}),
 	})

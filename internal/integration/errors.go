@@ -3,6 +3,8 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // Kind says what went wrong, for machines. package graph maps each kind to the API's extensions.code.
@@ -23,6 +25,8 @@ const (
 	KindUnreadable
 	// KindProvider is a third party that refused, or did not answer; Error.Provider and Error.Reason say more.
 	KindProvider
+	// KindRateLimited is a request too many; Error.RetryAfter says when the next may come.
+	KindRateLimited
 )
 
 // ProviderReason says why a third party did not do what was asked of it.
@@ -45,6 +49,8 @@ type Error struct {
 
 	Provider string         // of KindProvider: the provider's name
 	Reason   ProviderReason // of KindProvider
+	// RetryAfter is how long to wait before asking again, of KindRateLimited alone.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -91,6 +97,14 @@ func IsProviderReason(err error, reason ProviderReason) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Kind == KindProvider && e.Reason == reason
 }
+
+// RateLimited reports a request too many, of which another may be tried after so long.
+func RateLimited(after time.Duration, format string, args ...any) *Error {
+	return &Error{Kind: KindRateLimited, Message: fmt.Sprintf(format, args...), RetryAfter: after}
+}
+
+// RetryAfterSeconds is RetryAfter in whole seconds, at least one: a client that waits for them does not come too early.
+func (e *Error) RetryAfterSeconds() int { return max(int(math.Ceil(e.RetryAfter.Seconds())), 1) }
 
 // IsKind reports whether err is, or wraps, an Error of this kind.
 func IsKind(err error, kind Kind) bool {

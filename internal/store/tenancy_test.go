@@ -449,8 +449,19 @@ func TestCatalogOfRights(t *testing.T) {
 	same("tables in kb without org_id", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
-			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')`,
-		"patchbay_migrations")
+			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')
+		ORDER BY 1`,
+		"api_usage", "patchbay_migrations")
+	same("what the serving role may do with tables without row-level security", `
+		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
+		FROM pg_class c, aclexplode(c.relacl) a
+		WHERE c.relnamespace = 'kb'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND a.grantee = 'patchbay_serve'::regrole
+		GROUP BY c.relname
+		ORDER BY 1`,
+		"api_usage DELETE INSERT SELECT UPDATE")
+	same("columns of the table that is everybody's, which tell of nobody", `
+		SELECT attname || ' ' || atttypid::regtype FROM pg_attribute WHERE attrelid = 'kb.api_usage'::regclass AND attnum > 0 ORDER BY attnum`,
+		"account bytea", "points double precision", "at timestamp with time zone")
 	same("views that do not run as who asks", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'kb'::regnamespace
