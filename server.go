@@ -29,7 +29,8 @@ import (
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
-	"patchbay/internal/ratelimit", "patchbay/internal/seal",
+	"patchbay/internal/ratelimit"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
 	"patchbay/web"
