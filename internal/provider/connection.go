@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"time"
 
@@ -13,8 +12,8 @@ import (
 // Connection is a third party's API as one account sees it. Package connect makes one for a run, a test or a cache, from
 // an integration's opened settings; it keeps the secrets to itself and is safe for use by several goroutines.
 //
-// Its errors are *Wait where the third party's limit is used up, *integration.Error of KindProvider where it refused or
-// did not answer, or ctx's. What is wrong with a single item is in Page.Failed instead, and the reading goes on.
+// Its errors are *Wait where the third party's limit is used up (ask for it first: it wraps the next), *integration.Error
+// of KindProvider where it refused or did not answer, or ctx's. What is wrong with a single item is in Page.Failed instead, and the reading goes on.
 type Connection interface {
 	// Test tries the credentials. It fails with reason permission or not_found where they are valid and do not reach what
 	// the settings name; Account is then filled all the same, so that a client can offer what they do reach.
@@ -130,11 +129,13 @@ type Relation struct {
 	To   string // external id; empty means the object itself
 }
 
-// Wait is the error of requests that would exceed the third party's limit before a time.
+// Wait is the error of requests that would exceed the third party's limit before a time, or that it asked to repeat then.
 type Wait struct {
 	Until time.Time
+	Cause error // the same in the words for people: an *integration.Error of KindProvider
 }
 
-func (w *Wait) Error() string {
-	return fmt.Sprintf("the provider's rate limit is used up until %s", w.Until.UTC().Format(time.RFC3339))
-}
+func (w *Wait) Error() string { return w.Cause.Error() }
+
+// Unwrap makes a Wait that nobody waits for a failure of the provider.
+func (w *Wait) Unwrap() error { return w.Cause }
