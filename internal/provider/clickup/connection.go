@@ -27,7 +27,7 @@ func connect(a provider.Access) (provider.Connection, error) {
 	}
 	c := &connection{
 		client: a.Network.Client(provider.ClientOptions{
-			Provider: name, Origin: a.Origin, Token: token, Limit: Declaration().Limit, Authorize: authorize, Quota: quota, Classify: classify,
+			Provider: name, DisplayName: "ClickUp", Origin: a.Origin, Token: token, Limit: Declaration().Limit, Authorize: authorize, Quota: quota, Classify: classify,
 		}),
 		comments: a.Settings["import_comments"] == true,
 		fields:   a.Settings["import_custom_fields"] == true,
@@ -161,7 +161,10 @@ func (c *connection) v3(parts ...string) string {
 
 func path(base string, parts []string) string {
 	for _, part := range parts {
-		base += "/" + url.PathEscape(part)
+		if part = url.PathEscape(part); strings.Trim(part, ".") == "" {
+			part = "none" // what is empty or dots would be another path
+		}
+		base += "/" + part
 	}
 	return base
 }

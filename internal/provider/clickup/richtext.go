@@ -49,7 +49,7 @@ func markdown(parts many) string {
 	if r.code != nil {
 		r.lines = append(r.lines, "```")
 	}
-	return strings.Trim(strings.Join(r.lines, "\n"), "\n")
+	return strings.TrimSpace(strings.Join(r.lines, "\n"))
 }
 
 type renderer struct {
@@ -62,7 +62,9 @@ type renderer struct {
 
 func (r *renderer) add(p part) {
 	if p.Type == "divider" {
-		r.end(nil)
+		if r.marked.Len() > 0 || r.code != nil {
+			r.end(nil)
+		}
 		r.lines = append(r.lines, "", "---", "")
 		return
 	}
