@@ -39,9 +39,10 @@ type cursor struct {
 	Spaces []string `json:"spaces,omitempty"` // that something selected is in
 
 	// Of changes.
-	Newer int64    `json:"newer,omitempty"` // Unix ms: only what changed after it
-	Lists []string `json:"lists,omitempty"` // that are asked for together
-	Ended bool     `json:"ended,omitempty"` // there are no lists after these
+	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what changed after it
+	Turned bool     `json:"turned,omitempty"` // ClickUp turned out to mean the other order
+	Lists  []string `json:"lists,omitempty"`  // that are asked for together
+	Ended  bool     `json:"ended,omitempty"`  // there are no lists after these
 
 	Docs string `json:"docs,omitempty"` // ClickUp's own cursor of an answer of documents
 }

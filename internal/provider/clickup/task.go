@@ -154,8 +154,8 @@ func (c *connection) taskProperties(t task, plan provider.Plan) properties {
 
 // content is the description, and the checklists below it as Markdown's task lists: they are what people search for.
 func (t task) content() string {
+	description := string(cmp.Or(t.Markdown, t.Description))
 	var b strings.Builder
-	b.WriteString(strings.TrimRight(string(cmp.Or(t.Markdown, t.Description)), " \n"))
 	for _, item := range t.Checklists {
 		var list struct {
 			Name  text `json:"name"`
@@ -165,12 +165,18 @@ func (t task) content() string {
 			continue
 		}
 		if b.Len() > 0 {
-			b.WriteString("\n\n")
+			b.WriteByte('\n')
 		}
 		b.WriteString("## " + oneLine(titled(list.Name)) + "\n")
 		writeItems(&b, list.Items, "")
 	}
-	return b.String()
+	switch {
+	case b.Len() == 0:
+		return description
+	case strings.TrimSpace(description) == "":
+		return b.String()
+	}
+	return strings.TrimRight(description, " \n") + "\n\n" + b.String()
 }
 
 func writeItems(b *strings.Builder, items many, indent string) {

@@ -16,6 +16,8 @@ const tasksPage = 100
 // listsTogether is how many lists are asked for at once, which keeps the URL below 2,000 characters.
 const listsTogether = 50
 
+const stepChanges = "changed tasks"
+
 // inSpaces is whether a space has something that is selected, once the places were read.
 func (r *run) inSpaces() func(space) bool {
 	if r.chosen.all {
@@ -170,29 +172,36 @@ func (a taskAnswer) items(object func(task) *provider.Object) []item {
 	return items
 }
 
-// updates are when the tasks of an answer changed, in Unix ms; ascending reports whether each is known and none is before the last.
-func (a taskAnswer) updates() (first, last int64, ascending bool) {
+// order is how the times at which an answer's tasks changed, in Unix ms, follow each other: 1 if none is before the one in front of it, -1
+// if none is after it, and 0 if neither or if one is not told. All may have one time: then it is 1, and first is last.
+func (a taskAnswer) order() (order int, first, last int64) {
+	up, down := true, true
 	for i, raw := range a.raw {
 		var t struct {
 			Updated moment `json:"date_updated"`
 		}
-		if decode(raw, &t); t.Updated.Time == nil || i > 0 && t.Updated.UnixMilli() < last {
-			return 0, 0, false
+		if decode(raw, &t); t.Updated.Time == nil {
+			return 0, 0, 0
 		}
-		if last = t.Updated.UnixMilli(); i == 0 {
-			first = last
+		at := t.Updated.UnixMilli()
+		if i == 0 {
+			first, last = at, at
 		}
+		up, down, last = up && at >= last, down && at <= last, at
 	}
-	return first, last, len(a.raw) > 0
+	switch {
+	case up:
+		return 1, first, last
+	case down:
+		return -1, first, last
+	}
+	return 0, first, last
 }
 
 // changes reads the tasks that changed, of the Workspace or of the selected lists.
 func (r *run) changes() bool {
 	if r.chosen.all {
-		if !r.changed() {
-			return false
-		}
-		return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+		return r.changed()
 	}
 	for {
 		if len(r.at.Lists) == 0 && !r.gather() {
@@ -207,8 +216,8 @@ func (r *run) changes() bool {
 	}
 }
 
-// gather puts the next selected lists into the cursor; none where there are no more. What was gathered before an error is
-// read first, so that no run is too large for the token's limit.
+// gather puts the next selected lists into the cursor; none where there are no more. Each step is handed over, and what was gathered
+// before an error is read first, so that no run is too large for the token's limit.
 func (r *run) gather() bool {
 	if r.at.Ended {
 		return true
@@ -216,8 +225,7 @@ func (r *run) gather() bool {
 	at := r.at
 	for b, err := range r.walk(r.inSpaces()) {
 		if err != nil && len(at.Lists) > 0 {
-			r.at = at
-			return true
+			return r.page(provider.Page{Step: stepChanges}, nil, at)
 		}
 		if err != nil {
 			return r.fail(err)
@@ -236,27 +244,24 @@ func (r *run) gather() bool {
 				continue
 			}
 			if at.List = string(l.ID); len(at.Lists) == listsTogether {
-				r.at = at
-				return true
+				return r.page(provider.Page{Step: stepChanges}, nil, at)
 			}
 			at.Lists = append(slices.Clip(at.Lists), string(l.ID))
 		}
 		at.Past, at.List = true, ""
-		if len(at.Lists) == 0 && !r.page(provider.Page{Step: "changed tasks"}, nil, at) {
+		if len(at.Lists) == 0 && !r.page(provider.Page{Step: stepChanges}, nil, at) {
 			return false
 		}
 	}
 	at.Ended = true
-	r.at = at
-	return true
+	return r.page(provider.Page{Step: stepChanges}, nil, at)
 }
 
 // changed reads the changed tasks of the cursor's lists, or of the whole Workspace.
 //
-// The least recently changed come first. Then a task that changes meanwhile moves to the end, and the ones behind it to
-// the front: page numbers would miss one of them. So each answer is asked for by the time of the last task before, and by its
-// number only while all tasks have one time. Should ClickUp send the latest first, what moves only comes twice, and page
-// numbers miss nothing.
+// The least recently changed come first; as ClickUp does not say which way reverse turns them, the first answer decides. A task that
+// changes meanwhile moves to the end, and those behind it to the front, so that page numbers would miss one of them. So each answer
+// is asked for by the time of the last task before, and by its number only while all tasks have one time.
 func (r *run) changed() bool {
 	since := r.plan.Since.UnixMilli() - 1
 	if r.at.Newer < since {
@@ -264,7 +269,7 @@ func (r *run) changed() bool {
 	}
 	for {
 		query := url.Values{
-			"page": {strconv.Itoa(r.at.Page)}, "order_by": {"updated"}, "reverse": {"true"}, "subtasks": {"true"}, "include_closed": {"true"},
+			"page": {strconv.Itoa(r.at.Page)}, "order_by": {"updated"}, "reverse": {strconv.FormatBool(!r.at.Turned)}, "subtasks": {"true"}, "include_closed": {"true"},
 			"include_markdown_description": {"true"}, "date_updated_gt": {strconv.FormatInt(r.at.Newer, 10)},
 		}
 		if len(r.at.Lists) > 0 {
@@ -274,17 +279,25 @@ func (r *run) changed() bool {
 		if err != nil {
 			return r.fail(err)
 		}
+		order, first, last := found.order()
+		if order < 0 && !found.last && !r.at.Turned {
+			r.at.Turned, r.at.After = true, ""
+			continue
+		}
 		items := found.items(r.changedTask)
 		next := r.at
 		next.Page, next.After = r.at.Page+1, ""
-		first, last, ascending := found.updates()
-		if ascending && last > first && last-1 > r.at.Newer {
+		if order > 0 && last > first && last-1 > r.at.Newer {
 			next.Page, next.Newer = 0, last-1
 		}
-		if found.last {
+		switch {
+		case !found.last:
+		case r.chosen.all:
+			next = r.at.begin(stageDocs)
+		default:
 			next.Page, next.Newer, next.Lists = 0, since, nil
 		}
-		if !r.give("changed tasks", items, nil, next) {
+		if !r.give(stepChanges, items, nil, next) {
 			return false
 		}
 		if found.last {
