@@ -99,7 +99,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 			continue
 		case !o.again || attempt == maxAttempts || time.Until(o.wait) > patience:
 			if o.err != nil && !o.wait.IsZero() {
-				o.err = &Wait{Until: o.wait, Cause: o.err}
+				o.err = newWait(o.wait, o.err)
 			}
 			return o.answer, o.err
 		}
@@ -328,22 +328,35 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 	if call.Out == nil || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
 		return o, ""
 	}
-	err := json.NewDecoder(body).Decode(call.Out)
+	read := &reads{Reader: body}
+	err := json.NewDecoder(read).Decode(call.Out)
 	if err == nil {
 		return o, ""
 	}
 	var tooLarge *http.MaxBytesError
-	var syntax *json.SyntaxError
-	var wrongType *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(read.failed, &tooLarge):
 		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is larger than %d bytes", c.o.DisplayName, call, c.o.MaxBody)
-	case errors.As(err, &syntax), errors.As(err, &wrongType):
-		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is not the JSON that was expected", c.o.DisplayName, call)
-	default:
+	case read.failed != nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		o.err, o.again = c.failed(integration.ReasonUnavailable, "%s's answer to %s was cut off", c.o.DisplayName, call), call.repeatable()
+	default:
+		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is not the JSON that was expected", c.o.DisplayName, call)
 	}
 	return o, fmt.Sprintf("%T", err) // its text may quote the body
+}
+
+// reads tells an error of reading from one of what was read.
+type reads struct {
+	io.Reader
+	failed error
+}
+
+func (r *reads) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.failed = err
+	}
+	return n, err
 }
 
 // redirected follows a redirect within the origin, of a request that stays the same by it.
@@ -396,6 +409,12 @@ func sameOrigin(a, b *url.URL) bool {
 		return "80"
 	}
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b) && a.User == nil
+}
+
+// newWait makes a Wait, whose time is somewhat later, so that not all who wait come back at once.
+func newWait(until time.Time, cause error) *Wait {
+	wait := max(time.Until(until), 0)
+	return &Wait{Until: until.Add(rand.N(min(wait/10, 5*time.Second) + time.Millisecond)), Cause: cause}
 }
 
 func backoff(attempt int) time.Duration {

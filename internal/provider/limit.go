@@ -104,10 +104,10 @@ func (l *limiter) take(ctx context.Context) (p permit, retry time.Time, ok bool,
 		}
 		l.mu.Unlock()
 		if wait <= 0 {
-			return permit{}, now.Add(time.Second + rand.N(time.Second)), false, nil // no answer to a probe yet
+			return permit{}, now.Add(time.Second), false, nil // no answer to a probe yet
 		}
 		if now.Add(wait).After(gives) {
-			return permit{}, now.Add(wait + rand.N(min(wait/10, 5*time.Second)+1)), false, nil
+			return permit{}, now.Add(wait), false, nil
 		}
 		timer := time.NewTimer(wait + rand.N(wait/20+time.Millisecond))
 		select {
@@ -267,7 +267,7 @@ func (l *limiter) refused(ctx context.Context, p permit, h http.Header, q Quota,
 	if p.generation == l.generation {
 		l.permits, l.opens, l.polls = 0, later(l.opens, now.Add(pause)), false
 	}
-	opens := later(l.opens, now)
+	opens := later(l.opens, now.Add(time.Second)) // there may be permits anew, if the refusal comes late
 	l.mu.Unlock()
 	l.report(ctx, func(at time.Time, w *window) { w.shut(at, p.generation, pause) })
 	return opens

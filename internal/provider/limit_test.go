@@ -30,6 +30,7 @@ type metered struct {
 	latency time.Duration // at most, each way
 	silent  bool          // tells nothing of its limit
 	fail    func(n int) bool
+	during  func(context.Context) // what happens meanwhile; may be nil
 
 	mu       sync.Mutex
 	ends     time.Time
@@ -139,6 +140,11 @@ func processes(t *testing.T, m *metered, n int, declared provider.Limit, during 
 				workers = append(workers, work(ctx, m.client(n, declared), 6, problem))
 			}
 		}
+		if m.during != nil {
+			var meanwhile sync.WaitGroup
+			meanwhile.Go(func() { m.during(ctx) })
+			workers = append(workers, &meanwhile)
+		}
 		for _, w := range workers {
 			w.Wait()
 		}
@@ -202,6 +208,37 @@ func TestWithoutAnswersThatTellTheDeclaredLimitHolds(t *testing.T) {
 		}
 		if m.total < 500 {
 			rt.Fatalf("only %d requests were sent", m.total)
+		}
+	})
+}
+
+// Somebody else uses the same token, half of its limit, and nobody tells us: what answers say is left counts, and refusals
+// are few.
+func TestOthersWhoUseATokenAreCounted(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &metered{
+			limit: rapid.IntRange(60, 300).Draw(rt, "limit"), window: time.Minute, cut: time.Second, latency: 100 * time.Millisecond,
+			first: rapid.Bool().Draw(rt, "windows begin with a request"),
+		}
+		theirs, refused := 0, 0
+		m.during = func(ctx context.Context) {
+			for ctx.Err() == nil {
+				time.Sleep(rand.N(4 * m.window / time.Duration(m.limit)))
+				if status, _ := m.count(); status == http.StatusOK {
+					theirs++
+				} else {
+					refused++
+				}
+			}
+		}
+		const windows = 10
+		processes(t, m, 2, provider.Limit{Requests: 20, Window: time.Minute}, windows*m.window, func(err error) { t.Error(err) })
+		if ours := m.beyond - refused; ours > 12*windows {
+			rt.Fatalf("%d of our requests were refused", ours)
+		}
+		if m.total < windows*m.limit*7/10 {
+			rt.Fatalf("only %d requests were sent, %d of them by others", m.total, theirs)
 		}
 	})
 }

@@ -75,11 +75,13 @@ type ClientOptions struct {
 	Origin      string // scheme and host; paths follow
 	Tenant      bool   // Origin comes from a tenant's settings: https only, and no private address
 	Token       seal.Secret
-	Limit       Limit                                                            // until an answer names one
-	MaxBody     int64                                                            // bytes of an answer, unpacked; 32 MiB where 0
-	Authorize   func(h http.Header, token string)                                // sets the credentials' header
-	Quota       func(h http.Header) (q Quota, told bool)                         // reads the limit's headers; may be nil
-	Classify    func(status int, body []byte) (integration.ProviderReason, bool) // where the status alone does not tell; may be nil
+	Bucket      string // which one, where a token has several limits, such as one for searches alone
+	Limit       Limit  // until an answer names one; zero where none is published
+	MaxBody     int64  // bytes of an answer, unpacked; 32 MiB where 0
+
+	Authorize func(h http.Header, token string)                                // sets the credentials' header
+	Quota     func(h http.Header) (q Quota, told bool)                         // reads the limit's headers; may be nil
+	Classify  func(status int, body []byte) (integration.ProviderReason, bool) // where the status alone does not tell; may be nil
 }
 
 // Quota is how much of a token's limit is left, as an answer tells it.
@@ -107,7 +109,7 @@ func (n *Network) Client(o ClientOptions) *Client {
 // limiter returns the limiter of a token, which all clients of it in this process share. The same text may be the token of
 // another account elsewhere.
 func (n *Network) limiter(o ClientOptions) *limiter {
-	fingerprint := n.fingerprint(seal.NewSecret(o.Provider + "\n" + o.Origin + "\n" + o.Token.Expose()))
+	fingerprint := n.fingerprint(seal.NewSecret(o.Provider + "\n" + o.Bucket + "\n" + o.Origin + "\n" + o.Token.Expose()))
 	n.making.Lock()
 	defer n.making.Unlock()
 	l, ok := n.limiters.Get(fingerprint)
@@ -125,7 +127,8 @@ func newTransport(dial func(ctx context.Context, network, address string) (conn,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DialContext:            dial,
 		Proxy:                  proxy,
-		ForceAttemptHTTP2:      true, // which a DialContext of one's own turns off
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}, // notices that a connection died
+		ForceAttemptHTTP2:      true,                                                                                // which a DialContext of one's own turns off
 		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        90 * time.Second,
