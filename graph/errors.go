@@ -24,6 +24,7 @@ var codes = map[integration.Kind]string{
 	integration.KindNotFound:        "NOT_FOUND",
 	integration.KindConflict:        "CONFLICT",
 	integration.KindUnreadable:      "CREDENTIALS_UNREADABLE",
+	integration.KindProvider:        "PROVIDER_ERROR",
 }
 
 const codeInternal = "INTERNAL"
@@ -69,6 +70,9 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		}
 		if field != "" {
 			shown.Extensions["field"] = field
+		}
+		if own.Kind == integration.KindProvider {
+			shown.Extensions["provider"], shown.Extensions["reason"] = own.Provider, string(own.Reason)
 		}
 		return shown
 	}

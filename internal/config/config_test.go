@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -30,6 +31,8 @@ func TestEveryWrongValueNamesItsVariable(t *testing.T) {
 	_, err := Load([]string{
 		"PATCHBAY_ADDR=somewhere",
 		"PATCHBAY_PUBLIC_URL=ftp://patchbay.example.com",
+		"PATCHBAY_ALLOW_PRIVATE_HOSTS=10.0.0.0/8,http://jira.internal",
+		"CLICKUP_API_URL=https://api.clickup.com/api/v2",
 		"PATCHBAY_LOG_LEVEL=loud",
 		"PATCHBAY_LOG_FORMAT=xml",
 	})
@@ -38,6 +41,8 @@ func TestEveryWrongValueNamesItsVariable(t *testing.T) {
 	}
 	want := `PATCHBAY_ADDR: "somewhere" is no address: expected host:port, such as 127.0.0.1:8080
 PATCHBAY_PUBLIC_URL: expected an origin such as https://patchbay.example.com, without a path
+PATCHBAY_ALLOW_PRIVATE_HOSTS: "http://jira.internal" is no host, address or CIDR: expected such as jira.internal, 10.1.2.3 or 10.0.0.0/8, separated by commas
+CLICKUP_API_URL: expected an origin such as https://api.example.com, without a path
 PATCHBAY_LOG_LEVEL: "loud" is no log level: expected debug, info, warn or error
 PATCHBAY_LOG_FORMAT: "xml" is no log format: expected text or json`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
@@ -73,6 +78,31 @@ func TestPublicURLHasNoTrailingSlash(t *testing.T) {
 	c, err := Load([]string{"PATCHBAY_PUBLIC_URL=https://patchbay.example.com/"})
 	if err != nil || c.PublicURL != "https://patchbay.example.com" {
 		t.Errorf("got %q, %v", c.PublicURL, err)
+	}
+}
+
+func TestPrivateHosts(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"PATCHBAY_ALLOW_PRIVATE_HOSTS= Jira.Internal,10.1.2.3/8, 127.0.0.1, fd00::1,::ffff:192.168.0.1,, "})
+	want := PrivateHosts{Hosts: []string{"jira.internal"}, Ranges: []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::1/128"), netip.MustParsePrefix("192.168.0.1/32"),
+	}}
+	if err != nil || !reflect.DeepEqual(c.AllowPrivateHosts, want) {
+		t.Errorf("got %v, %v", c.AllowPrivateHosts, err)
+	}
+	for _, wrong := range []string{"https://a", "a b", "a/b", "10.0.0.0/33", "*.internal", "::ffff:10.0.0.0/104", "a:443"} {
+		if _, err := Load([]string{"PATCHBAY_ALLOW_PRIVATE_HOSTS=" + wrong}); err == nil {
+			t.Errorf("%q was taken", wrong)
+		}
+	}
+}
+
+func TestAPIOrigins(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"CLICKUP_API_URL=http://127.0.0.1:9000/", "JIRA_API_URL=https://jira.example.com"})
+	want := map[string]string{"clickup": "http://127.0.0.1:9000", "jira": "https://jira.example.com"}
+	if diff := cmp.Diff(want, c.APIOrigins()); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 

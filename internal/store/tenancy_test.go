@@ -105,6 +105,20 @@ var orgWide = map[string]bool{"kb.audit_chain": true, "kb.audit_pending": true, 
 // anyProject tables take rows of the organisation that are in no project the writer is limited to.
 var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": true}
 
+// sharedTables have rows that belong to no tenant, and so no column that could tell of one: these are all that they have.
+var sharedTables = map[string][]string{"kb.rate_limits": {"fingerprint", "state", "changed_at"}}
+
+func TestSharedTablesTellOfNoTenant(t *testing.T) {
+	t.Parallel()
+	root := storetest.New(t).Connect(t, "", "")
+	for table, want := range sharedTables {
+		got := column[string](t, root, `SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`, table)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("columns of %s (-want +got):\n%s", table, diff)
+		}
+	}
+}
+
 // as runs fn in a transaction of the serving role, with the settings of a scope unless org is "", and rolls it back.
 func (d *towns) as(t testing.TB, org, projects string, fn func(pgx.Tx)) {
 	t.Helper()
@@ -442,7 +456,7 @@ func TestCatalogOfRights(t *testing.T) {
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')`,
-		"patchbay_migrations")
+		"patchbay_migrations", "rate_limits")
 	same("views that do not run as who asks", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'kb'::regnamespace
