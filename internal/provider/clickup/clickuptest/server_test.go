@@ -117,3 +117,17 @@ func TestRequestsAreCountedAndTheLatestRemembered(t *testing.T) {
 		t.Errorf("remembered from %s to %s", first, last)
 	}
 }
+
+// array is the body of an answer that is no object.
+func (c *client) array(path string, arguments ...any) []map[string]any {
+	c.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, fmt.Sprintf(path, arguments...), nil)
+	r.Header.Set("Authorization", c.token)
+	w := httptest.NewRecorder()
+	c.handler.ServeHTTP(w, r)
+	var all []map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil || w.Code != http.StatusOK {
+		c.t.Fatalf("GET %s: %d %v", path, w.Code, err)
+	}
+	return all
+}
