@@ -31,7 +31,7 @@ var rules = map[string][]string{
 	"internal/provider/builtin":             {"internal/provider", "internal/provider/clickup", "internal/provider/github", "internal/provider/jira", "internal/provider/linear"},
 	"internal/provider/clickup":             {"internal/provider"},
 	"internal/provider/clickup/clickuptest": {},
-	"internal/provider/clickup/clickuptest/contract": {},
+	"internal/provider/clickup/clickuptest/contract": {"internal/provider/clickup/clickuptest"},
 	"internal/provider/github":                       {"internal/provider"},
 	"internal/provider/jira":                         {"internal/provider"},
 	"internal/provider/linear":                       {"internal/provider"},
