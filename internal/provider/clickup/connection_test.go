@@ -15,7 +15,7 @@ import (
 
 func TestTryingAConnection(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 40, Workspaces: 2, Members: 2, Spaces: 1})
+	srv := newServer(clickuptest.Options{Seed: 40, Workspaces: 2, Members: 2, Spaces: 1})
 	first, second := srv.Workspaces()[0], srv.Workspaces()[1]
 	revoked := srv.AddToken(first.ID)
 	srv.Revoke(revoked)
@@ -63,7 +63,7 @@ func TestADraftHasNothingToImport(t *testing.T) {
 	if _, err := clickup.Declaration().Connect(provider.Access{Network: provider.NewNetwork(provider.NetworkOptions{})}); !integration.IsKind(err, integration.KindInvalid) {
 		t.Errorf("without a token: %v", err)
 	}
-	srv := clickuptest.New(clickuptest.Small(41))
+	srv := newServer(clickuptest.Small(41))
 	c := connectTo(t, srv, srv.Token(), map[string]any{"workspace_id": ""})
 	if err := last(c.Import(t.Context(), everything, nil)); !integration.IsKind(err, integration.KindInvalid) {
 		t.Errorf("import without a Workspace: %v", err)
@@ -75,7 +75,7 @@ func TestADraftHasNothingToImport(t *testing.T) {
 
 func TestSettingsAreTheOptionsOfARun(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(42))
+	srv := newServer(clickuptest.Small(42))
 	for _, test := range []struct {
 		settings map[string]any
 		want     provider.Options
@@ -92,7 +92,7 @@ func TestSettingsAreTheOptionsOfARun(t *testing.T) {
 
 func TestTheStructureHasParentsFirst(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(43))
+	srv := newServer(clickuptest.Small(43))
 	w := workspace(srv)
 	snap := srv.Snapshot(w, clickuptest.Selection{})
 	nodes, err := connected(t, srv).Structure(t.Context())
@@ -146,7 +146,7 @@ func TestTheStructureHasParentsFirst(t *testing.T) {
 
 func TestAListThatCannotBeReadIsLeftOut(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(44))
+	srv := newServer(clickuptest.Small(44))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	private, broken := snap.Lists[0].ID, snap.Lists[1].ID
 	of := func(id string) func(*http.Request) bool {
@@ -170,7 +170,7 @@ func TestAListThatCannotBeReadIsLeftOut(t *testing.T) {
 
 func TestASpaceThatCannotBeReadIsLeftOut(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(45))
+	srv := newServer(clickuptest.Small(45))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	private := snap.Spaces[0].ID
 	srv.Fail(clickuptest.Fault{Match: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/v2/space/"+private+"/") }, Status: 401, Code: "OAUTH_027"})
@@ -189,7 +189,7 @@ func TestASpaceThatCannotBeReadIsLeftOut(t *testing.T) {
 
 func TestErrorsOfTheWholeEndARun(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(46))
+	srv := newServer(clickuptest.Small(46))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for name, test := range map[string]struct {
@@ -219,7 +219,7 @@ func TestErrorsOfTheWholeEndARun(t *testing.T) {
 
 func TestAnItemThatCannotBeReadLeavesTheOthers(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 47, Members: 1, Spaces: 1, FolderlessLists: 1, TasksPerList: 1, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 47, Members: 1, Spaces: 1, FolderlessLists: 1, TasksPerList: 1, Plain: true})
 	srv.Fail(clickuptest.Fault{
 		Route: "GET /api/v2/list/{list_id}/task", Match: func(r *http.Request) bool { return r.URL.Query().Get("archived") == "false" },
 		Status: 200, Body: `{"tasks":[{"id":"a","name":"one"},7,null,{"name":"no id"},{"id":"b","list":{"id":"9"}}],"last_page":true}`,
@@ -234,7 +234,7 @@ func TestAnItemThatCannotBeReadLeavesTheOthers(t *testing.T) {
 func TestARunLargerThanTheLimitEnds(t *testing.T) {
 	t.Parallel()
 	o := clickuptest.Options{Seed: 48, Members: 2, Spaces: 6, Folders: 8, Lists: 2, FolderlessLists: 1, TasksPerList: 1, Docs: 20, PagesPerDoc: 1, Plain: true}
-	srv := clickuptest.New(o)
+	srv := newServer(o)
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	since := time.UnixMilli(1)
 	var selection []string

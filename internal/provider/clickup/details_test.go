@@ -46,7 +46,7 @@ func taskRef(id string) provider.Ref {
 
 func TestAllCommentsOfATaskAreRead(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 30, Members: 2, Spaces: 1, FolderlessLists: 1, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 30, Members: 2, Spaces: 1, FolderlessLists: 1, Plain: true})
 	list := srv.Lists(workspace(srv))[0]
 	c := connected(t, srv)
 	for _, n := range []int{0, 1, 24, 25, 26, 50, 60} {
@@ -72,7 +72,7 @@ func TestAllCommentsOfATaskAreRead(t *testing.T) {
 
 func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(31))
+	srv := newServer(clickuptest.Small(31))
 	got := read(t, connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}), everything, nil)
 	if refs := got.detailed(); len(refs) > 0 {
 		t.Errorf("details are asked for: %v", refs)
@@ -81,7 +81,7 @@ func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
 
 func TestALimitInTheMiddleKeepsWhatWasRead(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 32, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 32, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Plain: true})
 	c := connected(t, srv)
 	refs := read(t, c, everything, nil).detailed()
 	srv.SetRateLimit(20, time.Hour)
@@ -102,7 +102,7 @@ func TestALimitInTheMiddleKeepsWhatWasRead(t *testing.T) {
 
 func TestDetailsOfOneObjectThatFailLeaveTheOthers(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 33, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 12, CommentsPerTask: 2, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 33, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 12, CommentsPerTask: 2, Plain: true})
 	c := connected(t, srv)
 	refs := read(t, c, everything, nil).detailed()
 	srv.DeleteTask(refs[3].ExternalID)
@@ -123,7 +123,7 @@ func TestDetailsOfOneObjectThatFailLeaveTheOthers(t *testing.T) {
 
 func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(34))
+	srv := newServer(clickuptest.Small(34))
 	c := connected(t, srv)
 	all := readAll(t, c, everything)
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
@@ -185,7 +185,7 @@ func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
 
 func TestACommentCannotBeFetched(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(35))
+	srv := newServer(clickuptest.Small(35))
 	ref := provider.Ref{Type: integration.ObjectComment, ExternalID: "comment:1"}
 	got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{ref}))
 	if got.err != nil || len(got.failed) != 1 || len(got.done) != 0 || len(got.gone) != 0 {
@@ -203,7 +203,7 @@ func TestALostAuthorisationIsNoDeletion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv := clickuptest.New(clickuptest.Small(36))
+			srv := newServer(clickuptest.Small(36))
 			c := connected(t, srv)
 			whole := read(t, c, everything, nil)
 			lose(srv)

@@ -21,6 +21,7 @@ import (
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/clickup"
 	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/provider/clickup/clickuptest/contract"
 	"patchbay/internal/seal"
 )
 
@@ -30,10 +31,16 @@ var everything = provider.Plan{Options: provider.Options{IncludeCompleted: true,
 // workspace is the one that most tests import.
 func workspace(srv *clickuptest.Server) string { return srv.Workspaces()[0].ID }
 
+// newServer makes a server with a limit that tests do not reach: without one the client keeps to the lowest that ClickUp publishes.
+func newServer(o clickuptest.Options) *clickuptest.Server {
+	o.RateLimit = 1_000_000
+	return clickuptest.New(o)
+}
+
 // connectTo makes a connection with the server's own token, or another; settings are over the defaults.
 func connectTo(t *testing.T, srv *clickuptest.Server, token string, settings map[string]any) provider.Connection {
 	t.Helper()
-	web := httptest.NewServer(srv)
+	web := httptest.NewServer(contract.Checked(t, srv))
 	t.Cleanup(web.Close)
 	all := map[string]any{"import_completed_tasks": false, "import_comments": true, "import_custom_fields": true, "batch_size": int64(100), "workspace_id": workspace(srv)}
 	maps.Copy(all, settings)
@@ -251,7 +258,7 @@ func TestAFullImportIsAFaithfulCopy(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{1, 2} {
 		for _, batch := range []int{10, 100, 1000} {
-			srv := clickuptest.New(clickuptest.Small(seed))
+			srv := newServer(clickuptest.Small(seed))
 			plan := everything
 			plan.BatchSize = batch
 			got := readAll(t, connected(t, srv), plan)
@@ -275,7 +282,7 @@ func TestAFullImportIsAFaithfulCopy(t *testing.T) {
 func TestAListLongerThanAnAnswerIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 99, 100, 101, 200, 250} {
-		srv := clickuptest.New(clickuptest.Options{Seed: 4, Workspaces: 1, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: n, Plain: true})
+		srv := newServer(clickuptest.Options{Seed: 4, Workspaces: 1, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: n, Plain: true})
 		got := read(t, connected(t, srv), everything, nil)
 		if len(got.ids("task")) != n {
 			t.Errorf("%d tasks of %d", len(got.ids("task")), n)
@@ -288,7 +295,7 @@ func TestAListLongerThanAnAnswerIsReadToItsEnd(t *testing.T) {
 
 func TestOptionsLeaveOutWhatIsClosedOrArchived(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(5))
+	srv := newServer(clickuptest.Small(5))
 	c := connected(t, srv)
 	for _, options := range []provider.Options{{}, {IncludeCompleted: true}, {IncludeArchived: true}} {
 		options.BatchSize = 50
@@ -302,7 +309,7 @@ func TestARunGoesOnFromEveryCursor(t *testing.T) {
 	t.Parallel()
 	o := clickuptest.Small(6)
 	o.TasksPerList, o.Docs = 6, 3
-	srv := clickuptest.New(o)
+	srv := newServer(o)
 	c := connected(t, srv)
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	since := time.UnixMilli(snap.Tasks[len(snap.Tasks)/2].Updated)
@@ -349,7 +356,7 @@ func TestARunGoesOnFromEveryCursor(t *testing.T) {
 
 func TestACursorThatIsNoneBeginsAnew(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(7))
+	srv := newServer(clickuptest.Small(7))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":0,"stage":"tasks"}`, "\xff"} {
@@ -359,7 +366,7 @@ func TestACursorThatIsNoneBeginsAnew(t *testing.T) {
 
 func TestPlacesThatComeAndGoMoveNothing(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(8))
+	srv := newServer(clickuptest.Small(8))
 	c := connected(t, srv)
 	plan := everything
 	plan.BatchSize = 10
@@ -420,7 +427,7 @@ func seen(in *imported, list string) bool {
 
 func TestASelectionReadsWhatIsBelowIt(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(9))
+	srv := newServer(clickuptest.Small(9))
 	c := connected(t, srv)
 	w := workspace(srv)
 	snap := srv.Snapshot(w, clickuptest.Selection{})
@@ -494,7 +501,7 @@ func TestASelectionReadsWhatIsBelowIt(t *testing.T) {
 
 func TestDocumentsFollowTheSelection(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 10, Members: 2, Spaces: 2, Folders: 1, Lists: 1, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 10, Members: 2, Spaces: 2, Folders: 1, Lists: 1, Plain: true})
 	w := workspace(srv)
 	snap := srv.Snapshot(w, clickuptest.Selection{})
 	list := snap.Lists[0]
@@ -522,7 +529,7 @@ func TestDocumentsFollowTheSelection(t *testing.T) {
 
 func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(11))
+	srv := newServer(clickuptest.Small(11))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	user := fmt.Sprint(snap.Users[0].ID)
 	plan := everything
@@ -562,7 +569,7 @@ func TestAnIncrementalRunReadsWhatChanged(t *testing.T) {
 	for _, oldestFirst := range []bool{false, true} {
 		o := clickuptest.Small(12)
 		o.OldestFirst, o.TasksPerList = oldestFirst, 60
-		srv := clickuptest.New(o)
+		srv := newServer(o)
 		c := connected(t, srv)
 		snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 		slices.SortFunc(snap.Tasks, func(a, b clickuptest.Task) int { return int(a.Updated - b.Updated) })
@@ -595,7 +602,7 @@ func TestAnIncrementalRunReadsWhatChanged(t *testing.T) {
 func TestAnIncrementalRunOfASelectionReadsItsListsOnly(t *testing.T) {
 	t.Parallel()
 	// More lists than one request asks for.
-	srv := clickuptest.New(clickuptest.Options{Seed: 13, Members: 2, Spaces: 3, Folders: 4, Lists: 9, FolderlessLists: 3, TasksPerList: 4, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 13, Members: 2, Spaces: 3, Folders: 4, Lists: 9, FolderlessLists: 3, TasksPerList: 4, Plain: true})
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	other := snap.Lists[len(snap.Lists)-1]
 	selection := []string{snap.Spaces[0].ID, snap.Spaces[1].ID, other.ID}
@@ -622,7 +629,7 @@ func TestAnIncrementalRunOfASelectionReadsItsListsOnly(t *testing.T) {
 func TestChangesThatMoveWhileTheyAreReadAreNotMissed(t *testing.T) {
 	t.Parallel()
 	for _, oldestFirst := range []bool{false, true} {
-		srv := clickuptest.New(clickuptest.Options{Seed: 14, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 350, Plain: true, OldestFirst: oldestFirst})
+		srv := newServer(clickuptest.Options{Seed: 14, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 350, Plain: true, OldestFirst: oldestFirst})
 		c := connected(t, srv)
 		snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 		slices.SortFunc(snap.Tasks, func(a, b clickuptest.Task) int { return int(a.Updated - b.Updated) })
@@ -652,7 +659,7 @@ func TestTasksThatAllChangedAtOnceAreRead(t *testing.T) {
 	t.Parallel()
 	for _, oldestFirst := range []bool{false, true} {
 		now := time.UnixMilli(1_800_000_000_000)
-		srv := clickuptest.New(clickuptest.Options{Seed: 15, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true, OldestFirst: oldestFirst})
+		srv := newServer(clickuptest.Options{Seed: 15, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true, OldestFirst: oldestFirst})
 		list := srv.Lists(workspace(srv))[0]
 		for range 230 {
 			srv.CreateTask(list.ID, clickuptest.Task{Name: "one"})
@@ -678,6 +685,8 @@ func TestTasksThatAllChangedAtOnceAreRead(t *testing.T) {
 				changed, _ := json.Marshal(answer)
 				body = string(changed)
 			}
+			maps.Copy(w.Header(), recorded.Header())
+			w.Header().Del("Content-Length")
 			w.WriteHeader(recorded.Code)
 			_, _ = w.Write([]byte(body))
 		})
@@ -706,7 +715,7 @@ func connectHandler(t *testing.T, h http.Handler, srv *clickuptest.Server) provi
 
 func TestDocumentsThatChangedAskForTheirPages(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(16))
+	srv := newServer(clickuptest.Small(16))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{NoArchived: true})
 	doc := snap.Docs[0]
 	changed := srv.UpdateDoc(doc.ID, func(d *clickuptest.Doc) { d.Name = "Renamed" })
@@ -737,7 +746,7 @@ func TestDocumentsThatChangedAskForTheirPages(t *testing.T) {
 
 func TestMoreDocumentsThanAnAnswerHas(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Options{Seed: 17, Members: 1, Docs: 230, PagesPerDoc: 1, Plain: true})
+	srv := newServer(clickuptest.Options{Seed: 17, Members: 1, Docs: 230, PagesPerDoc: 1, Plain: true})
 	got := read(t, connected(t, srv), everything, nil)
 	if got.err != nil || len(got.ids("doc")) != 230 || len(got.ids("page")) != 230 {
 		t.Errorf("%d documents, %d pages, %v", len(got.ids("doc")), len(got.ids("page")), got.err)
@@ -752,7 +761,7 @@ func TestMoreDocumentsThanAnAnswerHas(t *testing.T) {
 func TestChurnIsCopiedFaithfully(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
-		srv := clickuptest.New(clickuptest.Small(20 + seed))
+		srv := newServer(clickuptest.Small(20 + seed))
 		what := srv.Churn(source(seed), 300)
 		got := readAll(t, connected(t, srv), everything)
 		differs(t, expected(srv.Snapshot(workspace(srv), clickuptest.Selection{})), got.objects, "Listing")
@@ -767,7 +776,7 @@ func TestTheReaderMayStopAtAnyPage(t *testing.T) {
 	t.Parallel()
 	o := clickuptest.Small(18)
 	o.TasksPerList = 3
-	srv := clickuptest.New(o)
+	srv := newServer(o)
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for stop := range whole.pages {
@@ -788,7 +797,7 @@ func TestTheReaderMayStopAtAnyPage(t *testing.T) {
 
 func TestACancelledRunEndsWithItsReason(t *testing.T) {
 	t.Parallel()
-	srv := clickuptest.New(clickuptest.Small(19))
+	srv := newServer(clickuptest.Small(19))
 	c := connected(t, srv)
 	refs := read(t, c, everything, nil).detailed()
 	ctx, cancel := context.WithCancel(t.Context())
