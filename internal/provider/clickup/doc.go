@@ -80,15 +80,15 @@ func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) 
 	if err != nil {
 		return nil, nil, err
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(answer, &items) != nil {
+	pages, ok := items(answer)
+	if !ok {
 		return nil, nil, unexpected("list of pages")
 	}
-	objects, bad = c.pageObjects(items, doc, "", plan)
+	objects, bad = c.pageObjects(pages, doc, "", plan)
 	return objects, bad, nil
 }
 
-func (c *connection) pageObjects(items []json.RawMessage, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {
+func (c *connection) pageObjects(items many, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {
 	for _, item := range items {
 		p, ok := decodePage(item, doc)
 		if !ok {

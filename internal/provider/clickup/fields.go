@@ -17,9 +17,7 @@ type field struct {
 	Type     text            `json:"type"`
 	Value    json.RawMessage `json:"value"`
 	Markdown text            `json:"value_markdown"` // of texts
-	Config   struct {
-		Options many `json:"options"`
-	} `json:"type_config"`
+	Config   json.RawMessage `json:"type_config"`    // read where the type needs it: it may be large
 }
 
 // option is one of a drop-down's or of labels.
@@ -134,8 +132,12 @@ func (f field) progress() any {
 }
 
 func (f field) options() []option {
+	var config struct {
+		Options many `json:"options"`
+	}
+	decode(f.Config, &config)
 	var all []option
-	for _, item := range f.Config.Options {
+	for _, item := range config.Options {
 		var o option
 		if decode(item, &o) {
 			all = append(all, o)
@@ -162,11 +164,12 @@ func (f field) choice() any {
 // labels are the names of the chosen ones. An option that is gone shows its id.
 func (f field) labels() any {
 	var all []any
+	options := f.options()
 	for _, item := range f.items() {
 		var chosen id
 		_ = chosen.UnmarshalJSON(item)
 		label := text(chosen)
-		for _, o := range f.options() {
+		for _, o := range options {
 			if o.ID == label {
 				label = cmp.Or(o.Label, o.Name, label)
 				break

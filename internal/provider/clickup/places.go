@@ -111,7 +111,13 @@ func (c *connection) spaces(ctx context.Context, withArchived bool) ([]space, []
 }
 
 func (c *connection) folders(ctx context.Context, s space, withArchived bool) ([]folder, []integration.SyncFailure, error) {
-	return places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, withArchived)
+	all, bad, err := places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, withArchived)
+	for i, f := range all { // folders in a circle would have no top
+		if slices.ContainsFunc(f.ancestors(all), func(above folder) bool { return above.ID == f.ID }) {
+			all[i].Parent = ""
+		}
+	}
+	return all, bad, err
 }
 
 // looseLists are the lists of a space that are in no folder.
@@ -228,7 +234,7 @@ func (f folder) above(s space, all []folder) text {
 // ancestors are the folders that f lies in, innermost first.
 func (f folder) ancestors(all []folder) []folder {
 	var chain []folder
-	for len(chain) < len(all) { // folders in a circle are ClickUp's mistake and end here
+	for len(chain) < len(all) {
 		i := slices.IndexFunc(all, func(other folder) bool { return f.Parent != "" && string(other.ID) == string(f.Parent) })
 		if i < 0 {
 			break

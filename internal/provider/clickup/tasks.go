@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -141,18 +142,19 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 	if err != nil {
 		return taskAnswer{}, err
 	}
-	raw, ok := listing(answer, "tasks")
+	// Lists say which page is the last one, the Workspace does not.
+	var fields struct {
+		Tasks json.RawMessage `json:"tasks"`
+		Last  *flag           `json:"last_page"`
+	}
+	decode(answer, &fields)
+	raw, ok := items(fields.Tasks)
 	if !ok {
 		return taskAnswer{}, unexpected("list of tasks")
 	}
-	// Lists say which page is the last one, the Workspace does not.
-	var end struct {
-		Last *flag `json:"last_page"`
-	}
-	decode(answer, &end)
 	last := len(raw) < tasksPage
-	if end.Last != nil {
-		last = bool(*end.Last) || len(raw) == 0
+	if fields.Last != nil {
+		last = bool(*fields.Last) || len(raw) == 0
 	}
 	return taskAnswer{raw: raw, last: last}, nil
 }

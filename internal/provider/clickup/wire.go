@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,12 +79,36 @@ func (f *flag) UnmarshalJSON(raw []byte) error {
 // many reads a list, of which each item is decoded by itself; what is no list has no items.
 type many []json.RawMessage
 
+// UnmarshalJSON finds the items without reading them: encoding/json has checked raw, and reads each item again.
 func (l *many) UnmarshalJSON(raw []byte) error {
-	var items []json.RawMessage
-	if json.Unmarshal(raw, &items) != nil {
-		items = nil
+	*l = nil
+	if len(raw) == 0 || raw[0] != '[' {
+		return nil
 	}
-	*l = items
+	raw = raw[1 : len(raw)-1]
+	depth, from, quoted := 0, 0, false
+	add := func(to int) {
+		if item := bytes.TrimSpace(raw[from:to]); len(item) > 0 {
+			*l = append(*l, slices.Clone(item))
+		}
+		from = to + 1
+	}
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		case c == ',' && depth == 0:
+			add(i)
+		}
+	}
+	add(len(raw))
 	return nil
 }
 
@@ -105,12 +130,14 @@ func listing(answer json.RawMessage, name string) (many, bool) {
 	if json.Unmarshal(answer, &fields) != nil {
 		return nil, false
 	}
-	raw, ok := fields[name]
-	if !ok {
-		return nil, false
-	}
-	var items []json.RawMessage
-	return items, json.Unmarshal(raw, &items) == nil
+	return items(fields[name])
+}
+
+// items takes apart a list that is null where it is empty.
+func items(raw json.RawMessage) (all many, ok bool) {
+	raw = bytes.TrimSpace(raw)
+	_ = all.UnmarshalJSON(raw)
+	return all, len(raw) > 0 && (raw[0] == '[' || string(raw) == "null")
 }
 
 // user is a person as tasks, comments and Workspaces show one; sometimes only the id.

@@ -214,3 +214,26 @@ func FuzzTask(f *testing.F) {
 		}
 	})
 }
+
+// A list is taken apart as encoding/json would.
+func FuzzItems(f *testing.F) {
+	for _, seed := range []string{`[]`, `[ ]`, `[1, "a,\"]b\\", {"c":[1,2]} , [[]],null]`, `{"a":1}`, `null`, `"x"`, "[\n1\n,\n2]"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		var want []json.RawMessage
+		if !json.Valid([]byte(raw)) {
+			return
+		}
+		isList := json.Unmarshal([]byte(raw), &want) == nil
+		got, ok := items(json.RawMessage(raw))
+		if ok != isList || len(got) != len(want) {
+			t.Fatalf("%q: %q instead of %q", raw, got, want)
+		}
+		for i := range got {
+			if string(got[i]) != strings.TrimSpace(string(want[i])) {
+				t.Errorf("%q: %q instead of %q", raw, got[i], want[i])
+			}
+		}
+	})
+}
