@@ -182,7 +182,14 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, hea
 
 // network is the way to third parties.
 func (a *app) network(db *store.DB, ring *seal.Ring) *provider.Network {
-	return provider.NewNetwork(provider.NetworkOptions{Log: a.log})
+	return provider.NewNetwork(provider.NetworkOptions{
+		Log:           a.log,
+		Ledger:        db,
+		Fingerprint:   ring.Fingerprint,
+		Origins:       a.config.APIOrigins(),
+		AllowedHosts:  a.config.AllowPrivateHosts.Hosts,
+		AllowedRanges: a.config.AllowPrivateHosts.Ranges,
+	})
 }
 
 // welcome makes the first project of a private database and prints the link that signs a browser in.

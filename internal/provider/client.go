@@ -43,6 +43,7 @@ type Client struct {
 	o         ClientOptions
 	log       *slog.Logger
 	transport http.RoundTripper
+	limiter   *limiter
 }
 
 // Request is a call of a third party's API.
@@ -96,14 +97,13 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 			}
 			call.url, attempt = o.redirect, attempt-1
 			continue
-		case o.err == nil:
-			return o.answer, nil
-		case o.pause > patience:
-			return Answer{}, &Wait{Until: time.Now().Add(o.pause), Cause: o.err}
-		case !o.again || attempt == maxAttempts:
-			return Answer{}, o.err
+		case !o.again || attempt == maxAttempts || time.Until(o.wait) > patience:
+			if o.err != nil && !o.wait.IsZero() {
+				o.err = newWait(o.wait, o.err)
+			}
+			return o.answer, o.err
 		}
-		if err := sleep(ctx, max(o.pause, backoff(attempt))); err != nil {
+		if err := sleep(ctx, max(time.Until(o.wait), backoff(attempt))); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -167,11 +167,19 @@ type outcome struct {
 	answer   Answer
 	redirect *url.URL
 	err      error
-	again    bool          // it may be sent again
-	pause    time.Duration // and not sooner
+	again    bool      // it may be sent again by itself
+	wait     time.Time // and by whomever, not sooner; zero where no such time was told
 }
 
 func (c *Client) attempt(ctx context.Context, call *call, number int) (o outcome) {
+	p, retry, ok, err := c.limiter.take(ctx)
+	switch {
+	case err != nil:
+		return outcome{err: err}
+	case !ok:
+		return outcome{wait: retry, err: c.failed(integration.ReasonRateLimited,
+			"the requests that %s allows are used up until %s", c.o.DisplayName, retry.UTC().Format(time.RFC3339))}
+	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, wholeTimeout)
 	defer cancel()
@@ -179,6 +187,7 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) (o outcome
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
 	req, err := c.request(ctx, call)
 	if err != nil {
+		c.limiter.unanswered(ctx, p)
 		return outcome{err: err}
 	}
 	status := 0
@@ -187,9 +196,10 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) (o outcome
 	if err != nil {
 		o, cause = c.unanswered(call, err), causeOf(err)
 		o.again = o.again && (call.repeatable() || !connected)
+		c.limiter.unanswered(ctx, p)
 	} else {
 		status = resp.StatusCode
-		o, cause = c.answered(call, resp)
+		o, cause = c.answered(ctx, p, call, resp)
 		resp.Body.Close()
 	}
 	level := slog.LevelDebug
@@ -253,14 +263,21 @@ func causeOf(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-// answered reads an answer. cause is for the log, and holds nothing of the body.
-func (c *Client) answered(call *call, resp *http.Response) (o outcome, cause string) {
+// answered reads an answer, and tells the limiter of it. cause is for the log, and holds nothing of the body.
+func (c *Client) answered(ctx context.Context, p permit, call *call, resp *http.Response) (o outcome, cause string) {
 	status := resp.StatusCode
-	switch {
-	case status >= 200 && status < 300, status == http.StatusNotModified && call.Header.Get("If-None-Match") != "":
+	var q Quota
+	told := false
+	if c.o.Quota != nil {
+		q, told = c.o.Quota(resp.Header)
+		told = told && q.Limit > 0
+	}
+	if status < 400 {
+		c.limiter.answered(ctx, p, resp.Header, q, told, false)
+		if status >= 300 && (status != http.StatusNotModified || call.Header.Get("If-None-Match") == "") {
+			return c.redirected(call, resp), ""
+		}
 		return c.decode(call, resp)
-	case status >= 300 && status < 400:
-		return c.redirected(call, resp), ""
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	reason := reasonOf(status)
@@ -270,15 +287,15 @@ func (c *Client) answered(call *call, resp *http.Response) (o outcome, cause str
 		}
 	}
 	o.err = c.failed(reason, "%s answered %d to %s", c.o.DisplayName, status, call)
-	switch {
-	case reason == integration.ReasonRateLimited:
-		o.again = call.repeatable()
-		o.pause = c.rateLimited(resp.Header)
-	case reason == integration.ReasonUnavailable && repeatableStatus[status]:
-		o.again = call.repeatable()
-		if o.again {
-			o.pause, _ = retryAfter(resp.Header)
-		}
+	o.again = call.repeatable()
+	if reason == integration.ReasonRateLimited {
+		o.wait = c.limiter.refused(ctx, p, resp.Header, q, told)
+		return o, ""
+	}
+	c.limiter.answered(ctx, p, resp.Header, q, told, status >= 500)
+	o.again = o.again && reason == integration.ReasonUnavailable && repeatableStatus[status]
+	if pause, ok := retryAfter(resp.Header); ok && reason == integration.ReasonUnavailable {
+		o.wait = time.Now().Add(pause)
 	}
 	return o, ""
 }
@@ -311,22 +328,35 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 	if call.Out == nil || resp.StatusCode == http.StatusNoContent || resp.StatusCode == http.StatusNotModified {
 		return o, ""
 	}
-	err := json.NewDecoder(body).Decode(call.Out)
+	read := &reads{Reader: body}
+	err := json.NewDecoder(read).Decode(call.Out)
 	if err == nil {
 		return o, ""
 	}
 	var tooLarge *http.MaxBytesError
-	var syntax *json.SyntaxError
-	var wrongType *json.UnmarshalTypeError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(read.failed, &tooLarge):
 		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is larger than %d bytes", c.o.DisplayName, call, c.o.MaxBody)
-	case errors.As(err, &syntax), errors.As(err, &wrongType):
-		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is not the JSON that was expected", c.o.DisplayName, call)
-	default:
+	case read.failed != nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		o.err, o.again = c.failed(integration.ReasonUnavailable, "%s's answer to %s was cut off", c.o.DisplayName, call), call.repeatable()
+	default:
+		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is not the JSON that was expected", c.o.DisplayName, call)
 	}
 	return o, fmt.Sprintf("%T", err) // its text may quote the body
+}
+
+// reads tells an error of reading from one of what was read.
+type reads struct {
+	io.Reader
+	failed error
+}
+
+func (r *reads) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		r.failed = err
+	}
+	return n, err
 }
 
 // redirected follows a redirect within the origin, of a request that stays the same by it.
@@ -341,14 +371,6 @@ func (c *Client) redirected(call *call, resp *http.Response) outcome {
 	}
 	to.Fragment = ""
 	return outcome{redirect: to}
-}
-
-// rateLimited is how long a token that was refused is left alone.
-func (c *Client) rateLimited(h http.Header) time.Duration {
-	if pause, ok := retryAfter(h); ok {
-		return pause
-	}
-	return time.Minute
 }
 
 func (c *Client) failed(reason integration.ProviderReason, format string, args ...any) *integration.Error {
@@ -387,6 +409,12 @@ func sameOrigin(a, b *url.URL) bool {
 		return "80"
 	}
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b) && a.User == nil
+}
+
+// newWait makes a Wait, whose time is somewhat later, so that not all who wait come back at once.
+func newWait(until time.Time, cause error) *Wait {
+	wait := max(time.Until(until), 0)
+	return &Wait{Until: until.Add(rand.N(min(wait/10, 5*time.Second) + time.Millisecond)), Cause: cause}
 }
 
 func backoff(attempt int) time.Duration {

@@ -2,16 +2,20 @@ package provider_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,5 +131,149 @@ func TestAContextThatEndedIsTheError(t *testing.T) {
 	defer cancel2()
 	if err := p.Get(ctx, "/", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAnAnswersSizeIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]http.HandlerFunc{
+		"plain": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `"`+strings.Repeat("x", 2000)+`"`)
+		},
+		"packed": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Errorf("accepted are %q", r.Header["Accept-Encoding"])
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			_, _ = io.WriteString(z, `"`+strings.Repeat("x", 2000)+`"`)
+		},
+	} {
+		small := newThird(t, func(o *provider.ClientOptions) { o.MaxBody = 1000 }, write)
+		var out string
+		wantReason(t, small.Get(t.Context(), "/x", nil, &out), integration.ReasonUnavailable, "Acme's answer to GET /x is larger than 1000 bytes")
+		if len(small.seen) != 1 {
+			t.Errorf("%s: asked %d times", name, len(small.seen))
+		}
+		large := newThird(t, nil, write)
+		if err := large.Get(t.Context(), "/x", nil, &out); err != nil || len(out) != 2000 {
+			t.Errorf("%s: %d bytes, %v", name, len(out), err)
+		}
+	}
+}
+
+// Whatever the answer, no error and no log line quotes the token, the query or the body.
+func TestNoAnswerShowsTheToken(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]http.HandlerFunc{
+		"no JSON":       func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, canary) },
+		"another type":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"n": "`+canary+`"}`) },
+		"a long number": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"n": 1e999}`) },
+		"a refusal": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Token", canary)
+			http.Error(w, canary, http.StatusForbidden)
+		},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://"+canary+".example.com/?"+canary, http.StatusFound)
+		},
+		"no HTTP": func(w http.ResponseWriter, _ *http.Request) {
+			c, _, _ := http.NewResponseController(w).Hijack()
+			_, _ = io.WriteString(c, canary+" "+canary+"\r\n\r\n")
+			c.Close()
+		},
+		"a broken header": func(w http.ResponseWriter, _ *http.Request) {
+			c, _, _ := http.NewResponseController(w).Hijack()
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+canary+"\r\nContent-Length: "+canary+"\r\n\r\n")
+			c.Close()
+		},
+		"a cut body": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"s": "`+canary)
+		},
+	} {
+		p := newThird(t, nil, answer)
+		var out struct{ N int }
+		for _, ctx := range []context.Context{t.Context(), ended()} {
+			_, err := p.Do(ctx, provider.Request{Path: "/a", Query: url.Values{"token": {canary}}, Header: http.Header{"X-More": {canary}}, Out: &out})
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			noLeak(t, name, fmt.Sprintf("%v %+v %#v", err, err, err))
+		}
+	}
+	p := newThird(t, nil, nil)
+	p.Server.Close()
+	err := p.Get(t.Context(), "/a", url.Values{"token": {canary}}, nil)
+	wantReason(t, err, integration.ReasonUnavailable, "Acme could not be reached for GET /a")
+	for _, path := range []string{"/%zz" + canary, "http://[" + canary, ":" + canary} {
+		err := p.Get(t.Context(), path, nil, nil)
+		noLeak(t, path[:3], err.Error())
+	}
+}
+
+// ended is a context that ended.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// Sixteen requests at a time find their connections open again.
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	p := newThird(t, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[1]  \n") })
+	var opened atomic.Int32
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if !i.Reused {
+			opened.Add(1)
+		}
+	}})
+	for range 10 {
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				var out []int
+				if err := p.Get(ctx, "/", nil, &out); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	if n := opened.Load(); n > 20 {
+		t.Errorf("%d connections were opened", n)
+	}
+}
+
+func TestHTTP2IsSpoken(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%d", r.ProtoMajor)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	n := provider.NewNetwork(provider.NetworkOptions{AllowedHosts: []string{"127.0.0.1"}})
+	n.Trust(server.Certificate(), nil)
+	for _, tenant := range []bool{true, false} {
+		var major int
+		c := n.Client(provider.ClientOptions{Provider: "acme", Origin: server.URL, Tenant: tenant})
+		if err := c.Get(t.Context(), "/", nil, &major); err != nil || major != 2 {
+			t.Errorf("HTTP/%d, %v", major, err)
+		}
+	}
+}
+
+func TestAnUnchangedAnswerLeavesWhatThereIs(t *testing.T) {
+	t.Parallel()
+	p := newThird(t, nil, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	out := 7
+	answer, err := p.Do(t.Context(), provider.Request{Path: "/", Header: http.Header{"If-None-Match": {`"1"`}}, Out: &out})
+	if err != nil || answer.Status != http.StatusNotModified || out != 7 {
+		t.Errorf("got %+v, %d, %v", answer, out, err)
+	}
+	if err := p.Get(t.Context(), "/", nil, &out); !integration.IsProviderReason(err, integration.ReasonUnavailable) {
+		t.Errorf("unasked: %v", err)
 	}
 }

@@ -35,17 +35,20 @@ var errPrivate = errors.New("the host has a private address")
 type guard struct {
 	hosts  map[string]bool // in small letters
 	ranges []netip.Prefix
+	// resolver is nil but in tests.
+	resolver *net.Resolver
 }
 
-func (g guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	d := dialer()
+	d.Resolver = g.resolver
 	if host, _, err := net.SplitHostPort(address); err != nil || !g.hosts[strings.ToLower(host)] {
 		d.ControlContext = g.control
 	}
 	return d.DialContext(ctx, network, address)
 }
 
-func (g guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return errPrivate // fail closed: a dialer of TCP names addresses only

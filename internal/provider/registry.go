@@ -16,6 +16,7 @@ import (
 type Registry struct {
 	catalogue *integration.Catalogue
 	settings  map[string]*settings // by provider name
+	connects  map[string]connects
 }
 
 // providerName is the form of a provider's name: it fits the column that keeps it, and URLs.
@@ -24,7 +25,7 @@ var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,49}$`)
 // NewRegistry checks the declarations and makes the registry of them. logoBase is this server's public URL, without a
 // trailing slash. The error, made at start-up and for the developer of a provider, names provider and setting.
 func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error) {
-	r := &Registry{settings: make(map[string]*settings, len(declarations))}
+	r := &Registry{settings: make(map[string]*settings, len(declarations)), connects: make(map[string]connects, len(declarations))}
 	providers := make([]*integration.Provider, len(declarations))
 	for i, d := range declarations {
 		if r.settings[d.Name] != nil {
@@ -35,6 +36,7 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 			return nil, fmt.Errorf("provider %q: %w", d.Name, err)
 		}
 		r.settings[d.Name] = s
+		r.connects[d.Name] = connects{to: d.Connect, origin: d.APIOrigin}
 		providers[i] = &integration.Provider{
 			Name:             d.Name,
 			DisplayName:      d.DisplayName,
@@ -74,6 +76,6 @@ func (d *Declaration) check() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.provider, s.connect = d.DisplayName, d.Connect
+	s.provider = d.DisplayName
 	return s, s.addAliases(d.Aliases)
 }

@@ -24,7 +24,6 @@ type settings struct {
 	required   []string           // sorted
 	canonical  map[string]string  // alias → property
 	validator  *jsonschema.Schema // the schema without "required": drafts may be stored
-	connect    func(Access) (Connection, error)
 }
 
 // property is what of a property's schema the checks and messages need.
@@ -38,6 +37,7 @@ type property struct {
 	Expected         string `json:"x-expected"`
 	ContentMediaType string
 	Minimum, Maximum *float64
+	Default          any
 	Items            *property
 	MaxItems         int
 }

@@ -105,6 +105,23 @@ var orgWide = map[string]bool{"kb.audit_chain": true, "kb.audit_pending": true, 
 // anyProject tables take rows of the organisation that are in no project the writer is limited to.
 var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": true}
 
+// sharedTables have rows that belong to no tenant, and so no column that could tell of one: these are all that they have.
+var sharedTables = map[string][]string{
+	"kb.api_usage":   {"account", "points", "at"}, // hashes of principals
+	"kb.rate_limits": {"fingerprint", "state", "changed_at"},
+}
+
+func TestSharedTablesTellOfNoTenant(t *testing.T) {
+	t.Parallel()
+	root := storetest.New(t).Connect(t, "", "")
+	for table, want := range sharedTables {
+		got := column[string](t, root, `SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`, table)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("columns of %s (-want +got):\n%s", table, diff)
+		}
+	}
+}
+
 // as runs fn in a transaction of the serving role, with the settings of a scope unless org is "", and rolls it back.
 func (d *towns) as(t testing.TB, org, projects string, fn func(pgx.Tx)) {
 	t.Helper()
@@ -451,17 +468,14 @@ func TestCatalogOfRights(t *testing.T) {
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')
 		ORDER BY 1`,
-		"api_usage", "patchbay_migrations")
+		"api_usage", "patchbay_migrations", "rate_limits")
 	same("what the serving role may do with tables without row-level security", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
 		WHERE c.relnamespace = 'kb'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND a.grantee = 'patchbay_serve'::regrole
 		GROUP BY c.relname
 		ORDER BY 1`,
-		"api_usage DELETE INSERT SELECT UPDATE")
-	same("columns of the table that is everybody's, which tell of nobody", `
-		SELECT attname || ' ' || atttypid::regtype FROM pg_attribute WHERE attrelid = 'kb.api_usage'::regclass AND attnum > 0 ORDER BY attnum`,
-		"account bytea", "points double precision", "at timestamp with time zone")
+		"api_usage DELETE INSERT SELECT UPDATE", "rate_limits DELETE INSERT SELECT UPDATE")
 	same("views that do not run as who asks", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'kb'::regnamespace
