@@ -294,7 +294,7 @@ func (c *Client) answered(ctx context.Context, p permit, call *call, resp *http.
 	}
 	c.limiter.answered(ctx, p, resp.Header, q, told, status >= 500)
 	o.again = o.again && reason == integration.ReasonUnavailable && repeatableStatus[status]
-	if pause, ok := retryAfter(resp.Header); ok && reason == integration.ReasonUnavailable {
+	if pause, ok := retryAfter(resp.Header); ok && o.again {
 		o.wait = time.Now().Add(pause)
 	}
 	return o, ""

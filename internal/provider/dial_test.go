@@ -166,8 +166,7 @@ func TestCredentialsStayAtTheirOrigin(t *testing.T) {
 		t.Errorf("another host was asked for %s with %q", r.URL, r.Header)
 	}))
 	t.Cleanup(other.Close)
-	var s *site
-	s = newSite(t, provider.NetworkOptions{AllowedHosts: []string{"127.0.0.1"}}, privateNames, func(w http.ResponseWriter, r *http.Request) {
+	s := newSite(t, provider.NetworkOptions{AllowedHosts: []string{"127.0.0.1"}}, privateNames, func(w http.ResponseWriter, r *http.Request) {
 		switch to := r.URL.Query().Get("to"); to {
 		case "":
 			_, _ = w.Write([]byte(`"` + r.URL.Path + `"`))

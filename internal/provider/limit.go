@@ -48,6 +48,7 @@ type limiter struct {
 	until      time.Time // permits are void
 	opens      time.Time // before then the ledger has none
 	polls      bool      // opens is when to look again whether a probe was answered
+	shut       int64     // the last generation that a request was refused in
 	seen       int       // the least that an answer of this generation said is left; -1 where none did
 	flights    map[int64]int
 	asking     bool
@@ -163,6 +164,9 @@ func (l *limiter) ask(ctx context.Context) error {
 	if g.generation != l.generation {
 		l.seen = -1
 	}
+	if g.permits > 0 && g.generation == l.shut {
+		return nil // refused while the ledger was asked
+	}
 	l.generation, l.named = g.generation, g.named
 	l.permits, l.probe = g.permits, g.probe
 	// The ledger's clock is another one. It was read between before and after.
@@ -264,6 +268,7 @@ func (l *limiter) refused(ctx context.Context, p permit, h http.Header, q Quota,
 		pause = l.limit.Window
 	}
 	pause = max(pause, leaseFor+quiet)
+	l.shut = max(l.shut, p.generation)
 	if p.generation == l.generation {
 		l.permits, l.opens, l.polls = 0, later(l.opens, now.Add(pause)), false
 	}

@@ -157,7 +157,7 @@ func TestNothingIsSentBeyondTheLimit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &metered{
-			limit:   rapid.IntRange(5, 300).Draw(rt, "limit"),
+			limit:   rapid.IntRange(5, 150).Draw(rt, "limit"),
 			window:  time.Duration(rapid.SampledFrom([]int{2, 3, 5, 10, 60, 3600}).Draw(rt, "window")) * time.Second,
 			first:   rapid.Bool().Draw(rt, "windows begin with a request"),
 			cut:     rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second}).Draw(rt, "reset's unit"),
@@ -218,7 +218,7 @@ func TestOthersWhoUseATokenAreCounted(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &metered{
-			limit: rapid.IntRange(60, 300).Draw(rt, "limit"), window: time.Minute, cut: time.Second, latency: 100 * time.Millisecond,
+			limit: rapid.IntRange(60, 150).Draw(rt, "limit"), window: time.Minute, cut: time.Second, latency: 100 * time.Millisecond,
 			first: rapid.Bool().Draw(rt, "windows begin with a request"),
 		}
 		theirs, refused := 0, 0
@@ -232,7 +232,7 @@ func TestOthersWhoUseATokenAreCounted(t *testing.T) {
 				}
 			}
 		}
-		const windows = 10
+		const windows = 5
 		processes(t, m, 2, provider.Limit{Requests: 20, Window: time.Minute}, windows*m.window, func(err error) { t.Error(err) })
 		if ours := m.beyond - refused; ours > 12*windows {
 			rt.Fatalf("%d of our requests were refused", ours)
