@@ -183,10 +183,14 @@ func (m *mine) rightPlaces(t *testing.T) {
 		literal := fmt.Sprintf(`mutation($org: ID!, $p: UUID!) { createIntegration(input: {orgId: $org, projectId: $p, name: "%s-2", provider: %q,
 			settings: {%s: %q}, webhookSecret: """%s"""}) { id } }`, provider, provider, secrets[0], m.fresh(provider+" literal"), m.fresh(provider+" block"))
 		m.tell(t, literal, nil).wantErrors(t)
+		for range 2 { // the only answers that show them
+			id := m.do(t, `query($org: ID!, $p: UUID!, $n: String!) { integration(orgId: $org, projectId: $p, name: $n) { id } }`, map[string]any{"n": provider + "-2"}).text(t, "integration", "id")
+			m.add(provider+" rotated webhook secret", m.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret"))
+		}
 	}
 	ring := testRing()
 	for _, id := range rows(t, m.db, `SELECT id::text FROM kb.integrations`) {
-		for _, column := range []string{"settings", "webhook_secret"} {
+		for _, column := range []string{"settings", "webhook_secret", "previous_webhook_secret"} {
 			pass, err := ring.Passphrase(ring.CurrentID(), seal.Cell{Table: "kb.integrations", Column: column, Row: uuid.MustParse(id), Org: "acme"})
 			if err != nil {
 				t.Fatal(err)

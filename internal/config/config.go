@@ -26,6 +26,8 @@ type Config struct {
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
 	PublicURL PublicURL `env:"PATCHBAY_PUBLIC_URL"`
+	// WebhookURL is where third parties send webhooks to; empty means PublicURL. No trailing slash.
+	WebhookURL PublicURL `env:"PATCHBAY_WEBHOOK_URL"`
 	// StateDir holds the private database and the generated key; empty means .patchbay in the working folder.
 	StateDir string `env:"PATCHBAY_STATE_DIR"`
 	// PostgresBinDir is where the private database's programs are; empty means to look for them.

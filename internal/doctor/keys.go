@@ -138,7 +138,7 @@ func judgeOpened(o store.Opened) Finding {
 	}
 	return Finding{"sealed-rows", Severe,
 		fmt.Sprintf("Of %s with sealed values, %d hold what does not open, damaged or copied from another row: %s.", count(o.Rows, "row"), o.Unreadable, strings.Join(rows, "; ")),
-		"Give each of these integrations every secret setting, and webhookSecret where that column is named, anew with updateIntegration; or restore the rows from a backup."}
+		"Give each of these integrations every secret setting, and webhookSecret where a webhook secret is named, anew with updateIntegration; or restore the rows from a backup."}
 }
 
 // judgeSealing looks at the OpenPGP message that pgcrypto made: RFC 4880, sections 4.2, 5.3 and 5.13.

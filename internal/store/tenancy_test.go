@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -300,6 +301,9 @@ func TestMethodsNameTheScope(t *testing.T) {
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
+		}
+		if _, err := tenant.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour); err != store.ErrStale {
+			t.Errorf("RotateWebhookSecret: %v", err)
 		}
 	}
 }

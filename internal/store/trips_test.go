@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 )
 
@@ -163,6 +164,13 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			v, err := t.IntegrationVersion(ctx, project, "clickup")
 			if err == nil && v != nil {
 				_, err = t.OpenSettings(ctx, ring(), v, "test")
+			}
+			return err
+		},
+		"RotateWebhookSecret": func(ctx context.Context, t *store.Tenant) error {
+			v, err := t.IntegrationVersion(ctx, project, "clickup")
+			if err == nil && v != nil {
+				_, err = t.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour)
 			}
 			return err
 		},
