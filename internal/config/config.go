@@ -67,11 +67,14 @@ func Load(environ []string) (Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// ErrNoKey is what Keys returns where there is no key.
+var ErrNoKey = errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
+	"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+
 // Keys returns the ring of encryption keys. The error names the variable and what to do.
 func (c Config) Keys() (*seal.Ring, error) {
 	if c.EncryptionKey.IsZero() {
-		return nil, errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
-			"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+		return nil, ErrNoKey
 	}
 	current, err := seal.ParseKey(c.EncryptionKey)
 	if err != nil {

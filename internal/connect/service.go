@@ -52,7 +52,8 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("stored secrets were sealed with encryption keys that this server does not have: %s; it has %s. "+
-			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS",
+			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS. "+
+			"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
 	return &Service{db: db, ring: ring, providers: providers, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil

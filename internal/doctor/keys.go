@@ -70,7 +70,8 @@ func (k Keys) judgeKeysInUse(inUse map[string]int) (found []Finding) {
 	case len(missing) > 0:
 		found = append(found, Finding{"keys-in-use", Severe,
 			"Stored secrets were sealed with encryption keys that are not held: " + strings.Join(missing, ", ") + ".",
-			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS."})
+			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS. " +
+				"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that."})
 	default:
 		found = append(found, Finding{"keys-in-use", OK, "Every key that sealed a row is held.", ""})
 	}

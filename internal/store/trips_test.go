@@ -215,6 +215,10 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeOverKeyRotation(ctx, ring(), id, time.Second)
 			return err
 		},
+		"ForgetKey": inTx(func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ForgetKey(ctx, "a lost key")
+			return err
+		}),
 		"EncryptionStatus": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.EncryptionStatus(ctx)
 			return err
