@@ -177,9 +177,12 @@ func (d *database) close() error {
 	return d.postgres.Stop(ctx)
 }
 
+// tracer sees every statement that requests and jobs send; nil outside tests.
+var tracer = store.Options{}.Tracer
+
 // serving says how requests connect.
 func (d *database) serving(catalogue *integration.Catalogue) store.Options {
-	return store.Options{URL: d.url, OwnLogin: d.ownLogin, Catalogue: catalogue}
+	return store.Options{URL: d.url, OwnLogin: d.ownLogin, Catalogue: catalogue, Tracer: tracer}
 }
 
 func (d *database) migrator(ctx context.Context) (*store.Migrator, error) {

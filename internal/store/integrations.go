@@ -26,7 +26,7 @@ const inScope = `i.org_id = $1 AND ($2::uuid[] IS NULL OR i.project_id = ANY ($2
 // are wanted.
 func integrationSource(integrations, states string, withState bool) string {
 	if withState {
-		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id`
+		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id AND s.org_id = i.org_id`
 	}
 	return `SELECT ` + integrationColumns + ` FROM ` + integrations + ` i`
 }

@@ -84,7 +84,7 @@ func (t *Tenant) SyncStates(ctx context.Context, project uuid.UUID, status *inte
 		b.Queue(`
 			SELECT `+syncStateColumns+`
 			FROM kb.sync_states s
-			JOIN kb.integrations i ON i.id = s.integration_id
+			JOIN kb.integrations i ON i.id = s.integration_id AND i.org_id = s.org_id
 			WHERE i.project_id = $1
 				AND i.org_id = $2
 				AND ($3::uuid[] IS NULL OR i.project_id = ANY ($3))
