@@ -320,6 +320,33 @@ func TestUpdatesUnderANewKey(t *testing.T) {
 	}
 }
 
+// An update that opens secrets to seal them anew says which.
+func TestOpeningsOfUpdatesAreRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	n := newIntegration(w.project, "clickup")
+	n.Secrets = secrets("api_token", "A", "other_token", "A")
+	createIntegration(t, w.tenant, n)
+	rotateWebhook(t, w.tenant, ring(), n.ID, "second", time.Hour)
+	for _, u := range []struct {
+		ring *seal.Ring
+		store.IntegrationUpdate
+	}{
+		{ring(), store.IntegrationUpdate{DisplayName: ptr("New")}},
+		{ring(), store.IntegrationUpdate{Secrets: n.Secrets}},
+		{ring(), store.IntegrationUpdate{Secrets: secrets("api_token", "B")}},
+		{nextRing(), store.IntegrationUpdate{Secrets: secrets("api_token", "C")}},
+	} {
+		if _, err := update(w.tenant, u.ring, w.project, "clickup", u.IntegrationUpdate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := column[string](t, w.root, `SELECT coalesce((changes -> 'opened')::text, '') FROM kb.audit_events WHERE action = 'integration.update' ORDER BY at`)
+	if diff := cmp.Diff([]string{"", "", `["settings"]`, `["settings", "webhookSecret", "previousWebhookSecret"]`}, opened); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // vault is what an integration should hold.
 type vault struct {
 	Revision int
