@@ -40,7 +40,8 @@ CREATE TABLE kb.integrations (
     AND (previous_webhook_secret IS NULL OR webhook_secret IS NOT NULL))
 );
 
-CREATE INDEX integrations_org_id_idx ON kb.integrations (org_id);
+-- With the id: what another organisation has under an id is not even found, and takes no other time than what nobody has.
+CREATE INDEX integrations_org_id_idx ON kb.integrations (org_id, id);
 CREATE INDEX integrations_enabled_idx ON kb.integrations (enabled);
 CREATE INDEX integrations_name_idx ON kb.integrations (name);
 CREATE INDEX integrations_created_at_idx ON kb.integrations (created_at);

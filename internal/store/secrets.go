@@ -164,6 +164,7 @@ func (t *Tenant) IntegrationVersion(ctx context.Context, project uuid.UUID, name
 			SELECT `+versionColumns+`
 			FROM kb.integrations i
 			WHERE `+inScope+`
+				AND `+projectExists+`
 				AND i.project_id = $3
 				AND i.name = $4`,
 			t.scope.Org, t.scope.Projects, project, name,

@@ -219,14 +219,15 @@ func (c *Cluster) create(t testing.TB, options string) *Database {
 	return &Database{URL: withDatabase(c.url, name), Name: name}
 }
 
-// Open connects as requests do. Statements are checked, and shown to another tracer where there is one.
+// Open connects as requests do. Statements are checked, save in benchmarks, and shown to another tracer where there is one.
 func (d *Database) Open(t testing.TB, catalogue *integration.Catalogue, tracer pgx.QueryTracer) *store.DB {
 	t.Helper()
-	all := multitracer.New(statements)
-	if tracer != nil {
-		all = multitracer.New(statements, tracer)
+	if _, measured := t.(*testing.B); !measured && tracer == nil {
+		tracer = statements
+	} else if !measured {
+		tracer = multitracer.New(statements, tracer)
 	}
-	db, err := store.Open(context.Background(), store.Options{URL: seal.NewSecret(d.URL), Catalogue: catalogue, Tracer: all})
+	db, err := store.Open(context.Background(), store.Options{URL: seal.NewSecret(d.URL), Catalogue: catalogue, Tracer: tracer})
 	if err != nil {
 		t.Fatalf("open the database: %v", err)
 	}
