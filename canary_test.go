@@ -117,6 +117,9 @@ func TestNoSecretComesToLight(t *testing.T) {
 	m.noOperations(t)
 	m.databaseErrors(t)
 	m.everyField(t)
+	// Without the key, as after its loss; the secrets are left for the search.
+	out, err := forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID())
+	m.answers.WriteString(fmt.Sprint(out, err, "\n"))
 
 	// What is public must be found by the same search, or it proves nothing.
 	control := &canaries{parts: map[string]string{}}
@@ -140,6 +143,14 @@ func TestNoSecretComesToLight(t *testing.T) {
 		}
 	}
 	want(t, m.in(m.out.String()), []string(nil))
+
+	// Forgotten, nothing sealed is left, and what tells of it holds no secret.
+	out, err = forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID(), "--confirm")
+	if err != nil {
+		t.Error(err)
+	}
+	want(t, m.in(out+m.log.String()+fmt.Sprint(contents(t, db))+strings.Join(rows(t, db, `SELECT e::text FROM kb.audit_events e`), " ")), []string(nil))
+	want(t, rows(t, db, `SELECT i.id::text FROM kb.integrations i WHERE concat(settings, webhook_secret, previous_webhook_secret, key_id) <> ''`), []string{})
 }
 
 // databaseLog is the log of the tests' PostgreSQL, once a text is in it that was logged last.
