@@ -24,6 +24,11 @@ type Statements struct {
 	faults   map[string]bool
 }
 
+var (
+	_ pgx.BatchTracer    = (*Statements)(nil)
+	_ pgx.CopyFromTracer = (*Statements)(nil)
+)
+
 // statements sees what every pool of this process's tests sends as the serving role.
 var statements = &Statements{}
 
@@ -109,6 +114,19 @@ func (s *Statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQ
 // TraceBatchEnd implements pgx.BatchTracer.
 func (s *Statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
+// TraceCopyFromStart implements pgx.CopyFromTracer: COPY names no tenant.
+func (s *Statements) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(data.TableName) > 1 && data.TableName[0] == "kb" {
+		s.see(&transaction{}, "COPY kb."+data.TableName[1], nil)
+	}
+	return ctx
+}
+
+// TraceCopyFromEnd implements pgx.CopyFromTracer.
+func (s *Statements) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {}
+
 // see checks one statement in its transaction.
 func (s *Statements) see(t *transaction, sql string, args []any) {
 	if s.shapes == nil {
@@ -141,7 +159,7 @@ func (s *Statements) see(t *transaction, sql string, args []any) {
 		return
 	}
 	for _, n := range known.orgs {
-		if org, ok := args[n-1].(string); !ok || org != *t.org {
+		if n > len(args) || args[n-1] != *t.org {
 			fault("$%d is not the tenant that is set", n)
 		}
 	}
@@ -186,6 +204,9 @@ func parse(sql string) *shape {
 			s.faults = append(s.faults, "the function kb."+call[1]+" is not known")
 		}
 		s.scoped = s.scoped || needs
+	}
+	if strings.Contains(sql, `"kb"`) {
+		s.faults = append(s.faults, "the schema is quoted")
 	}
 	understood := 0
 	for _, level := range levels(sql) {

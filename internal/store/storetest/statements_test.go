@@ -61,9 +61,10 @@ func TestStatementsOfSeveralTenantsAreFaults(t *testing.T) {
 		`INSERT INTO kb.projects (id, org_id) VALUES ($1, 'org-b')`:                                                                               "kb.projects is not limited",
 		`INSERT INTO kb.projects (id) VALUES ($1)`:                                                                                                "kb.projects is not limited",
 		`INSERT INTO kb.projects SELECT * FROM kb.projects p WHERE p.org_id = $1`:                                                                 "kb.projects is not limited",
-		`SELECT kb.everything()`: "the function kb.everything is not known",
-		`SELECT ')', id FROM kb.integrations i WHERE i.id = (SELECT '(' WHERE true)`:  "kb.integrations is not limited",
-		`SELECT i.id FROM kb.integrations AS i LEFT JOIN kb.projects ON org_id = $1 `: "kb.integrations is not limited",
+		`SELECT id FROM "kb"."integrations"`:                                                                                                      "the schema is quoted",
+		`SELECT kb.everything()`:                                                                                                                  "the function kb.everything is not known",
+		`SELECT ')', id FROM kb.integrations i WHERE i.id = (SELECT '(' WHERE true)`:                                                              "kb.integrations is not limited",
+		`SELECT i.id FROM kb.integrations AS i LEFT JOIN kb.projects ON org_id = $1 `:                                                             "kb.integrations is not limited",
 	} {
 		s := &Statements{}
 		send(s, nil, "org-a", sql, "org-a", "org-b")
@@ -104,6 +105,9 @@ func TestStatementsNeedATenantInTheirTransaction(t *testing.T) {
 			query(s, a, "begin")
 			query(s, a, list, "org-a")
 		}, "no tenant is set"},
+		"a copy": {func(s *Statements) {
+			s.TraceCopyFromStart(ctx, a, pgx.TraceCopyFromStartData{TableName: pgx.Identifier{"kb", "integrations"}})
+		}, "1 tables of tenants are mentioned, and 0"},
 		"two": {func(s *Statements) {
 			query(s, a, "begin")
 			query(s, a, setTenant, "org-a", "")
