@@ -35,10 +35,11 @@ var rootCalls = map[string]rootCall{
 	"Query.encryptionStatus":       {query: `{ encryptionStatus { currentKeyId sealedRows { rows } unreadable rotation { done } } }`, least: "admin"},
 	"Mutation.rotateEncryptionKey": {query: `mutation { rotateEncryptionKey { failed } }`, least: "admin"},
 	"Mutation.createProject":       {query: `mutation { createProject(input: {orgId: "ORG", name: "New"}) { name } }`, least: "editor", hidden: "NOT_FOUND", orgWide: true},
-	"Mutation.createIntegration":   {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.createIntegration":   {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup-2", provider: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.updateIntegration":   {query: `mutation { updateIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup", input: {enabled: false}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.deleteIntegration":   {query: `mutation { deleteIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup") }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.revealSettings":      {query: `mutation { revealSettings(integrationId: "INTEGRATION") }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.rotateWebhookSecret": {query: `mutation { rotateWebhookSecret(integrationId: "INTEGRATION") { previousValidUntil } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.createApiKey":        {query: `mutation { createApiKey(input: {orgId: "ORG", name: "New", role: VIEWER, projectIds: ["PROJECT"]}) { apiKey { name } } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.revokeApiKey":        {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
 }

@@ -117,6 +117,9 @@ func TestNoSecretComesToLight(t *testing.T) {
 	m.noOperations(t)
 	m.databaseErrors(t)
 	m.everyField(t)
+	// Without the key, as after its loss; the secrets are left for the search.
+	out, err := forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID())
+	m.answers.WriteString(fmt.Sprint(out, err, "\n"))
 
 	// What is public must be found by the same search, or it proves nothing.
 	control := &canaries{parts: map[string]string{}}
@@ -140,6 +143,14 @@ func TestNoSecretComesToLight(t *testing.T) {
 		}
 	}
 	want(t, m.in(m.out.String()), []string(nil))
+
+	// Forgotten, nothing sealed is left, and what tells of it holds no secret.
+	out, err = forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID(), "--confirm")
+	if err != nil {
+		t.Error(err)
+	}
+	want(t, m.in(out+m.log.String()+fmt.Sprint(contents(t, db))+strings.Join(rows(t, db, `SELECT e::text FROM kb.audit_events e`), " ")), []string(nil))
+	want(t, rows(t, db, `SELECT i.id::text FROM kb.integrations i WHERE concat(settings, webhook_secret, previous_webhook_secret, key_id) <> ''`), []string{})
 }
 
 // databaseLog is the log of the tests' PostgreSQL, once a text is in it that was logged last.
@@ -183,10 +194,14 @@ func (m *mine) rightPlaces(t *testing.T) {
 		literal := fmt.Sprintf(`mutation($org: ID!, $p: UUID!) { createIntegration(input: {orgId: $org, projectId: $p, name: "%s-2", provider: %q,
 			settings: {%s: %q}, webhookSecret: """%s"""}) { id } }`, provider, provider, secrets[0], m.fresh(provider+" literal"), m.fresh(provider+" block"))
 		m.tell(t, literal, nil).wantErrors(t)
+		for range 2 { // the only answers that show them
+			id := m.do(t, `query($org: ID!, $p: UUID!, $n: String!) { integration(orgId: $org, projectId: $p, name: $n) { id } }`, map[string]any{"n": provider + "-2"}).text(t, "integration", "id")
+			m.add(provider+" rotated webhook secret", m.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret"))
+		}
 	}
 	ring := testRing()
 	for _, id := range rows(t, m.db, `SELECT id::text FROM kb.integrations`) {
-		for _, column := range []string{"settings", "webhook_secret"} {
+		for _, column := range []string{"settings", "webhook_secret", "previous_webhook_secret"} {
 			pass, err := ring.Passphrase(ring.CurrentID(), seal.Cell{Table: "kb.integrations", Column: column, Row: uuid.MustParse(id), Org: "acme"})
 			if err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,10 @@ func (c *serveCommand) Run(a *app) (err error) {
 		doctor.Startup(checks, db, place.doctorOptions(database), a.log)
 	}()
 	defer func() { stopChecks(); <-checked }()
-	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings})
+	service, err := connect.New(ctx, db, ring, providers, connect.Options{
+		Reveal:     a.config.RevealSettings,
+		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
+	})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
 	PublicURL PublicURL `env:"PATCHBAY_PUBLIC_URL"`
+	// WebhookURL is where third parties send webhooks to; empty means PublicURL. No trailing slash.
+	WebhookURL PublicURL `env:"PATCHBAY_WEBHOOK_URL"`
 	// StateDir holds the private database and the generated key; empty means .patchbay in the working folder.
 	StateDir string `env:"PATCHBAY_STATE_DIR"`
 	// PostgresBinDir is where the private database's programs are; empty means to look for them.
@@ -73,11 +75,14 @@ func Load(environ []string) (Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// ErrNoKey is what Keys returns where there is no key.
+var ErrNoKey = errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
+	"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+
 // Keys returns the ring of encryption keys. The error names the variable and what to do.
 func (c Config) Keys() (*seal.Ring, error) {
 	if c.EncryptionKey.IsZero() {
-		return nil, errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
-			"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+		return nil, ErrNoKey
 	}
 	current, err := seal.ParseKey(c.EncryptionKey)
 	if err != nil {

@@ -35,6 +35,7 @@ const (
 	AuditSecretsOpen         AuditAction = "secrets.open"
 	AuditWebhookSecretRotate AuditAction = "webhook_secret.rotate"
 	AuditKeyRotate           AuditAction = "key.rotate"
+	AuditKeyForget           AuditAction = "key.forget"
 	AuditMutationDenied      AuditAction = "mutation.denied"
 )
 

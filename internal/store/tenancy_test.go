@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -290,6 +291,9 @@ func TestMethodsNameTheScope(t *testing.T) {
 			t.Errorf("TakeOverKeyRotation: %d, %v", next, err)
 		}
 		if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+			if _, err := tx.ForgetKey(ctx, ring().CurrentID()); err != nil {
+				t.Errorf("ForgetKey: %v", err)
+			}
 			if step, err := tx.AdvanceKeyRotation(ctx, ring(), rotation, store.FirstFence, 5); !step.Lost || err != nil {
 				t.Errorf("AdvanceKeyRotation: %+v, %v", step, err)
 			}
@@ -297,9 +301,15 @@ func TestMethodsNameTheScope(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
+		if n := one[int](t, d.root, `SELECT count(*) FROM kb.integrations WHERE project_id = $1 AND key_id IS NOT NULL`, project); n != 2 {
+			t.Errorf("ForgetKey: %d of 2 integrations have their secrets", n)
+		}
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
+		}
+		if _, err := tenant.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour); err != store.ErrStale {
+			t.Errorf("RotateWebhookSecret: %v", err)
 		}
 	}
 }
