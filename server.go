@@ -29,6 +29,7 @@ import (
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 	"patchbay/web"
 )
@@ -107,7 +108,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
-	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID})
+	openID, err := a.openID(origin, ring)
+	if err != nil {
+		return err
+	}
+	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID, OIDC: openID})
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
 	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
 	handler := httpd.New(httpd.Parts{
@@ -184,6 +189,27 @@ func welcome(ctx context.Context, out io.Writer, origin string, db *store.DB, se
 	fmt.Fprintf(out, "\n  Open %s/sign-in?token=%s\n\n  The link signs one browser in, once, within %d minutes, as ADMIN of the organisation %q.\n",
 		origin, sessions.NewLink(admin), int(auth.LinkLifetime.Minutes()), localOrg)
 	return nil
+}
+
+// openID takes the configured provider's tokens; it is nil where there is none.
+func (a *app) openID(origin string, ring *seal.Ring) (*auth.OIDC, error) {
+	c := a.config
+	if c.OIDCIssuer == "" {
+		return nil, nil
+	}
+	flowKeys, err := ring.Derive("sign-in cookie")
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewOIDC(auth.OIDCOptions{
+		Issuer:       string(c.OIDCIssuer),
+		Audience:     c.OIDCAudience,
+		Claims:       auth.ClaimNames{Org: c.OIDCOrgClaim, Projects: c.OIDCProjectsClaim, Role: c.OIDCRoleClaim},
+		ClientID:     c.OIDCClientID,
+		ClientSecret: c.OIDCClientSecret,
+		PublicURL:    origin,
+		FlowKeys:     flowKeys,
+	}), nil
 }
 
 // origin is where browsers reach the server: the configured URL, or the address that it listens on.

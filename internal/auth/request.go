@@ -22,7 +22,7 @@ type identity struct {
 func Principal(ctx context.Context) (integration.Principal, error) {
 	id, ok := ctx.Value(contextKey{}).(identity)
 	if !ok {
-		return integration.Principal{}, integration.Unauthenticated("send an API key as `Authorization: Bearer pb_…`, or sign in with the link that the server printed")
+		return integration.Principal{}, integration.Unauthenticated("send an API key as `Authorization: Bearer pb_…`, or sign in at /sign-in")
 	}
 	return id.principal, id.err
 }
@@ -31,7 +31,7 @@ func Principal(ctx context.Context) (integration.Principal, error) {
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if key, given := s.credential(r); given {
-			p, err := s.keys.Authenticate(r.Context(), key)
+			p, err := s.authenticate(r, key)
 			p.Origin = s.origin(r)
 			r = r.WithContext(context.WithValue(r.Context(), contextKey{}, identity{p, err}))
 		}
