@@ -108,11 +108,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
-	openID, err := a.openID(origin, ring)
+	flowKeys, err := ring.Derive("sign-in cookie")
 	if err != nil {
 		return err
 	}
-	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID, OIDC: openID})
+	sessions := auth.NewSessions(keys, auth.SessionOptions{Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID, OIDC: a.openID(origin, flowKeys)})
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
 	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Log: a.log}
 	handler := httpd.New(httpd.Parts{
@@ -192,14 +192,10 @@ func welcome(ctx context.Context, out io.Writer, origin string, db *store.DB, se
 }
 
 // openID takes the configured provider's tokens; it is nil where there is none.
-func (a *app) openID(origin string, ring *seal.Ring) (*auth.OIDC, error) {
+func (a *app) openID(origin string, flowKeys []seal.Secret) *auth.OIDC {
 	c := a.config
 	if c.OIDCIssuer == "" {
-		return nil, nil
-	}
-	flowKeys, err := ring.Derive("sign-in cookie")
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	return auth.NewOIDC(auth.OIDCOptions{
 		Issuer:       string(c.OIDCIssuer),
@@ -209,7 +205,7 @@ func (a *app) openID(origin string, ring *seal.Ring) (*auth.OIDC, error) {
 		ClientSecret: c.OIDCClientSecret,
 		PublicURL:    origin,
 		FlowKeys:     flowKeys,
-	}), nil
+	})
 }
 
 // origin is where browsers reach the server: the configured URL, or the address that it listens on.
