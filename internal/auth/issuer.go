@@ -54,12 +54,15 @@ type discovered struct {
 func newIssuer(url string) *issuer {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = 64 << 10
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a redirect could leave https
 	bounded := bound{transport}
 	return &issuer{
-		url:    url,
-		asked:  &http.Client{Transport: &gate{next: bounded, last: map[string]*answered{}}, Timeout: issuerTimeout, CheckRedirect: stay},
-		direct: &http.Client{Transport: bounded, Timeout: issuerTimeout, CheckRedirect: stay},
+		url:   url,
+		asked: &http.Client{Transport: &gate{next: bounded, last: map[string]*answered{}}, Timeout: issuerTimeout},
+		direct: &http.Client{
+			Transport:     bounded,
+			Timeout:       issuerTimeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would send the code on
+		},
 	}
 }
 
@@ -148,7 +151,8 @@ func (k keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error)
 
 type verificationKey struct{}
 
-// gate is a transport that repeats an address's last answer for issuerPause, errors and refusals too. It is for GET alone.
+// gate is a transport that repeats an address's last answer for issuerPause, errors too, as which anything but 200 counts: so
+// redirects, which could leave https, are not followed. It is for GET alone.
 type gate struct {
 	next http.RoundTripper
 	mu   sync.Mutex

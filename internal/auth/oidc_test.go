@@ -99,6 +99,22 @@ func TestTokensThatAreTaken(t *testing.T) {
 	}
 }
 
+// A token that is remembered ends no later for that.
+func TestATokenEndsWhenItExpires(t *testing.T) {
+	t.Parallel()
+	o, provider := newOIDC(t)
+	expires := time.Now().Add(2*time.Second - ClockLeeway)
+	token := provider.Sign(t, map[string]any{"exp": expires.Unix()})
+	for o.outcome(token) == "" {
+		if late := time.Since(expires.Add(ClockLeeway)); late > time.Second {
+			t.Fatalf("the token is taken %s too late", late)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	want(t, o.outcome(token), "unauthenticated")
+	want(t, o.cache.Len(), 1) // it was remembered
+}
+
 func TestTokensThatAreRefused(t *testing.T) {
 	t.Parallel()
 	o, provider := newOIDC(t)
@@ -306,9 +322,9 @@ func (o *OIDC) age(by time.Duration) {
 func TestAFloodOfUnknownKeys(t *testing.T) {
 	t.Parallel()
 	o, provider := newOIDC(t)
+	begun := time.Now()
 	want(t, o.outcome(provider.Sign(t, nil)), "")
 	stranger := optest.New(t)
-	begun := time.Now()
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {

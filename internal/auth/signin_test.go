@@ -217,6 +217,29 @@ func TestSignInsThatFail(t *testing.T) {
 		{"another nonce", func(t *testing.T, b *signIn, authorize string) string {
 			return b.provider.LogIn(t, change(authorize, "nonce", rand.Text()), "jane", "JANESPASSWORD")
 		}, 400, "not for this sign-in", "nonce"},
+		{"a token of another client", func(t *testing.T, b *signIn, authorize string) string {
+			b.OIDC.issuer.direct.Transport = answers{b.provider.Sign(t, map[string]any{"aud": []string{"other", optest.Client}, "azp": "other", "nonce": nonce(authorize)})}
+			return b.provider.LogIn(t, authorize, "jane", "JANESPASSWORD")
+		}, 400, "not for this sign-in", "another client"},
+		{"a token for programs", func(t *testing.T, b *signIn, authorize string) string {
+			b.OIDC.issuer.direct.Transport = answers{b.provider.Sign(t, map[string]any{"nonce": nonce(authorize)})}
+			return b.provider.LogIn(t, authorize, "jane", "JANESPASSWORD")
+		}, 400, "not for this sign-in", "expected audience"},
+		{"an expired token", func(t *testing.T, b *signIn, authorize string) string {
+			b.OIDC.issuer.direct.Transport = answers{b.provider.Sign(t, map[string]any{"aud": optest.Client, "nonce": nonce(authorize), "exp": 1})}
+			return b.provider.LogIn(t, authorize, "jane", "JANESPASSWORD")
+		}, 400, "not for this sign-in", "expired"},
+		{"no token", func(t *testing.T, b *signIn, authorize string) string {
+			b.OIDC.issuer.direct.Transport = answers{""}
+			return b.provider.LogIn(t, authorize, "jane", "JANESPASSWORD")
+		}, 502, "did not answer as it should", "no ID token"},
+		{"a token endpoint that leads elsewhere", func(t *testing.T, b *signIn, authorize string) string {
+			back := b.provider.LogIn(t, authorize, "jane", "JANESPASSWORD")
+			elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the code was sent on") }))
+			t.Cleanup(elsewhere.Close)
+			b.OIDC.issuer.direct.Transport = leads{elsewhere.URL}
+			return back
+		}, 502, "refused this server", "status 307"},
 		{"another challenge", func(t *testing.T, b *signIn, authorize string) string {
 			return b.provider.LogIn(t, change(authorize, "code_challenge", strings.Repeat("a", 43)), "jane", "JANESPASSWORD")
 		}, 400, "it has been used, or is too old", "invalid_grant"},
@@ -274,9 +297,34 @@ func TestSignInsThatFail(t *testing.T) {
 	}
 }
 
-func state(authorize string) string {
+// leads is a transport that is sent on by whatever it asks at another address.
+type leads struct{ to string }
+
+func (l leads) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(l.to, "http://"+r.URL.Host) {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	w := httptest.NewRecorder()
+	http.Redirect(w, r, l.to, http.StatusTemporaryRedirect)
+	return w.Result(), nil
+}
+
+// answers is a token endpoint with an ID token of its own.
+type answers struct{ token string }
+
+func (a answers) RoundTrip(*http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"access_token": "SECRETSECRET", "token_type": "Bearer", "id_token": "`+a.token+`"}`)
+	return w.Result(), nil
+}
+
+func state(authorize string) string { return asked(authorize, "state") }
+func nonce(authorize string) string { return asked(authorize, "nonce") }
+
+func asked(authorize, name string) string {
 	u, _ := url.Parse(authorize)
-	return u.Query().Get("state")
+	return u.Query().Get(name)
 }
 
 // A provider that is away keeps nobody from using a key, and is told apart from one that refuses.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"html/template"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -84,7 +83,7 @@ func New(t testing.TB) *Provider {
 	t.Cleanup(p.server.Close)
 	p.URL = p.server.URL
 	provider, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte(p.Secret)), CryptoKeyId: "1", CodeMethodS256: true, AuthMethodPost: true},
-		storage{p}, op.StaticIssuer(p.URL), op.WithAllowInsecure(), op.WithLogger(slog.New(slog.DiscardHandler)))
+		storage{p}, op.StaticIssuer(p.URL), op.WithAllowInsecure())
 	if err != nil {
 		t.Fatal(err)
 	}
