@@ -40,6 +40,11 @@ export function AccountBar({ session }: { session: Session }) {
       <p className={`who ${status.state}`} role="status">
         <Who status={status} />
       </p>
+      {status.state === "signed-in" && apiKey === null && (
+        <form className="out" method="post" action="/sign-out">
+          <button type="submit">Sign out</button>
+        </form>
+      )}
       <form className="key" onSubmit={submit} noValidate autoComplete="off">
         <label htmlFor={`${id}key`}>API key</label>
         <input
@@ -87,8 +92,8 @@ function Who({ status }: { status: Status }) {
     case "signed-out":
       return (
         <>
-          <strong>Not signed in:</strong> open the link that the server printed, or paste an API key. The schema is
-          hidden until then.
+          <strong>Not signed in:</strong> <a href="/sign-in?returnTo=/graphiql">sign in</a>, open the link that the server printed,
+          or paste an API key. The schema is hidden until then.
         </>
       );
     case "key-refused":
