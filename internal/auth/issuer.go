@@ -124,7 +124,11 @@ func (i *issuer) ask(ctx context.Context) (*discovered, error) {
 	if len(said.Ways) > 0 && !slices.Contains(said.Ways, "client_secret_basic") {
 		style = oauth2.AuthStyleInParams
 	}
-	return &discovered{provider: p, keys: keySet{oidc.NewRemoteKeySet(ctx, said.Keys)}, style: style, at: time.Now()}, nil
+	keys := keySet{oidc.NewRemoteKeySet(ctx, said.Keys)}
+	if err := keys.fetch(ctx); err != nil {
+		return nil, err
+	}
+	return &discovered{provider: p, keys: keys, style: style, at: time.Now()}, nil
 }
 
 // keySet is the issuer's keys, fetched when a token names one that is not known. go-oidc makes text of a key set's
@@ -150,6 +154,16 @@ func (k keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error)
 }
 
 type verificationKey struct{}
+
+// nobodys is a token that no key has signed: checking it fetches the keys.
+const nobodys = "eyJhbGciOiJSUzI1NiJ9.e30.AA" // {"alg":"RS256"}.{}
+
+// fetch gets the keys before a token needs them: keys that are known are not given up for some that cannot be had.
+func (k keySet) fetch(ctx context.Context) error {
+	var v verification
+	_, _ = k.VerifySignature(context.WithValue(ctx, verificationKey{}, &v), nobodys) // never good
+	return v.unknown
+}
 
 // gate is a transport that repeats an address's last answer for issuerPause, errors too, as which anything but 200 counts: so
 // redirects, which could leave https, are not followed. It is for GET alone.

@@ -376,12 +376,20 @@ func TestAnIssuerThatIsAway(t *testing.T) {
 	}
 
 	// Known keys go on to count, for a day; unknown ones cannot be checked.
+	known := provider.Key()
 	provider.Break(true)
 	o.later()
 	o.age(discoveryLifetime)
 	want(t, o.outcome(provider.Sign(t, map[string]any{"sub": "another"})), "")
 	provider.Rotate(t, jose.RS256)
 	want(t, o.outcome(provider.Sign(t, nil)), "unknown")
+
+	// Nor are they given up for an issuer that says who it is and not its keys.
+	provider.BreakPath("/keys")
+	o.later()
+	want(t, o.outcome(provider.SignWith(t, known, map[string]any{"sub": "a third"})), "")
+	want(t, provider.Requests("/keys") > 2, true)
+	provider.Break(true)
 	o.age(discoveryGrace)
 	o.cache.Purge()
 	want(t, o.outcome(token), "unknown")

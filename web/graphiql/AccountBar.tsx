@@ -32,6 +32,13 @@ export function AccountBar({ session }: { session: Session }) {
     field.current?.focus();
   }
 
+  // A form would not do: without a referrer its Origin is null, which the server takes for another site's.
+  async function signOut() {
+    const answer = await fetch("/sign-out", { method: "POST", redirect: "manual", cache: "no-store" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") location.reload();
+    else setComplaint("Signing out failed, and the session goes on. Try again.");
+  }
+
   return (
     <header className="account">
       <h1>
@@ -41,9 +48,9 @@ export function AccountBar({ session }: { session: Session }) {
         <Who status={status} />
       </p>
       {status.state === "signed-in" && apiKey === null && (
-        <form className="out" method="post" action="/sign-out">
-          <button type="submit">Sign out</button>
-        </form>
+        <button type="button" className="out" onClick={() => void signOut()}>
+          Sign out
+        </button>
       )}
       <form className="key" onSubmit={submit} noValidate autoComplete="off">
         <label htmlFor={`${id}key`}>API key</label>

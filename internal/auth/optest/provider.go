@@ -48,7 +48,7 @@ type Provider struct {
 	codes     map[string]string   // ids by code
 	answered  map[string]int
 	seen      []string // codes and tokens that were handed out
-	broken    bool
+	broken    func(path string) bool
 }
 
 type user struct {
@@ -66,13 +66,14 @@ func New(t testing.TB) *Provider {
 		requests: map[string]*request{},
 		codes:    map[string]string{},
 		answered: map[string]int{},
+		broken:   func(string) bool { return false },
 	}
 	p.Rotate(t, jose.RS256)
 	var handler http.Handler
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.answered[r.URL.Path]++
-		broken := p.broken
+		broken := p.broken(r.URL.Path)
 		p.mu.Unlock()
 		if broken {
 			http.Error(w, "broken on purpose", http.StatusServiceUnavailable)
@@ -229,7 +230,14 @@ func (p *Provider) Withdraw() {
 }
 
 // Break has the provider answer everything with 503, or mends it.
-func (p *Provider) Break(broken bool) {
+func (p *Provider) Break(broken bool) { p.breakWhat(func(string) bool { return broken }) }
+
+// BreakPath has the provider answer one path alone with 503.
+func (p *Provider) BreakPath(path string) {
+	p.breakWhat(func(asked string) bool { return asked == path })
+}
+
+func (p *Provider) breakWhat(broken func(path string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken = broken
