@@ -1405,7 +1405,7 @@ scalar UUID
 "A JSON object."
 scalar Map
 
-"The field needs a principal: an API key or a browser session. UNAUTHENTICATED otherwise."
+"The field needs a principal: an API key, the OpenID provider's token or a browser session. UNAUTHENTICATED otherwise."
 directive @authenticated on FIELD_DEFINITION
 "The field needs a principal with this role, or one that includes it. FORBIDDEN otherwise."
 directive @hasRole(
