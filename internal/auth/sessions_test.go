@@ -90,7 +90,7 @@ func TestASignInIsRecordedOrFails(t *testing.T) {
 	ctx := context.Background()
 	db := storetest.New(t)
 	opened := db.Open(t, integration.NewCatalogue(), nil)
-	s := NewSessions(NewKeys(opened), SessionOptions{Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "r" }})
+	s := NewSessions(NewKeys(opened), SessionOptions{Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "r" }, RemoteAddr: peer})
 	root := db.Connect(t, "", "")
 	exec := func(sql string) {
 		t.Helper()
