@@ -35,10 +35,11 @@ var rootCalls = map[string]rootCall{
 	"Query.encryptionStatus":       {query: `{ encryptionStatus { currentKeyId sealedRows { rows } unreadable rotation { done } } }`, least: "admin"},
 	"Mutation.rotateEncryptionKey": {query: `mutation { rotateEncryptionKey { failed } }`, least: "admin"},
 	"Mutation.createProject":       {query: `mutation { createProject(input: {orgId: "ORG", name: "New"}) { name } }`, least: "editor", hidden: "NOT_FOUND", orgWide: true},
-	"Mutation.createIntegration":   {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.createIntegration":   {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup-2", provider: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.updateIntegration":   {query: `mutation { updateIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup", input: {enabled: false}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.deleteIntegration":   {query: `mutation { deleteIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup") }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.revealSettings":      {query: `mutation { revealSettings(integrationId: "INTEGRATION") }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.rotateWebhookSecret": {query: `mutation { rotateWebhookSecret(integrationId: "INTEGRATION") { previousValidUntil } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.createApiKey":        {query: `mutation { createApiKey(input: {orgId: "ORG", name: "New", role: VIEWER, projectIds: ["PROJECT"]}) { apiKey { name } } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.revokeApiKey":        {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
 }
@@ -95,14 +96,20 @@ type tenants struct {
 func newTenants(t *testing.T) *tenants {
 	t.Helper()
 	c := newClient(t)
+	return c.tenants(t, c.server.key)
+}
+
+// tenants has the others' credentials made by a function: API keys, or whatever counts as much.
+func (c *client) tenants(t *testing.T, key func(t testing.TB, org, role string, projects ...string) string) *tenants {
+	t.Helper()
 	w := &tenants{client: c, keys: map[string]string{}}
 	for _, role := range []string{"viewer", "editor", "admin"} {
-		w.keys[role] = c.server.key(t, "acme", role)
+		w.keys[role] = key(t, "acme", role)
 	}
-	w.foreign = c.server.key(t, "other", "admin")
+	w.foreign = key(t, "other", "admin")
 	w.server.project(t, w.foreign, "other")
 	w.other = w.server.project(t, c.key, "acme")
-	w.limited = c.server.key(t, "acme", "admin", w.other)
+	w.limited = key(t, "acme", "admin", w.other)
 	w.acme = tenantIDs{
 		org:         "acme",
 		project:     c.project,
@@ -115,7 +122,18 @@ func newTenants(t *testing.T) *tenants {
 // The checks run in this order: authentication, role, tenancy, input. Who fails an earlier one learns nothing of a later.
 func TestAccessToEveryRootField(t *testing.T) {
 	t.Parallel()
-	w := newTenants(t)
+	for name, tenants := range map[string]func(*testing.T) *tenants{
+		"API keys":      newTenants,
+		"OpenID tokens": newTenantsByToken,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tenants(t).accessToEveryRootField(t)
+		})
+	}
+}
+
+func (w *tenants) accessToEveryRootField(t *testing.T) {
 	before := contents(t, w.db)
 	for name, call := range rootCalls {
 		_, field, _ := strings.Cut(name, ".")

@@ -58,19 +58,27 @@ func TestTrailTellsWhatWasDenied(t *testing.T) {
 		{w.keys["viewer"], `mutation { createProject(input: {orgId: "acme", name: "New"}) { id } }`},
 		{w.keys["editor"], `mutation { createProject(input: {orgId: "other", name: "New"}) { id } }`},
 		{w.limited, `mutation { createApiKey(input: {orgId: "other", name: "New", role: VIEWER}) { key } }`},
-		{"", `mutation { createProject(input: {orgId: "acme", name: "New"}) { id } }`}, // nobody's
-		{w.keys["viewer"], `{ apiKeys(orgId: "acme") { id } }`},                        // a query
+		{w.limited, `mutation { again: createProject(input: {orgId: "acme", name: "New"}) { id } }`},
+		{w.limited, `mutation { rotateEncryptionKey { id } }`},
+		{w.limited, `mutation { rotateWebhookSecret(integrationId: "` + w.acme.integration + `") { url } }`},
+		{w.keys["admin"], `mutation { revealSettings(integrationId: "` + w.acme.integration + `") }`}, // off
+		{"", `mutation { createProject(input: {orgId: "acme", name: "New"}) { id } }`},                // nobody's
+		{w.keys["viewer"], `{ apiKeys(orgId: "acme") { id } }`},                                       // a query
 	} {
 		if a := w.ask(t, denied.key, denied.query, nil); len(a.Errors) != 1 {
 			t.Fatalf("%s answered %s", denied.query, a.raw)
 		}
 	}
 	var got []string
-	for _, e := range w.trail(t, `, filter: {action: "mutation.denied"}`)[:3] {
+	for _, e := range w.trail(t, `, filter: {action: "mutation.denied"}`)[:7] {
 		got = append(got, e[strings.Index(e, "mutation.denied"):])
 	}
-	// The newest three: neither the stranger's attempt nor the query is among them.
+	// The newest: neither the stranger's attempt nor the query is among them.
 	want(t, got, []string{
+		"mutation.denied map[code:FORBIDDEN mutation:revealSettings]",
+		"mutation.denied map[code:NOT_FOUND mutation:rotateWebhookSecret]",
+		"mutation.denied map[code:FORBIDDEN mutation:rotateEncryptionKey]",
+		"mutation.denied map[code:FORBIDDEN mutation:createProject]",
 		"mutation.denied map[code:NOT_FOUND mutation:createApiKey]",
 		"mutation.denied map[code:NOT_FOUND mutation:createProject]",
 		"mutation.denied map[code:FORBIDDEN mutation:createProject]",

@@ -144,6 +144,8 @@ var shown = map[string]string{
 	"Mutation.createApiKey":               "see CreatedApiKey",
 	"Mutation.revealSettings":             "the one way to read secrets, off unless configured",
 	"Mutation.revokeApiKey":               "without the key",
+	"Mutation.rotateWebhookSecret":        "see WebhookSecret",
+	"WebhookSecret.secret":                "the secret, once",
 	"EncryptionStatus.currentKeyId":       "a fingerprint",
 	"EncryptionStatus.sealedRows":         "numbers",
 	"SealedRows.keyId":                    "a fingerprint",
@@ -219,7 +221,7 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[integration.SyncState](), reflect.TypeFor[integration.APIKey](), reflect.TypeFor[integration.Principal](),
 		reflect.TypeFor[model.CreatedAPIKey](), reflect.TypeFor[model.GalleryEntry](), reflect.TypeFor[model.PublicIntegrationConnection](),
 		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
-		reflect.TypeFor[integration.EncryptionStatus](),
+		reflect.TypeFor[integration.EncryptionStatus](), reflect.TypeFor[model.WebhookSecret](),
 	} {
 		walk(root.String(), root)
 	}

@@ -75,34 +75,36 @@ var testRing = sync.OnceValue(func() *seal.Ring {
 // opened decrypts an integration's secrets as a holder of the encryption key and of the database can.
 func (c *client) opened(t testing.TB, name string) (settings map[string]any, webhookSecret string) {
 	t.Helper()
-	ctx := context.Background()
-	conn := c.db.Connect(t, "", "")
-	var id [16]byte
-	var keyID string
-	var sealed, sealedWebhook *string
-	if err := conn.QueryRow(ctx, `SELECT id, key_id, settings, webhook_secret FROM kb.integrations WHERE name = $1 AND project_id = $2`, name, c.project).
-		Scan(&id, &keyID, &sealed, &sealedWebhook); err != nil {
-		t.Fatal(err)
-	}
-	open := func(column string, text *string) (plain string) {
-		if text == nil {
-			return ""
-		}
-		pass, err := testRing().Passphrase(keyID, seal.Cell{Table: "kb.integrations", Column: column, Row: id, Org: c.org})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := conn.QueryRow(ctx, `SELECT kb.unseal($1, $2)`, *text, pass.Expose()).Scan(&plain); err != nil {
-			t.Fatalf("open %s: %v", column, err)
-		}
-		return plain
-	}
-	if text := open("settings", sealed); text != "" {
+	if text := c.openedColumn(t, name, "settings"); text != "" {
 		if err := json.Unmarshal([]byte(text), &settings); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return settings, open("webhook_secret", sealedWebhook)
+	return settings, c.openedColumn(t, name, "webhook_secret")
+}
+
+// openedColumn decrypts one sealed column of an integration; "" where it is NULL.
+func (c *client) openedColumn(t testing.TB, name, column string) (plain string) {
+	t.Helper()
+	ctx := context.Background()
+	conn := c.db.Connect(t, "", "")
+	var id [16]byte
+	var keyID, sealed *string
+	if err := conn.QueryRow(ctx, `SELECT id, key_id, `+column+` FROM kb.integrations WHERE name = $1 AND project_id = $2`, name, c.project).
+		Scan(&id, &keyID, &sealed); err != nil {
+		t.Fatal(err)
+	}
+	if sealed == nil {
+		return ""
+	}
+	pass, err := testRing().Passphrase(*keyID, seal.Cell{Table: "kb.integrations", Column: column, Row: id, Org: c.org})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.QueryRow(ctx, `SELECT kb.unseal($1, $2)`, *sealed, pass.Expose()).Scan(&plain); err != nil {
+		t.Fatalf("open %s: %v", column, err)
+	}
+	return plain
 }
 
 func TestOfTwoIntegrationsOfOneNameOneIsMade(t *testing.T) {

@@ -20,7 +20,8 @@ var rules = map[string][]string{
 	"graph/scalar":                          {"internal/integration"},
 	"internal/adopt":                        {"internal/integration", "internal/provider", "internal/seal", "internal/store"},
 	"internal/audit":                        {"internal/integration", "internal/store"},
-	"internal/auth":                         {"internal/integration", "internal/ratelimit", "internal/seal", "internal/store"},
+	"internal/auth":                         {"internal/integration", "internal/ratelimit", "internal/seal", "internal/store", "openid"},
+	"internal/auth/optest":                  {"openid provider"}, // for tests alone
 	"internal/config":                       {"internal/seal"},
 	"internal/connect":                      {"internal/integration", "internal/provider", "internal/seal", "internal/store", "river"}, // workers of its jobs
 	"internal/doctor":                       {"internal/seal", "internal/store"},
@@ -63,6 +64,12 @@ func TestImportsFollowTheArchitecture(t *testing.T) {
 			}
 			if strings.HasPrefix(i, "github.com/riverqueue/river") {
 				short, ours = "river", true
+			}
+			if strings.HasPrefix(i, "github.com/coreos/go-oidc/") || strings.HasPrefix(i, "golang.org/x/oauth2") {
+				short, ours = "openid", true
+			}
+			if strings.HasPrefix(i, "github.com/zitadel/") {
+				short, ours = "openid provider", true
 			}
 			if ours && !slices.Contains(allowed, short) {
 				t.Errorf("%s imports %s, which its rule does not allow", name, short)

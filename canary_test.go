@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"patchbay/internal/auth/optest"
 	"patchbay/internal/seal"
 	"patchbay/internal/store/storetest"
 )
@@ -105,8 +106,11 @@ func TestNoSecretComesToLight(t *testing.T) {
 		EXECUTE format('ALTER DATABASE %I SET log_error_verbosity = ''verbose''', current_database());
 	END $do$`)
 	c := &client{db: db, org: "acme"}
-	c.server = startServer(t, db)
 	m := &mine{client: c, canaries: canaries{parts: map[string]string{}}}
+	provider := optest.New(t)
+	m.add("the OpenID client's secret", provider.Secret)
+	c.server = startServer(t, db, openIDEnv(provider, "PATCHBAY_OIDC_CLIENT_ID="+optest.SecretClient, "PATCHBAY_OIDC_CLIENT_SECRET="+provider.Secret)...)
+	provider.Redirect(c.URL + "/sign-in/callback")
 	m.add("the encryption key", testKey)
 	c.key = c.server.key(t, "acme", "admin")
 	m.add("the API key of the command line", c.key)
@@ -117,6 +121,10 @@ func TestNoSecretComesToLight(t *testing.T) {
 	m.noOperations(t)
 	m.databaseErrors(t)
 	m.everyField(t)
+	m.openID(t, provider)
+	// Without the key, as after its loss; the secrets are left for the search.
+	out, err := forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID())
+	m.answers.WriteString(fmt.Sprint(out, err, "\n"))
 
 	// What is public must be found by the same search, or it proves nothing.
 	control := &canaries{parts: map[string]string{}}
@@ -140,6 +148,14 @@ func TestNoSecretComesToLight(t *testing.T) {
 		}
 	}
 	want(t, m.in(m.out.String()), []string(nil))
+
+	// Forgotten, nothing sealed is left, and what tells of it holds no secret.
+	out, err = forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID(), "--confirm")
+	if err != nil {
+		t.Error(err)
+	}
+	want(t, m.in(out+m.log.String()+fmt.Sprint(contents(t, db))+strings.Join(rows(t, db, `SELECT e::text FROM kb.audit_events e`), " ")), []string(nil))
+	want(t, rows(t, db, `SELECT i.id::text FROM kb.integrations i WHERE concat(settings, webhook_secret, previous_webhook_secret, key_id) <> ''`), []string{})
 }
 
 // databaseLog is the log of the tests' PostgreSQL, once a text is in it that was logged last.
@@ -183,10 +199,14 @@ func (m *mine) rightPlaces(t *testing.T) {
 		literal := fmt.Sprintf(`mutation($org: ID!, $p: UUID!) { createIntegration(input: {orgId: $org, projectId: $p, name: "%s-2", provider: %q,
 			settings: {%s: %q}, webhookSecret: """%s"""}) { id } }`, provider, provider, secrets[0], m.fresh(provider+" literal"), m.fresh(provider+" block"))
 		m.tell(t, literal, nil).wantErrors(t)
+		for range 2 { // the only answers that show them
+			id := m.do(t, `query($org: ID!, $p: UUID!, $n: String!) { integration(orgId: $org, projectId: $p, name: $n) { id } }`, map[string]any{"n": provider + "-2"}).text(t, "integration", "id")
+			m.add(provider+" rotated webhook secret", m.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret"))
+		}
 	}
 	ring := testRing()
 	for _, id := range rows(t, m.db, `SELECT id::text FROM kb.integrations`) {
-		for _, column := range []string{"settings", "webhook_secret"} {
+		for _, column := range []string{"settings", "webhook_secret", "previous_webhook_secret"} {
 			pass, err := ring.Passphrase(ring.CurrentID(), seal.Cell{Table: "kb.integrations", Column: column, Row: uuid.MustParse(id), Org: "acme"})
 			if err != nil {
 				t.Fatal(err)
@@ -308,6 +328,65 @@ func (m *mine) noOperations(t *testing.T) {
 		_, text := m.send(t, r.method, r.path, r.body, r.header...)
 		m.answers.WriteString(text + "\n")
 	}
+}
+
+// openID shows an OpenID provider's tokens and codes, good and bad, and signs browsers in.
+func (m *mine) openID(t *testing.T, provider *optest.Provider) {
+	tell := func(path string, header ...string) *http.Response {
+		t.Helper()
+		res, text := m.send(t, "GET", path, "", header...)
+		if res.StatusCode < 300 || res.StatusCode > 399 { // a redirect repeats where it leads
+			m.answers.WriteString(text + "\n")
+		}
+		for _, cookie := range res.Cookies() {
+			if cookie.Value != "" {
+				m.add("the cookie "+cookie.Name, cookie.Value)
+			}
+		}
+		return res
+	}
+	for name, token := range map[string]string{
+		"good":              provider.Sign(t, nil),
+		"expired":           provider.Sign(t, map[string]any{"exp": 1}),
+		"of no role":        provider.Sign(t, map[string]any{"role": m.fresh("role")}),
+		"of odd projects":   provider.Sign(t, map[string]any{"projects": []string{m.fresh("project")}}),
+		"with other claims": provider.Sign(t, map[string]any{"more": m.fresh("another claim")}),
+		"damaged":           provider.Sign(t, nil) + "x",
+		"in no form":        m.fresh("first part") + "." + m.fresh("second part") + "." + m.fresh("third part"),
+	} {
+		_, body, _ := strings.Cut(token, ".") // the header is every token's
+		m.add("a token "+name, body)
+		m.hear(m.ask(t, token, `{ viewer { subject } }`, nil))
+	}
+	for _, password := range []string{"once", "again"} {
+		provider.User("jane", password, map[string]any{"org": "acme", "role": "viewer"})
+		begun := tell("/sign-in?returnTo=/graphiql%3F" + m.fresh("returnTo"))
+		to, err := begun.Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.add("the state", to.Query().Get("state"))
+		m.add("the nonce", to.Query().Get("nonce"))
+		back := strings.TrimPrefix(provider.LogIn(t, to.String(), "jane", password), m.URL)
+		cookie := begun.Cookies()[0].String()
+		if password == "again" { // at a provider that goes away
+			provider.Break(true)
+		}
+		for range 2 {
+			tell(back, "Cookie", cookie)
+		}
+	}
+	provider.Break(false)
+	for _, code := range provider.Codes() {
+		m.add("a code", code)
+	}
+	for _, query := range []url.Values{
+		{"code": {m.fresh("code")}, "state": {m.fresh("a wrong state")}}, {"error": {m.fresh("error")}, "error_description": {m.fresh("error_description")}},
+	} {
+		tell("/sign-in/callback?"+query.Encode(), "Cookie", "patchbay-sign-in="+m.fresh("a wrong cookie"))
+	}
+	signedIn := m.hear(m.ask(t, m.key, `{ auditEvents(orgId: "acme", filter: {action: "session.create"}) { nodes { actor changes } totalCount } }`, nil))
+	want(t, signedIn.get(t, "auditEvents", "totalCount"), any(1.0))
 }
 
 // databaseErrors makes statements fail while they carry secrets.

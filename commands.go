@@ -30,6 +30,7 @@ type commandLine struct {
 	Audit     auditCommand     `cmd:"" help:"Check the audit trail."`
 	Key       keyCommand       `cmd:"" help:"Make encryption keys."`
 	RotateKey rotateKeyCommand `cmd:"" name:"rotate-key" help:"Seal everything that an earlier encryption key sealed anew under the current one; servers may run."`
+	Secrets   secretsCommand   `cmd:"" help:"Clear secrets that nobody can open any more."`
 	Doctor    doctorCommand    `cmd:"" help:"Check keys, database and surroundings, and say what to do; docs/doctor.md lists the checks and the exit codes."`
 	Adopt     adoptCommand     `cmd:"" help:"Take over the integrations and sync states of the earlier module."`
 	Postgres  postgresCommand  `cmd:"" help:"Tell about the private PostgreSQL that is used while DATABASE_URL is not set."`

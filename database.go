@@ -76,7 +76,8 @@ func (p *place) keys(generate bool) (*seal.Ring, error) {
 // generateKey makes the first key of a private database. Beside data there was one before, which no new one replaces.
 func (p *place) generateKey(path string) ([]byte, error) {
 	if p.made() {
-		return nil, fmt.Errorf("%s is gone, and there are data that its key sealed: bring the file back, or set INTEGRATION_ENCRYPTION_KEY to that key", path)
+		return nil, fmt.Errorf("%s is gone, and there are data that its key sealed: bring the file back, or set INTEGRATION_ENCRYPTION_KEY to that key; "+
+			"if the key is lost for good, set a new one, and the start tells what to do", path)
 	}
 	text, err := newKeyFile(path)
 	if err == nil {
@@ -176,9 +177,12 @@ func (d *database) close() error {
 	return d.postgres.Stop(ctx)
 }
 
+// tracer sees every statement that requests and jobs send; nil outside tests.
+var tracer = store.Options{}.Tracer
+
 // serving says how requests connect.
 func (d *database) serving(catalogue *integration.Catalogue) store.Options {
-	return store.Options{URL: d.url, OwnLogin: d.ownLogin, Catalogue: catalogue}
+	return store.Options{URL: d.url, OwnLogin: d.ownLogin, Catalogue: catalogue, Tracer: tracer}
 }
 
 func (d *database) migrator(ctx context.Context) (*store.Migrator, error) {

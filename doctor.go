@@ -16,7 +16,7 @@ import (
 // doctorCommand is documented in docs/doctor.md.
 type doctorCommand struct {
 	JSON    bool `name:"json" help:"Print one JSON object instead of text."`
-	Offline bool `help:"Do not try to reach the providers' APIs."`
+	Offline bool `help:"Do not try to reach the providers' APIs, nor the OpenID issuer."`
 }
 
 // exitStatus ends the program with a status of its own, once the command has said on stdout what there is to say.
@@ -88,6 +88,9 @@ func (a *app) examine(offline bool) (*doctor.Report, error) {
 				o.Origins = append(o.Origins, doctor.Origin{Provider: d.Name, URL: d.APIOrigin})
 			}
 		}
+	}
+	if openID := a.openID("", nil); openID != nil && !offline {
+		o.OpenID = &doctor.OpenID{Issuer: openID.Issuer, Check: openID.Check}
 	}
 	report := doctor.Run(a.ctx, o)
 	if err := a.ctx.Err(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"patchbay/internal/auth/optest"
 	"patchbay/internal/doctor"
 	"patchbay/internal/store/storetest"
 )
@@ -71,6 +73,36 @@ func TestDoctor(t *testing.T) {
 	status, text, report = doctorSays(t, s.env)
 	if status != 3 || report.Worst != doctor.Severe || !strings.Contains(text, "\n"+strings.Repeat(" ", 34)+"ALTER TABLE kb.integrations ENABLE ROW LEVEL SECURITY;\n") {
 		t.Errorf("without row-level security: status %d\n%s", status, text)
+	}
+}
+
+// The OpenID provider is tried only with the network.
+func TestDoctorOfTheOpenIDProvider(t *testing.T) {
+	t.Parallel()
+	provider := optest.New(t)
+	finding := func(issuer string, args ...string) (found string) {
+		t.Helper()
+		var out bytes.Buffer
+		err := run(context.Background(), append([]string{"doctor"}, args...), []string{
+			"PATCHBAY_STATE_DIR=" + filepath.Join(openDir(t), "state"), "INTEGRATION_ENCRYPTION_KEY=" + testKey,
+			"PATCHBAY_OIDC_ISSUER=" + issuer, "PATCHBAY_OIDC_AUDIENCE=" + optest.Audience, "PATCHBAY_OIDC_CLIENT_ID=" + optest.Client,
+			"HTTPS_PROXY=http://127.0.0.1:1", // nothing else is to be reached
+		}, &out, io.Discard)
+		if !errors.As(err, new(exitStatus)) {
+			t.Fatalf("patchbay doctor: %v", err)
+		}
+		return regexp.MustCompile(`(?m)^\w+ +openid-issuer .*\n( {20}.*\n)*`).FindString(out.String())
+	}
+	want(t, finding(provider.URL, "--offline"), "")
+	if found := finding(provider.URL); !strings.HasPrefix(found, "ok ") || !strings.Contains(found, provider.URL) {
+		t.Errorf("a good provider: %q", found)
+	}
+	if found := finding(provider.URL + "/"); !strings.HasPrefix(found, "severe ") || !strings.Contains(found, "did not match") || !strings.Contains(found, "PATCHBAY_OIDC_ISSUER is exactly") {
+		t.Errorf("another spelling: %q", found)
+	}
+	provider.Break(true)
+	if found := finding(provider.URL); !strings.HasPrefix(found, "severe ") || !strings.Contains(found, "status 503") {
+		t.Errorf("one that is away: %q", found)
 	}
 }
 

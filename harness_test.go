@@ -24,7 +24,10 @@ import (
 	"patchbay/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+func TestMain(m *testing.M) {
+	tracer = storetest.Tracer()
+	os.Exit(storetest.Run(m))
+}
 
 // testKey is the encryption key of servers under test.
 var testKey = seal.GenerateKey().Expose()

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,11 @@ func (c *serveCommand) Run(a *app) (err error) {
 		doctor.Startup(checks, db, place.doctorOptions(database), a.log)
 	}()
 	defer func() { stopChecks(); <-checked }()
-	service, err := connect.New(ctx, db, ring, providers, connect.Options{Reveal: a.config.RevealSettings, Network: a.network(db, ring)})
+	service, err := connect.New(ctx, db, ring, providers, connect.Options{
+		Reveal:     a.config.RevealSettings,
+		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
+		Network:    a.network(db, ring),
+	})
 	if err != nil {
 		return err
 	}
@@ -111,9 +116,13 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	keys := auth.NewKeys(db)
+	flowKeys, err := ring.Derive("sign-in cookie")
+	if err != nil {
+		return err
+	}
 	sessions := auth.NewSessions(keys, auth.SessionOptions{
 		Secure: strings.HasPrefix(origin, "https:"), Log: a.log, RequestID: httpd.RequestID, RemoteAddr: httpd.RemoteAddr,
-		Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)),
+		Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), OIDC: a.openID(origin, flowKeys),
 	})
 	budgets := ratelimit.NewBudgets(int(a.config.RateLimit))
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
@@ -207,6 +216,23 @@ func welcome(ctx context.Context, out io.Writer, origin string, db *store.DB, se
 	fmt.Fprintf(out, "\n  Open %s/sign-in?token=%s\n\n  The link signs one browser in, once, within %d minutes, as ADMIN of the organisation %q.\n",
 		origin, sessions.NewLink(admin), int(auth.LinkLifetime.Minutes()), localOrg)
 	return nil
+}
+
+// openID takes the configured provider's tokens; it is nil where there is none.
+func (a *app) openID(origin string, flowKeys []seal.Secret) *auth.OIDC {
+	c := a.config
+	if c.OIDCIssuer == "" {
+		return nil
+	}
+	return auth.NewOIDC(auth.OIDCOptions{
+		Issuer:       string(c.OIDCIssuer),
+		Audience:     c.OIDCAudience,
+		Claims:       auth.ClaimNames{Org: c.OIDCOrgClaim, Projects: c.OIDCProjectsClaim, Role: c.OIDCRoleClaim},
+		ClientID:     c.OIDCClientID,
+		ClientSecret: c.OIDCClientSecret,
+		PublicURL:    origin,
+		FlowKeys:     flowKeys,
+	})
 }
 
 // origin is where browsers reach the server: the configured URL, or the address that it listens on.

@@ -69,13 +69,14 @@ type server struct {
 	secrets []string // that the log must not hold
 	log     *output
 
+	env                    []string // beside what every server gets
 	binary, stateDir, addr string
 	command                *exec.Cmd
 	ended                  chan error
 }
 
-// start starts a server as its users do, on a free port. It ends with the test.
-func start(t *testing.T, binary string) *server {
+// start starts a server as its users do, on a free port, with further variables. It ends with the test.
+func start(t *testing.T, binary string, env ...string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp(tempDir, "state-*")
 	if err != nil {
@@ -84,14 +85,17 @@ func start(t *testing.T, binary string) *server {
 	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's account must get in
 		t.Fatal(err)
 	}
-	s := &server{log: &output{}, binary: binary, stateDir: dir, addr: "127.0.0.1:0"}
+	s := &server{log: &output{}, env: env, binary: binary, stateDir: dir, addr: "127.0.0.1:0"}
 	t.Cleanup(func() { s.stop(t) })
 	s.start(t)
 	return s
 }
 
 // welcome is what `patchbay serve` prints.
-var welcome = regexp.MustCompile(`(?s)Patchbay listens on (http://\S+)\n.*Open (http://\S+/sign-in\?token=(\S+))\n`)
+var welcome = regexp.MustCompile(`(?s)Patchbay listens on (https?://\S+)\n.*Open (https?://\S+/sign-in\?token=(\S+))\n`)
+
+// listening is what it logs: where it is, whatever address the world knows it by.
+var listening = regexp.MustCompile(`"msg":"listening","address":"([^"]+)"`)
 
 // start starts the server, or starts it again at its address.
 func (s *server) start(t *testing.T) {
@@ -111,7 +115,7 @@ func (s *server) start(t *testing.T) {
 		if m := welcome.FindStringSubmatch(out.String()); m != nil {
 			s.URL, s.link = m[1], m[2]
 			s.secrets = append(s.secrets, m[3])
-			s.addr = strings.TrimPrefix(s.URL, "http://")
+			s.addr = listening.FindStringSubmatch(s.log.String())[1] // logged before
 			return
 		}
 		select {
@@ -195,6 +199,7 @@ func (s *server) program(args ...string) *exec.Cmd {
 	command := exec.Command(s.binary, args...)
 	command.Dir = ".."
 	command.Env = []string{"PATCHBAY_STATE_DIR=" + s.stateDir, "PATCHBAY_ADDR=" + s.addr, "PATCHBAY_LOG_LEVEL=debug"}
+	command.Env = append(command.Env, s.env...)
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "PG_BINDIR", "GORACE", "GOCOVERDIR"} {
 		if value, ok := os.LookupEnv(name); ok {
 			command.Env = append(command.Env, name+"="+value)

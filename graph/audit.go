@@ -3,11 +3,14 @@ package graph
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"patchbay/graph/model"
+	"patchbay/internal/auth"
 	"patchbay/internal/integration"
 )
 
@@ -45,15 +48,24 @@ func auditFilter(projectID *uuid.UUID, filter *model.AuditEventFilter) (integrat
 	return f, errors.Join(checkText("filter.action", f.Action), checkText("filter.actor", f.Actor))
 }
 
-// recordDenied writes a refused mutation into the trail of the principal's organisation; a refused query leaves none.
-// The refusal stands whether or not that works.
-func (r *Resolver) recordDenied(ctx context.Context, p integration.Principal, denial error) {
-	field := graphql.GetRootFieldContext(ctx).Field
-	var own *integration.Error
-	if field.ObjectDefinition.Name != "Mutation" || !errors.As(denial, &own) {
-		return
+// denials are the codes of what is refused to a principal. What is not yours and what does not exist are the same here too.
+var denials = []string{codes[integration.KindForbidden], codes[integration.KindNotFound]}
+
+// recordDenied writes a mutation that was refused into the trail of the principal's organisation; a refused query leaves
+// nothing there. The refusal stands whether or not that works; a client that hangs up does not prevent it.
+func (r *Resolver) recordDenied(ctx context.Context, mutation graphql.CollectedField) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return // a stranger has no trail
 	}
-	if err := r.DB.Tenant(p.Scope()).RecordDenied(ctx, field.Name, codes[own.Kind]); err != nil {
-		r.Log.ErrorContext(ctx, "a refused mutation is missing in the audit trail", "mutation", field.Name, "error", err)
+	for _, e := range graphql.GetErrors(ctx) {
+		code, _ := e.Extensions["code"].(string)
+		if len(e.Path) != 1 || e.Path[0] != ast.PathName(mutation.Alias) || !slices.Contains(denials, code) {
+			continue
+		}
+		if err := r.DB.Tenant(p.Scope()).RecordDenied(context.WithoutCancel(ctx), mutation.Name, code); err != nil {
+			r.Log.ErrorContext(ctx, "a refused mutation is missing in the audit trail", "mutation", mutation.Name, "error", err)
+		}
+		return
 	}
 }

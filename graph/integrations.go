@@ -137,6 +137,18 @@ func (m mutation) RevealSettings(ctx context.Context, integrationID uuid.UUID) (
 	return m.Connect.RevealSettings(ctx, p, integrationID)
 }
 
+func (m mutation) RotateWebhookSecret(ctx context.Context, integrationID uuid.UUID) (*model.WebhookSecret, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made, err := m.Connect.RotateWebhookSecret(ctx, p, integrationID)
+	if err != nil {
+		return nil, err
+	}
+	return &model.WebhookSecret{URL: made.URL, Secret: made.Secret.Expose(), PreviousValidUntil: made.PreviousValidUntil}, nil
+}
+
 // given is nil where the client left the field out.
 func given[T any](v graphql.Omittable[T]) *T {
 	if value, ok := v.ValueOK(); ok {

@@ -53,7 +53,6 @@ func (r *Resolver) member(ctx context.Context, org string) (integration.Principa
 	p, err := auth.Principal(ctx)
 	if err == nil && p.Org != org {
 		err = integration.NotFound("no such organisation")
-		r.recordDenied(ctx, p, err)
 	}
 	return p, err
 }

@@ -16,7 +16,10 @@ CREATE TABLE kb.integrations (
   settings text,
   -- Sealed in the same way, with a passphrase of its own.
   webhook_secret text,
-  -- Which key sealed settings and webhook_secret.
+  -- The one before, sealed with a passphrase of its own, and until when it counts; NULL where there is none.
+  previous_webhook_secret text,
+  previous_webhook_secret_until timestamptz,
+  -- Which key sealed settings, webhook_secret and previous_webhook_secret.
   key_id text,
   -- Names of the secret settings that have a value.
   configured_secrets text[] NOT NULL DEFAULT '{}',
@@ -31,10 +34,14 @@ CREATE TABLE kb.integrations (
   CONSTRAINT integrations_project_id_name_key UNIQUE (project_id, name),
   -- A ciphertext that came out NULL by mistake is refused here.
   CONSTRAINT integrations_settings_check CHECK ((settings IS NULL) = (configured_secrets = '{}')),
-  CONSTRAINT integrations_key_id_check CHECK ((key_id IS NULL) = (settings IS NULL AND webhook_secret IS NULL))
+  CONSTRAINT integrations_key_id_check CHECK ((key_id IS NULL) = (settings IS NULL AND webhook_secret IS NULL)),
+  CONSTRAINT integrations_previous_webhook_secret_check CHECK (
+    (previous_webhook_secret IS NULL) = (previous_webhook_secret_until IS NULL)
+    AND (previous_webhook_secret IS NULL OR webhook_secret IS NOT NULL))
 );
 
-CREATE INDEX integrations_org_id_idx ON kb.integrations (org_id);
+-- With the id: what another organisation has under an id is not even found, and takes no other time than what nobody has.
+CREATE INDEX integrations_org_id_idx ON kb.integrations (org_id, id);
 CREATE INDEX integrations_enabled_idx ON kb.integrations (enabled);
 CREATE INDEX integrations_name_idx ON kb.integrations (name);
 CREATE INDEX integrations_created_at_idx ON kb.integrations (created_at);

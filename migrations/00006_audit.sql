@@ -19,7 +19,7 @@ CREATE TABLE kb.audit_events (
 );
 
 CREATE INDEX audit_events_org_id_idx ON kb.audit_events (org_id, at, id);
-CREATE INDEX audit_events_project_id_idx ON kb.audit_events (project_id, at, id);
+CREATE INDEX audit_events_project_id_idx ON kb.audit_events (org_id, project_id, at, id);
 
 GRANT SELECT, INSERT ON kb.audit_events TO patchbay_serve;
 

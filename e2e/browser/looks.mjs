@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
-import { assert, base, check, complaint, equal, paste, quiet, ready, run, scenario, signInWith, status, visit } from "./browser.mjs";
+import { assert, base, check, complaint, equal, paste, quiet, ready, run, scenario, signIn, signInWith, status, visit } from "./browser.mjs";
 
 const folder = join(import.meta.dirname, "../screenshots");
 mkdirSync(folder, { recursive: true });
@@ -47,6 +47,10 @@ await scenario(async (browser) => {
       await page.getByRole("button", { name: /Documentation Explorer/ }).click();
       await page.locator(".graphiql-plugin").getByText("Query").first().waitFor();
       await shot("documentation");
+      if (width === 375 && colorScheme === "light") { // the link works once
+        await check("the link signs in", () => signIn(page));
+        await shot("session");
+      }
       await check(`${width} px, ${colorScheme}: the developer tools show nothing`, () => quiet(visitor));
       await visitor.context.close();
     }
@@ -58,13 +62,15 @@ await scenario(async (browser) => {
     await status(page, /Not signed in/);
     await page.keyboard.press("Tab");
     const focused = () => page.evaluate(() => document.activeElement.labels?.[0]?.innerText ?? document.activeElement.innerText);
-    equal(await focused(), "API key", "the first stop");
+    equal(await focused(), "sign in", "the first stop");
+    await page.keyboard.press("Tab");
+    equal(await focused(), "API key", "the second stop");
     await page.keyboard.insertText(process.env.ADMIN_KEY);
     await page.keyboard.press("Enter");
     await status(page, /ADMIN of local/);
     await page.keyboard.press("Tab");
     await page.keyboard.press("Tab");
-    equal(await focused(), "Forget", "the third stop");
+    equal(await focused(), "Forget", "the fourth stop");
     await page.keyboard.press("Enter");
     await status(page, /Not signed in/);
     equal(await focused(), "API key", "the focus after that");

@@ -140,6 +140,7 @@ type ComplexityRoot struct {
 		RevealSettings      func(childComplexity int, integrationID uuid.UUID) int
 		RevokeAPIKey        func(childComplexity int, id uuid.UUID) int
 		RotateEncryptionKey func(childComplexity int) int
+		RotateWebhookSecret func(childComplexity int, integrationID uuid.UUID) int
 		SetSyncSchedule     func(childComplexity int, integrationID uuid.UUID, schedule *integration.SyncSchedule) int
 		StartSync           func(childComplexity int, integrationID uuid.UUID, input *model.StartSyncInput) int
 		TestConnection      func(childComplexity int, integrationID uuid.UUID) int
@@ -381,6 +382,12 @@ type ComplexityRoot struct {
 		Role       func(childComplexity int) int
 		Subject    func(childComplexity int) int
 	}
+
+	WebhookSecret struct {
+		PreviousValidUntil func(childComplexity int) int
+		Secret             func(childComplexity int) int
+		URL                func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -400,6 +407,7 @@ type MutationResolver interface {
 	UpdateSyncMappings(ctx context.Context, integrationID uuid.UUID, mappings []*integration.SyncMapping) (*integration.SyncState, error)
 	SetSyncSchedule(ctx context.Context, integrationID uuid.UUID, schedule *integration.SyncSchedule) (*integration.SyncState, error)
 	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
+	RotateWebhookSecret(ctx context.Context, integrationID uuid.UUID) (*model.WebhookSecret, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (*integration.APIKey, error)
 	RotateEncryptionKey(ctx context.Context) (*integration.KeyRotation, error)
@@ -874,6 +882,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RotateEncryptionKey(childComplexity), true
+	case "Mutation.rotateWebhookSecret":
+		if e.ComplexityRoot.Mutation.RotateWebhookSecret == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rotateWebhookSecret_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RotateWebhookSecret(childComplexity, args["integrationId"].(uuid.UUID)), true
 	case "Mutation.setSyncSchedule":
 		if e.ComplexityRoot.Mutation.SetSyncSchedule == nil {
 			break
@@ -1979,6 +1998,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Viewer.Subject(childComplexity), true
 
+	case "WebhookSecret.previousValidUntil":
+		if e.ComplexityRoot.WebhookSecret.PreviousValidUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookSecret.PreviousValidUntil(childComplexity), true
+	case "WebhookSecret.secret":
+		if e.ComplexityRoot.WebhookSecret.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookSecret.Secret(childComplexity), true
+	case "WebhookSecret.url":
+		if e.ComplexityRoot.WebhookSecret.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookSecret.URL(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -2102,7 +2140,7 @@ scalar UUID
 "A JSON object."
 scalar Map
 
-"The field needs a principal: an API key or a browser session. UNAUTHENTICATED otherwise."
+"The field needs a principal: an API key, the OpenID provider's token or a browser session. UNAUTHENTICATED otherwise."
 directive @authenticated on FIELD_DEFINITION
 "The field needs a principal with this role, or one that includes it. FORBIDDEN otherwise."
 directive @hasRole(
@@ -2180,6 +2218,8 @@ type Mutation {
   setSyncSchedule("The integration's id." integrationId: UUID!, "The schedule." schedule: SyncScheduleInput): SyncState! @hasRole(role: EDITOR)
   "The one place where stored settings are shown. ADMIN, recorded in the audit trail, off unless the server's configuration turns it on."
   revealSettings("The integration's id." integrationId: UUID!): Map! @hasRole(role: ADMIN)
+  "Makes a new webhook secret, shown only in this answer. The present one stays valid for 24 hours, so that nothing is refused until the third party has the new one; one from before that ends at once. ADMIN."
+  rotateWebhookSecret("The integration's id." integrationId: UUID!): WebhookSecret! @hasRole(role: ADMIN)
   "Makes an API key. The key itself is shown only in this answer. ADMIN."
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
   "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
@@ -2431,6 +2471,16 @@ type CreatedApiKey {
   apiKey: ApiKey!
   "The key, for ` + "`" + `Authorization: Bearer` + "`" + `. It cannot be read again."
   key: String!
+}
+
+"What to set up on the third party's side of a webhook."
+type WebhookSecret {
+  "Where webhooks are to be sent."
+  url: String!
+  "The secret that signs them. It cannot be read again."
+  secret: String!
+  "Until when the secret before it is valid too; null where there was none."
+  previousValidUntil: Time
 }
 
 "An entry of the audit trail: it was written together with what it tells of, and is never changed."
@@ -2863,7 +2913,7 @@ input UpdateIntegrationInput {
   logoUrl: String
   "Settings to merge: a key that is absent stays, a key given as null is removed, anything else replaces. Not null."
   settings: Map
-  "Write-only: a webhook secret that the provider issued. Not null."
+  "Write-only: a webhook secret that the provider issued. Every one before it ends at once. Not null."
   webhookSecret: String
 }
 
@@ -3534,6 +3584,18 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
 
+func (ec *executionContext) childFields_WebhookSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_WebhookSecret_url(ctx, field)
+	case "secret":
+		return ec.fieldContext_WebhookSecret_secret(ctx, field)
+	case "previousValidUntil":
+		return ec.fieldContext_WebhookSecret_previousValidUntil(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookSecret", field.Name)
+}
+
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -3789,6 +3851,20 @@ func (ec *executionContext) field_Mutation_revokeApiKey_args(ctx context.Context
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_rotateWebhookSecret_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	return args, nil
 }
 
@@ -6468,6 +6544,68 @@ func (ec *executionContext) fieldContext_Mutation_revealSettings(ctx context.Con
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_revealSettings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rotateWebhookSecret(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rotateWebhookSecret(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RotateWebhookSecret(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "ADMIN")
+				if err != nil {
+					var zeroVal *model.WebhookSecret
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *model.WebhookSecret
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.WebhookSecret) graphql.Marshaler {
+			return ec.marshalNWebhookSecret2ᚖpatchbayᚋgraphᚋmodelᚐWebhookSecret(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rotateWebhookSecret(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WebhookSecret(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rotateWebhookSecret_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -11206,6 +11344,75 @@ func (ec *executionContext) fieldContext_Viewer_projectIds(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, "UUID")
 }
 
+func (ec *executionContext) _WebhookSecret_url(ctx context.Context, field graphql.CollectedField, obj *model.WebhookSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookSecret_url(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookSecret_url(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookSecret", field, false, false, "String")
+}
+
+func (ec *executionContext) _WebhookSecret_secret(ctx context.Context, field graphql.CollectedField, obj *model.WebhookSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookSecret_secret(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Secret, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookSecret_secret(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookSecret", field, false, false, "String")
+}
+
+func (ec *executionContext) _WebhookSecret_previousValidUntil(ctx context.Context, field graphql.CollectedField, obj *model.WebhookSecret) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookSecret_previousValidUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PreviousValidUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookSecret_previousValidUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookSecret", field, false, false, "Time")
+}
+
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13669,6 +13876,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "rotateWebhookSecret":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rotateWebhookSecret(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createApiKey":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createApiKey(ctx, field)
@@ -15237,6 +15451,49 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
+var webhookSecretImplementors = []string{"WebhookSecret"}
+
+func (ec *executionContext) _WebhookSecret(ctx context.Context, sel ast.SelectionSet, obj *model.WebhookSecret) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, webhookSecretImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WebhookSecret")
+		case "url":
+			out.Values[i] = ec._WebhookSecret_url(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "secret":
+			out.Values[i] = ec._WebhookSecret_secret(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "previousValidUntil":
+			out.Values[i] = ec._WebhookSecret_previousValidUntil(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var __DirectiveImplementors = []string{"__Directive"}
 
 func (ec *executionContext) ___Directive(ctx context.Context, sel ast.SelectionSet, obj *introspection.Directive) graphql.Marshaler {
@@ -16468,6 +16725,14 @@ func (ec *executionContext) marshalNViewer2ᚖpatchbayᚋgraphᚋmodelᚐViewer(
 		return graphql.Null
 	}
 	return ec._Viewer(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNWebhookSecret2ᚖpatchbayᚋgraphᚋmodelᚐWebhookSecret(ctx context.Context, sel ast.SelectionSet, v *model.WebhookSecret) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "WebhookSecret!")
+		return graphql.Null
+	}
+	return ec._WebhookSecret(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {

@@ -240,7 +240,7 @@ type UpdateIntegrationInput struct {
 	LogoURL graphql.Omittable[*string] `json:"logoUrl,omitempty"`
 	// Settings to merge: a key that is absent stays, a key given as null is removed, anything else replaces. Not null.
 	Settings graphql.Omittable[*integration.Settings] `json:"settings,omitempty"`
-	// Write-only: a webhook secret that the provider issued. Not null.
+	// Write-only: a webhook secret that the provider issued. Every one before it ends at once. Not null.
 	WebhookSecret graphql.Omittable[*integration.SecretText] `json:"webhookSecret,omitempty"`
 }
 
@@ -254,4 +254,14 @@ type Viewer struct {
 	Role integration.Role `json:"role"`
 	// The projects that it is limited to; null means all of the organisation's.
 	ProjectIds []uuid.UUID `json:"projectIds,omitempty"`
+}
+
+// What to set up on the third party's side of a webhook.
+type WebhookSecret struct {
+	// Where webhooks are to be sent.
+	URL string `json:"url"`
+	// The secret that signs them. It cannot be read again.
+	Secret string `json:"secret"`
+	// Until when the secret before it is valid too; null where there was none.
+	PreviousValidUntil *time.Time `json:"previousValidUntil,omitempty"`
 }

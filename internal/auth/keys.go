@@ -1,5 +1,5 @@
-// Package auth turns what a request shows - an API key, as a bearer token or in the browser's session cookie - into the
-// principal that it runs as.
+// Package auth turns what a request shows - an API key or an OpenID provider's token as a bearer token, or an API key in the
+// browser's session cookie - into the principal that it runs as. It signs browsers in and out.
 package auth
 
 import (
@@ -62,38 +62,51 @@ func NewKeys(db *store.DB) *Keys {
 // Authenticate returns the principal of a key. It fails with Unauthenticated for one that is unknown, revoked or
 // expired, and tells the three apart nowhere.
 func (k *Keys) Authenticate(ctx context.Context, key string) (integration.Principal, error) {
+	found, err := k.find(ctx, key)
+	if err != nil {
+		return integration.Principal{}, err
+	}
+	return principal(found), nil
+}
+
+// find returns a key that is valid, and fails as Authenticate does.
+func (k *Keys) find(ctx context.Context, key string) (*store.AuthenticAPIKey, error) {
 	refused := integration.Unauthenticated("the API key is unknown, revoked or expired")
 	if len(key) != keyLength || !strings.HasPrefix(key, keyPrefix) {
-		return integration.Principal{}, refused
+		return nil, refused
 	}
 	hash := sha256.Sum256([]byte(key))
 	found, ok := k.cache.Get(hash)
 	if !ok {
 		var err error
 		if found, err = k.db.AuthenticateAPIKey(ctx, hash[:]); err != nil {
-			return integration.Principal{}, fmt.Errorf("look up an API key: %w", err)
+			return nil, fmt.Errorf("look up an API key: %w", err)
 		}
 		if found == nil {
-			return integration.Principal{}, refused
+			return nil, refused
 		}
 		k.cache.Add(hash, found)
 	}
 	if k.revoked.Contains(found.ID) {
-		return integration.Principal{}, refused
+		return nil, refused
 	}
 	if found.ExpiresAt != nil && !time.Now().Before(*found.ExpiresAt) {
-		return integration.Principal{}, refused
+		return nil, refused
 	}
-	subject := fmt.Sprintf("api-key:%s (%s)", found.Prefix, found.Name)
-	if found.Subject != nil {
-		subject = *found.Subject
+	return found, nil
+}
+
+func principal(key *store.AuthenticAPIKey) integration.Principal {
+	subject := fmt.Sprintf("api-key:%s (%s)", key.Prefix, key.Name)
+	if key.Subject != nil {
+		subject = *key.Subject
 	}
 	return integration.Principal{
 		Subject:  subject,
-		Org:      found.Org,
-		Role:     found.Role,
-		Projects: found.Projects,
-	}, nil
+		Org:      key.Org,
+		Role:     key.Role,
+		Projects: key.Projects,
+	}
 }
 
 // NewKey is what a client asks for.
@@ -156,4 +169,20 @@ func (k *Keys) Revoke(ctx context.Context, p integration.Principal, id uuid.UUID
 		}
 	}
 	return key, err
+}
+
+// endSession revokes the key of a browser's session, as whom it is of. What is none, or has ended, is left as it is: an API
+// key that somebody put into the cookie is not theirs to end by signing out.
+func (k *Keys) endSession(ctx context.Context, key string, from integration.Origin) error {
+	found, err := k.find(ctx, key)
+	if integration.IsKind(err, integration.KindUnauthenticated) || err == nil && found.Subject == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p := principal(found)
+	p.Origin = from
+	_, err = k.Revoke(ctx, p, found.ID)
+	return err
 }

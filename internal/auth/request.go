@@ -21,7 +21,7 @@ type identity struct {
 func Principal(ctx context.Context) (integration.Principal, error) {
 	id, ok := ctx.Value(contextKey{}).(identity)
 	if !ok {
-		return integration.Principal{}, integration.Unauthenticated("send an API key as `Authorization: Bearer pb_…`, or sign in with the link that the server printed")
+		return integration.Principal{}, integration.Unauthenticated("send an API key as `Authorization: Bearer pb_…`, or sign in at /sign-in")
 	}
 	return id.principal, id.err
 }

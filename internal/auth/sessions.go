@@ -49,6 +49,8 @@ type SessionOptions struct {
 	RemoteAddr func(*http.Request) netip.Addr
 	// Failures limits how many bad credentials an address may show; nil limits nobody.
 	Failures *ratelimit.Failures
+	// OIDC takes the tokens of an OpenID provider, and sends browsers there to sign in; nil where there is none.
+	OIDC *OIDC
 }
 
 // NewSessions makes the service.
@@ -86,47 +88,90 @@ func (s *Sessions) restore(l link) {
 }
 
 // SignIn answers GET /sign-in?token=…, where the printed link leads: it sets the session cookie and goes on to the
-// first page. A link that was used, or is too old, gets 403 and a word on what to do.
+// first page. A link that was used, or is too old, gets 403 and a word on what to do. Without a token the browser is sent
+// to the OpenID provider.
 func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
+	private(w.Header())
+	if !r.URL.Query().Has("token") {
+		s.beginSignIn(w, r)
+		return
+	}
 	l, ok := s.redeem(r.URL.Query().Get("token"))
 	if !ok {
 		http.Error(w, "This sign-in link has been used or is too old. Restart the server for a new one, or use an API key made by `patchbay apikey create`.", http.StatusForbidden)
 		return
 	}
 	l.principal.Origin = s.origin(r)
-	now := time.Now()
-	expires := now.Add(SessionLifetime)
-	_, key, err := s.keys.Create(r.Context(), l.principal, NewKey{
-		Name:      fmt.Sprintf("Browser session of %s", now.UTC().Format("2006-01-02 15:04 UTC")),
-		Role:      l.principal.Role,
-		Projects:  l.principal.Projects,
-		ExpiresAt: &expires,
-		Subject:   l.principal.Subject,
-	})
-	if err != nil {
+	if err := s.begin(w, r, l.principal); err != nil {
 		s.restore(l)
 		s.Log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
 		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name:     s.cookieName(),
-		Value:    key.Expose(),
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// private keeps an answer, and the address that it is the answer of, to the browser that asked.
+func private(header http.Header) {
+	header.Set("Cache-Control", "no-store")
+	header.Set("Referrer-Policy", "no-referrer")
+}
+
+// begin starts a session and sets its cookie.
+func (s *Sessions) begin(w http.ResponseWriter, r *http.Request, p integration.Principal) error {
+	now := time.Now()
+	expires := now.Add(SessionLifetime)
+	_, key, err := s.keys.Create(r.Context(), p, NewKey{
+		Name:      fmt.Sprintf("Browser session of %s", now.UTC().Format("2006-01-02 15:04 UTC")),
+		Role:      p.Role,
+		Projects:  p.Projects,
+		ExpiresAt: &expires,
+		Subject:   p.Subject,
+	})
+	if err == nil {
+		http.SetCookie(w, s.cookie(s.cookieName(), key.Expose(), expires))
+	}
+	return err
+}
+
+// SignOut answers POST /sign-out: it ends the session at once, clears its cookie and goes on to the first page. The router
+// refuses it to other sites' pages.
+func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) {
+	private(w.Header())
+	if cookie, err := r.Cookie(s.cookieName()); err == nil {
+		if err := s.keys.endSession(r.Context(), cookie.Value, s.origin(r)); err != nil {
+			s.Log.ErrorContext(r.Context(), "cannot sign a browser out", "error", err)
+			http.Error(w, "Signing out failed, and the session goes on; the server's log says why. Try again.", http.StatusInternalServerError)
+			return
+		}
+	}
+	http.SetCookie(w, s.cookie(s.cookieName(), "", time.Time{}))
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// cookie is one that scripts cannot read and other sites' pages do not make a browser send; without an end it is removed.
+func (s *Sessions) cookie(name, value string, expires time.Time) *http.Cookie {
+	c := &http.Cookie{
+		Name:     name,
+		Value:    value,
 		Path:     "/",
 		Expires:  expires,
 		HttpOnly: true,
 		Secure:   s.Secure,
 		SameSite: http.SameSiteLaxMode,
-	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	}
+	if expires.IsZero() {
+		c.MaxAge = -1
+	}
+	return c
 }
 
 // cookieName has the __Host- prefix, which binds the cookie to this host, wherever browsers allow it: over https.
-func (s *Sessions) cookieName() string {
+func (s *Sessions) cookieName() string { return s.hostBound("patchbay-session") }
+
+func (s *Sessions) hostBound(name string) string {
 	if s.Secure {
-		return "__Host-patchbay-session"
+		return "__Host-" + name
 	}
-	return "patchbay-session"
+	return name
 }

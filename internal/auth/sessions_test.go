@@ -84,6 +84,38 @@ func TestALinkSignsOneBrowserInOnce(t *testing.T) {
 	}
 }
 
+// Who cannot be recorded as signing in is not signed in.
+func TestASignInIsRecordedOrFails(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	db := storetest.New(t)
+	opened := db.Open(t, integration.NewCatalogue(), nil)
+	s := NewSessions(NewKeys(opened), SessionOptions{Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "r" }, RemoteAddr: peer})
+	root := db.Connect(t, "", "")
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := root.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`ALTER TABLE kb.audit_events ADD CONSTRAINT full_disk CHECK (false) NOT VALID`)
+	link := s.NewLink(admin)
+	res := s.follow(link)
+	want(t, res.StatusCode, http.StatusInternalServerError)
+	want(t, len(res.Cookies()), 0)
+	keys, err := opened.Tenant(admin.Scope()).APIKeys(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, len(keys), 0)
+	exec(`ALTER TABLE kb.audit_events DROP CONSTRAINT full_disk`)
+	want(t, s.follow(link).StatusCode, http.StatusSeeOther)
+	page, err := opened.Tenant(admin.Scope()).AuditEvents(ctx, integration.AuditFilter{}, integration.PageArgs{First: 5})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Node.Action != string(integration.AuditSessionCreate) || page.Items[0].Node.Actor != admin.Subject {
+		t.Errorf("the trail: %+v, %v", page.Items, err)
+	}
+}
+
 func TestALinkEndsByItself(t *testing.T) {
 	t.Parallel()
 	s := NewSessions(nil, SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: peer})

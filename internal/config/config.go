@@ -29,6 +29,8 @@ type Config struct {
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
 	PublicURL PublicURL `env:"PATCHBAY_PUBLIC_URL"`
+	// WebhookURL is where third parties send webhooks to; empty means PublicURL. No trailing slash.
+	WebhookURL PublicURL `env:"PATCHBAY_WEBHOOK_URL"`
 	// StateDir holds the private database and the generated key; empty means .patchbay in the working folder.
 	StateDir string `env:"PATCHBAY_STATE_DIR"`
 	// PostgresBinDir is where the private database's programs are; empty means to look for them.
@@ -54,6 +56,18 @@ type Config struct {
 	JiraAPI    APIOrigin `env:"JIRA_API_URL"`
 	// AdoptKey is the earlier module's key, in whatever form it had; only `patchbay adopt` needs it.
 	AdoptKey seal.Secret `env:"PATCHBAY_ADOPT_KEY"`
+	// OIDCIssuer is the OpenID provider whose tokens are taken; empty means none.
+	OIDCIssuer IssuerURL `env:"PATCHBAY_OIDC_ISSUER"`
+	// OIDCAudience is what bearer tokens must be meant for.
+	OIDCAudience string `env:"PATCHBAY_OIDC_AUDIENCE"`
+	// OIDCClientID is this server's name at the provider; empty means that browsers do not sign in there.
+	OIDCClientID string `env:"PATCHBAY_OIDC_CLIENT_ID"`
+	// OIDCClientSecret is empty for a public client: PKCE is used either way.
+	OIDCClientSecret seal.Secret `env:"PATCHBAY_OIDC_CLIENT_SECRET"`
+	// OIDCOrgClaim, OIDCProjectsClaim and OIDCRoleClaim are the claims that a principal is made of.
+	OIDCOrgClaim      string `env:"PATCHBAY_OIDC_ORG_CLAIM" envDefault:"org"`
+	OIDCProjectsClaim string `env:"PATCHBAY_OIDC_PROJECTS_CLAIM" envDefault:"projects"`
+	OIDCRoleClaim     string `env:"PATCHBAY_OIDC_ROLE_CLAIM" envDefault:"role"`
 	// LogLevel is the least important level that is logged.
 	LogLevel LogLevel `env:"PATCHBAY_LOG_LEVEL" envDefault:"info"`
 	// LogFormat is "text", "json", or empty: text on a terminal and json elsewhere.
@@ -67,7 +81,7 @@ func Load(environ []string) (Config, error) {
 	err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})
 	var all env.AggregateError
 	if !errors.As(err, &all) {
-		return c, err
+		return c, errors.Join(err, c.checkOIDC())
 	}
 	var wrong []error
 	for _, one := range all.Errors {
@@ -81,11 +95,29 @@ func Load(environ []string) (Config, error) {
 	return c, errors.Join(wrong...)
 }
 
+// ErrNoKey is what Keys returns where there is no key.
+var ErrNoKey = errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
+	"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+
+// checkOIDC refuses variables that mean nothing without another one.
+func (c Config) checkOIDC() error {
+	var wrong []error
+	if c.OIDCIssuer != "" && c.OIDCAudience == "" {
+		wrong = append(wrong, errors.New("PATCHBAY_OIDC_AUDIENCE is needed with PATCHBAY_OIDC_ISSUER: the audience that the provider puts into tokens for this server"))
+	}
+	if c.OIDCIssuer == "" && (c.OIDCAudience != "" || c.OIDCClientID != "" || !c.OIDCClientSecret.IsZero()) {
+		wrong = append(wrong, errors.New("PATCHBAY_OIDC_ISSUER is needed with the other PATCHBAY_OIDC_ variables: the provider's issuer URL"))
+	}
+	if c.OIDCClientID == "" && !c.OIDCClientSecret.IsZero() {
+		wrong = append(wrong, errors.New("PATCHBAY_OIDC_CLIENT_ID is needed with PATCHBAY_OIDC_CLIENT_SECRET: the client that the secret is of"))
+	}
+	return errors.Join(wrong...)
+}
+
 // Keys returns the ring of encryption keys. The error names the variable and what to do.
 func (c Config) Keys() (*seal.Ring, error) {
 	if c.EncryptionKey.IsZero() {
-		return nil, errors.New("INTEGRATION_ENCRYPTION_KEY is not set: it seals the stored secrets, and there is no default. " +
-			"`patchbay key generate` prints a new one; keep it as safe as the database's backups")
+		return nil, ErrNoKey
 	}
 	current, err := seal.ParseKey(c.EncryptionKey)
 	if err != nil {
@@ -223,6 +255,22 @@ func (n *Networks) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// IssuerURL is an OpenID provider's issuer, exactly as its tokens name it.
+type IssuerURL string
+
+// UnmarshalText takes an https URL, or an http one of this machine.
+func (i *IssuerURL) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	if err != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("expected the provider's issuer, such as https://login.example.com/realms/acme; http is for this machine alone")
+	}
+	*i = IssuerURL(text)
+	return nil
+}
+
+func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 // LogLevel is the least important level that is logged.
 type LogLevel struct{ slog.Level }

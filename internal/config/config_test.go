@@ -21,7 +21,10 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{Addr: "127.0.0.1:8080", RateLimit: 10_000_000, AuthFailureLimit: 60}
+	want := Config{
+		Addr: "127.0.0.1:8080", OIDCOrgClaim: "org", OIDCProjectsClaim: "projects", OIDCRoleClaim: "role",
+		RateLimit: 10_000_000, AuthFailureLimit: 60,
+	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -34,6 +37,7 @@ func TestEveryWrongValueNamesItsVariable(t *testing.T) {
 		"PATCHBAY_PUBLIC_URL=ftp://patchbay.example.com",
 		"PATCHBAY_ALLOW_PRIVATE_HOSTS=10.0.0.0/8,http://jira.internal",
 		"CLICKUP_API_URL=https://api.clickup.com/api/v2",
+		"PATCHBAY_OIDC_ISSUER=http://login.example.com",
 		"PATCHBAY_LOG_LEVEL=loud",
 		"PATCHBAY_LOG_FORMAT=xml",
 		"PATCHBAY_RATE_LIMIT=-1",
@@ -50,6 +54,7 @@ PATCHBAY_AUTH_FAILURE_LIMIT: "many" is no limit: expected a whole number up to 1
 PATCHBAY_TRUSTED_PROXIES: "proxy.example.com" is no network: expected CIDRs or addresses separated by commas, such as 10.0.0.0/8,fd00::1
 PATCHBAY_ALLOW_PRIVATE_HOSTS: "http://jira.internal" is no host, address or CIDR: expected such as jira.internal, 10.1.2.3 or 10.0.0.0/8, separated by commas
 CLICKUP_API_URL: expected an origin such as https://api.example.com, without a path
+PATCHBAY_OIDC_ISSUER: expected the provider's issuer, such as https://login.example.com/realms/acme; http is for this machine alone
 PATCHBAY_LOG_LEVEL: "loud" is no log level: expected debug, info, warn or error
 PATCHBAY_LOG_FORMAT: "xml" is no log format: expected text or json`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
@@ -83,6 +88,33 @@ func TestValues(t *testing.T) {
 	} {
 		if _, err := Load([]string{test.variable}); (err == nil) != test.ok {
 			t.Errorf("%s: error %v", test.variable, err)
+		}
+	}
+}
+
+func TestOpenIDVariablesThatNeedAnother(t *testing.T) {
+	t.Parallel()
+	const issuer, audience, client, secret = "PATCHBAY_OIDC_ISSUER=", "PATCHBAY_OIDC_AUDIENCE=", "PATCHBAY_OIDC_CLIENT_ID=", "PATCHBAY_OIDC_CLIENT_SECRET="
+	for _, test := range []struct {
+		variables []string
+		missing   string // the start of the error; empty where there is none
+	}{
+		{[]string{issuer + "https://login.example.com", audience + "patchbay"}, ""},
+		{[]string{issuer + "https://login.example.com/realms/a/", audience + "patchbay", client + "web", secret + "SECRETSECRET"}, ""},
+		{[]string{issuer + "http://127.0.0.1:9000", audience + "patchbay"}, ""},
+		{[]string{issuer + "http://[::1]:9000", audience + "patchbay"}, ""},
+		{[]string{issuer + "http://localhost", audience + "patchbay", client + "web"}, ""},
+		{[]string{issuer + "http://localhost.example.com", audience + "patchbay"}, "PATCHBAY_OIDC_ISSUER: expected"},
+		{[]string{issuer + "https://user:password@login.example.com", audience + "patchbay"}, "PATCHBAY_OIDC_ISSUER: expected"},
+		{[]string{issuer + "login.example.com", audience + "patchbay"}, "PATCHBAY_OIDC_ISSUER: expected"},
+		{[]string{issuer + "https://login.example.com"}, "PATCHBAY_OIDC_AUDIENCE is needed"},
+		{[]string{audience + "patchbay"}, "PATCHBAY_OIDC_ISSUER is needed"},
+		{[]string{client + "web"}, "PATCHBAY_OIDC_ISSUER is needed"},
+		{[]string{issuer + "https://login.example.com", audience + "patchbay", secret + "SECRETSECRET"}, "PATCHBAY_OIDC_CLIENT_ID is needed"},
+	} {
+		_, err := Load(test.variables)
+		if test.missing == "" && err != nil || test.missing != "" && (err == nil || !strings.HasPrefix(err.Error(), test.missing) || strings.Contains(err.Error(), "SECRETSECRET")) {
+			t.Errorf("%v: error %v", test.variables, err)
 		}
 	}
 }

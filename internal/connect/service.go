@@ -26,6 +26,8 @@ type Service struct {
 	providers *provider.Registry
 	network   *provider.Network
 	reveal    bool
+	// webhookURL is where third parties reach this server, without a trailing slash.
+	webhookURL string
 }
 
 // Options are what the operator's configuration says of the Service.
@@ -34,6 +36,8 @@ type Options struct {
 	Reveal bool
 	// Network is the way to third parties; nil where nothing is asked of them.
 	Network *provider.Network
+	// WebhookURL is the origin of webhooks' addresses, without a trailing slash; where requests are served.
+	WebhookURL string
 }
 
 // New makes a Service that seals under the ring's current key. It fails while a stored row names a key that the ring
@@ -51,10 +55,11 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("stored secrets were sealed with encryption keys that this server does not have: %s; it has %s. "+
-			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS",
+			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS. "+
+			"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

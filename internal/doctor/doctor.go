@@ -80,6 +80,8 @@ type Options struct {
 	StateDir string
 	// Origins are the providers' APIs, to be reached over the network; none are tried where it is empty.
 	Origins []Origin
+	// OpenID is the provider whose tokens are taken, to be reached over the network; not tried where nil.
+	OpenID *OpenID
 
 	// Now is the clock; time.Now where nil.
 	Now func() time.Time
@@ -107,6 +109,9 @@ func Run(ctx context.Context, o Options) *Report {
 		r.add(o.disk())
 	}
 	r.add(o.reach(ctx)...)
+	if o.OpenID != nil {
+		r.add(o.OpenID.judge(ctx))
+	}
 	return r
 }
 

@@ -265,11 +265,13 @@ func TestRowsThatDoNotOpen(t *testing.T) {
 	p.exec(t,
 		fmt.Sprintf(`UPDATE kb.integrations SET settings = overlay(settings PLACING 'AAAA' FROM 60) WHERE id = '%s'`, damaged),
 		fmt.Sprintf(`UPDATE kb.integrations c SET webhook_secret = g.webhook_secret FROM kb.integrations g WHERE c.id = '%s' AND g.id = '%s'`, copied, good),
-		fmt.Sprintf(`UPDATE kb.integrations SET settings = '*', webhook_secret = '' WHERE id = '%s'`, noBase64))
+		fmt.Sprintf(`UPDATE kb.integrations SET settings = '*', webhook_secret = '',
+			previous_webhook_secret = '*', previous_webhook_secret_until = now() + interval '1 hour' WHERE id = '%s'`, noBase64),
+		fmt.Sprintf(`UPDATE kb.integrations SET previous_webhook_secret = '*', previous_webhook_secret_until = now() WHERE id = '%s'`, good)) // ended
 	r := p.examine(t)
 	wantBad(t, r, "severe sealed-rows")
 	want := fmt.Sprintf("Of 4 rows with sealed values, 3 hold what does not open, damaged or copied from another row: "+
-		"kb.integrations %s (settings); kb.integrations %s (webhook_secret); kb.integrations %s (settings, webhook_secret).", damaged, copied, noBase64)
+		"kb.integrations %s (settings); kb.integrations %s (webhook_secret); kb.integrations %s (settings, webhook_secret, previous_webhook_secret).", damaged, copied, noBase64)
 	if got := finding(t, r, "sealed-rows").Message; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

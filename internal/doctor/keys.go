@@ -70,7 +70,8 @@ func (k Keys) judgeKeysInUse(inUse map[string]int) (found []Finding) {
 	case len(missing) > 0:
 		found = append(found, Finding{"keys-in-use", Severe,
 			"Stored secrets were sealed with encryption keys that are not held: " + strings.Join(missing, ", ") + ".",
-			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS."})
+			"Set INTEGRATION_ENCRYPTION_KEY to the key that sealed them, or add that key to INTEGRATION_ENCRYPTION_PREVIOUS_KEYS. " +
+				"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that."})
 	default:
 		found = append(found, Finding{"keys-in-use", OK, "Every key that sealed a row is held.", ""})
 	}
@@ -138,7 +139,7 @@ func judgeOpened(o store.Opened) Finding {
 	}
 	return Finding{"sealed-rows", Severe,
 		fmt.Sprintf("Of %s with sealed values, %d hold what does not open, damaged or copied from another row: %s.", count(o.Rows, "row"), o.Unreadable, strings.Join(rows, "; ")),
-		"Give each of these integrations every secret setting, and webhookSecret where that column is named, anew with updateIntegration; or restore the rows from a backup."}
+		"Give each of these integrations every secret setting, and webhookSecret where a webhook secret is named, anew with updateIntegration; or restore the rows from a backup."}
 }
 
 // judgeSealing looks at the OpenPGP message that pgcrypto made: RFC 4880, sections 4.2, 5.3 and 5.13.

@@ -34,8 +34,12 @@ func New(p Parts) http.Handler {
 	r.Get("/healthz", p.Health.live)
 	r.Get("/readyz", p.Health.ready)
 
-	// The browser of who started the server, once, from the printed link. A repeat is refused.
-	r.Get("/sign-in", p.Sessions.SignIn)
+	// The browser of who started the server, once, from the printed link; a repeat is refused. Without its token, people's
+	// browsers on their way to the OpenID provider, which sends them back to the callback, once.
+	r.With(deadline).Get("/sign-in", p.Sessions.SignIn)
+	r.With(deadline).Get("/sign-in/callback", p.Sessions.Callback)
+	// People's browsers, from our own pages. A repeat finds nothing to end.
+	r.With(sameOrigin, deadline).Post("/sign-out", p.Sessions.SignOut)
 
 	// Every client. A browser's cookie counts only in requests from our own pages. Answers are nobody else's.
 	r.With(sameOrigin, noStore, deadline, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)

@@ -85,8 +85,33 @@ func TestRoutes(t *testing.T) {
 		want(t, w.Header().Get("X-Content-Type-Options"), "nosniff")
 	}
 	want(t, s.send("GET", "/").Header().Get("Location"), "/graphiql")
-	for _, target := range []string{"/healthz", "/readyz", "/sign-in"} {
+	for _, target := range []string{"/healthz", "/readyz", "/sign-in", "/sign-in/callback"} {
 		want(t, s.send("POST", target).Code, http.StatusMethodNotAllowed)
+	}
+	want(t, s.send("GET", "/sign-out").Code, http.StatusMethodNotAllowed)
+}
+
+// Only our own pages sign a browser out.
+func TestSigningOutFromElsewhere(t *testing.T) {
+	s := newServer(nil)
+	for header, status := range map[string]int{"cross-site": http.StatusForbidden, "same-site": http.StatusForbidden, "same-origin": http.StatusSeeOther} {
+		w := s.send("POST", "/sign-out", "Sec-Fetch-Site", header)
+		want(t, w.Code, status)
+		want(t, len(w.Result().Cookies()) > 0, status == http.StatusSeeOther)
+	}
+	want(t, s.send("POST", "/sign-out", "Origin", "https://evil.example.com").Code, http.StatusForbidden)
+}
+
+// What comes back from a provider is not for the log.
+func TestTheAccessLogOfASignIn(t *testing.T) {
+	s := newServer(nil)
+	s.send("GET", "/sign-in/callback?code=SECRET&state=SECRET", "Cookie", "patchbay-sign-in=SECRET")
+	s.send("GET", "/sign-in?token=SECRET")
+	for _, line := range s.lines(t) {
+		want(t, strings.HasPrefix(line["path"].(string), "/sign-in"), true)
+	}
+	if strings.Contains(s.log.String(), "SECRET") {
+		t.Errorf("the log holds a secret: %s", s.log.String())
 	}
 }
 

@@ -41,6 +41,7 @@ const (
 	AuditSyncScheduleSet     AuditAction = "sync_schedule.set"
 	AuditSyncMappingsSet     AuditAction = "sync_mappings.set"
 	AuditSettingsTest        AuditAction = "settings.test"
+	AuditKeyForget           AuditAction = "key.forget"
 	AuditMutationDenied      AuditAction = "mutation.denied"
 )
 

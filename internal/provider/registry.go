@@ -16,6 +16,7 @@ import (
 type Registry struct {
 	catalogue *integration.Catalogue
 	settings  map[string]*settings // by provider name
+	signs     map[string]bool      // by provider name
 	connects  map[string]connects
 }
 
@@ -25,7 +26,11 @@ var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,49}$`)
 // NewRegistry checks the declarations and makes the registry of them. logoBase is this server's public URL, without a
 // trailing slash. The error, made at start-up and for the developer of a provider, names provider and setting.
 func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error) {
-	r := &Registry{settings: make(map[string]*settings, len(declarations)), connects: make(map[string]connects, len(declarations))}
+	r := &Registry{
+		settings: make(map[string]*settings, len(declarations)),
+		signs:    make(map[string]bool, len(declarations)),
+		connects: make(map[string]connects, len(declarations)),
+	}
 	providers := make([]*integration.Provider, len(declarations))
 	for i, d := range declarations {
 		if r.settings[d.Name] != nil {
@@ -36,6 +41,7 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 			return nil, fmt.Errorf("provider %q: %w", d.Name, err)
 		}
 		r.settings[d.Name] = s
+		r.signs[d.Name] = d.SignsWebhooks
 		r.connects[d.Name] = connects{to: d.Connect, origin: d.APIOrigin}
 		providers[i] = &integration.Provider{
 			Name:             d.Name,
@@ -55,6 +61,10 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 
 // Catalogue returns the providers as clients see them.
 func (r *Registry) Catalogue() *integration.Catalogue { return r.catalogue }
+
+// SignsWebhooks reports whether a provider's webhooks are signed with a secret that this server keeps; not those of a
+// provider that it does not know.
+func (r *Registry) SignsWebhooks(name string) bool { return r.signs[name] }
 
 // names returns the providers' names, sorted; for messages.
 func (r *Registry) names() []string { return slices.Sorted(maps.Keys(r.settings)) }

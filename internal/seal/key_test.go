@@ -107,6 +107,27 @@ func TestRingHoldsPreviousKeys(t *testing.T) {
 	}
 }
 
+// Each purpose and each master key has a key of its own, the current master key's first.
+func TestDerivedKeys(t *testing.T) {
+	t.Parallel()
+	a, b := parse(t, GenerateKey().Expose()), parse(t, GenerateKey().Expose())
+	derive := func(r *Ring, purpose string) []Secret {
+		t.Helper()
+		keys, err := r.Derive(purpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	before, after := derive(NewRing(a), "cookies"), derive(NewRing(b, a), "cookies")
+	if len(before) != 1 || len(after) != 2 || len(before[0].Expose()) != 32 {
+		t.Fatalf("%d and %d keys", len(before), len(after))
+	}
+	if !after[1].Equal(before[0]) || after[0].Equal(before[0]) || derive(NewRing(a), "other")[0].Equal(before[0]) {
+		t.Error("the keys are not what purpose and master key say")
+	}
+}
+
 // TestEveryCellHasItsOwnPassphrase: cells that differ in anything, be it only where one part ends and the next begins,
 // share none.
 func TestEveryCellHasItsOwnPassphrase(t *testing.T) {

@@ -80,6 +80,26 @@ func (r *Ring) Fingerprint(secret Secret) string {
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
+// Derive returns a key for something that is stored nowhere, such as cookies, from each master key, the current one's
+// first: 32 bytes of HKDF-SHA256. Servers that share master keys share these, and no passphrase of a cell is among them.
+func (r *Ring) Derive(purpose string) ([]Secret, error) {
+	keys := []Key{r.current}
+	for _, id := range r.IDs() {
+		if id != r.current.id {
+			keys = append(keys, r.byID[id])
+		}
+	}
+	derived := make([]Secret, len(keys))
+	for i, k := range keys {
+		b, err := hkdf.Expand(sha256.New, []byte(k.material.Expose()), "derived v1:"+purpose, 32)
+		if err != nil {
+			return nil, fmt.Errorf("derive a key: %w", err)
+		}
+		derived[i] = NewSecret(string(b))
+	}
+	return derived, nil
+}
+
 // info joins the cell's parts, each with its length before it, so that no two cells share one.
 func (c Cell) info(keyID string) string {
 	var b strings.Builder

@@ -89,7 +89,7 @@ func openSome(ctx context.Context, tx pgx.Tx, ring *seal.Ring, after uuid.UUID, 
 		return last, err
 	}
 	var ids []uuid.UUID
-	var settings, webhooks []string
+	var settings, webhooks, previous []string
 	var id uuid.UUID
 	var org, keyID string
 	_, err = pgx.ForEachRow(rows, []any{&id, &org, &keyID}, func() error {
@@ -101,6 +101,7 @@ func openSome(ctx context.Context, tx pgx.Tx, ring *seal.Ring, after uuid.UUID, 
 		ids = append(ids, id)
 		settings = append(settings, pass.settings.Expose())
 		webhooks = append(webhooks, pass.webhookSecret.Expose())
+		previous = append(previous, pass.previousWebhookSecret.Expose())
 		return err
 	})
 	if err != nil {
@@ -113,15 +114,16 @@ func openSome(ctx context.Context, tx pgx.Tx, ring *seal.Ring, after uuid.UUID, 
 				i.id AS id,
 				array_remove(ARRAY[
 					CASE WHEN NOT kb.opens(i.settings, p.settings) THEN '`+settingsColumn+`' END,
-					CASE WHEN NOT kb.opens(i.webhook_secret, p.webhook_secret) THEN '`+webhookSecretColumn+`' END
+					CASE WHEN NOT kb.opens(i.webhook_secret, p.webhook_secret) THEN '`+webhookSecretColumn+`' END,
+					CASE WHEN `+previousCounts+` AND NOT kb.opens(i.previous_webhook_secret, p.previous) THEN '`+previousWebhookSecretColumn+`' END
 				], NULL) AS columns
-			FROM unnest($1::uuid[], $2::text[], $3::text[]) p (id, settings, webhook_secret)
+			FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) p (id, settings, webhook_secret, previous)
 			JOIN kb.integrations i ON i.id = p.id
 			OFFSET 0
 		) tried
 		WHERE columns <> '{}'
 		ORDER BY id`,
-		ids, settings, webhooks,
+		ids, settings, webhooks, previous,
 	)
 	if err != nil {
 		return last, err

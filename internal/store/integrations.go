@@ -26,7 +26,7 @@ const inScope = `i.org_id = $1 AND ($2::uuid[] IS NULL OR i.project_id = ANY ($2
 // are wanted.
 func integrationSource(integrations, states string, withState bool) string {
 	if withState {
-		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id`
+		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id AND s.org_id = i.org_id`
 	}
 	return `SELECT ` + integrationColumns + ` FROM ` + integrations + ` i`
 }
@@ -76,6 +76,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 		search = &pattern
 	}
 	const matches = inScope + `
+		AND ` + projectExists + `
 		AND i.project_id = $3
 		AND ($4::text IS NULL OR i.name = $4)
 		AND ($5::boolean IS NULL OR i.enabled = $5)
@@ -129,6 +130,7 @@ func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, wit
 		b.Queue(
 			integrationSource("kb.integrations", "kb.sync_states", withState)+`
 			WHERE `+inScope+`
+				AND `+projectExists+`
 				AND i.project_id = $3
 			ORDER BY i.name`,
 			t.scope.Org, t.scope.Projects, project,
@@ -149,6 +151,7 @@ func (t *Tenant) Integration(ctx context.Context, project uuid.UUID, name string
 		b.Queue(
 			integrationSource("kb.integrations", "kb.sync_states", withState)+`
 			WHERE `+inScope+`
+				AND `+projectExists+`
 				AND i.project_id = $3
 				AND i.name = $4`,
 			t.scope.Org, t.scope.Projects, project, name,
@@ -177,6 +180,7 @@ func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name 
 			WITH deleted AS (
 				DELETE FROM kb.integrations i
 				WHERE ` + inScope + `
+					AND ` + projectExists + `
 					AND i.project_id = $3
 					AND i.name = $4
 				RETURNING i.id, i.org_id, i.project_id

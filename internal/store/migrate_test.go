@@ -19,9 +19,10 @@ import (
 // rowsSince puts a row into each table that a migration makes; every new table needs one.
 var rowsSince = map[int64]string{
 	2: `INSERT INTO kb.projects (id, org_id, name) VALUES ('00000000-0000-7000-8000-000000000001', 'org', 'Project')`,
-	3: `INSERT INTO kb.integrations (id, name, provider, display_name, org_id, project_id, settings, webhook_secret, key_id, configured_secrets)
+	3: `INSERT INTO kb.integrations (id, name, provider, display_name, org_id, project_id, settings, webhook_secret,
+			previous_webhook_secret, previous_webhook_secret_until, key_id, configured_secrets)
 		VALUES ('00000000-0000-7000-8000-000000000002', 'clickup', 'clickup', 'ClickUp', 'org', '00000000-0000-7000-8000-000000000001',
-			'c2VhbGVk', 'c2VhbGVk', '0123456789abcdef', '{api_token}')`,
+			'c2VhbGVk', 'c2VhbGVk', 'c2VhbGVk', '2030-01-01', '0123456789abcdef', '{api_token}')`,
 	4: `INSERT INTO kb.sync_states (integration_id, org_id, project_id)
 		VALUES ('00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001')`,
 	5: `INSERT INTO kb.api_keys (org_id, name, prefix, hash, role) VALUES ('org', 'key', 'pb_x', decode(repeat('ab', 32), 'hex'), 'VIEWER')`,

@@ -113,8 +113,9 @@ func (t *Tenant) CreateProject(ctx context.Context, id uuid.UUID, name string) (
 	return &p, err
 }
 
-// projectExists is the condition under which lists of a project are answered at all; $1 is the organisation, $2 the
-// scope's projects, $3 the project.
+// projectExists is the condition under which a project's integrations are looked at: $1 is the organisation, $2 the scope's
+// projects, $3 the project. Without it, another organisation's would be found by their project, and only then left out, which
+// takes the longer the more there are.
 const projectExists = `EXISTS (
 	SELECT FROM kb.projects p
 	WHERE p.id = $3

@@ -175,9 +175,9 @@ func (t *Tenant) sealedRows(ctx context.Context, after *uuid.UUID, notUnder stri
 // cells are the passphrases of rows, as parallel arrays for unnest. Those of a key that the ring lacks are empty, and
 // open nothing.
 type cells struct {
-	ids                     []uuid.UUID
-	keyIDs                  []string
-	settings, webhookSecret []string
+	ids                                            []uuid.UUID
+	keyIDs                                         []string
+	settings, webhookSecret, previousWebhookSecret []string
 }
 
 func (t *Tenant) cells(ring *seal.Ring, rows []sealedRow) cells {
@@ -189,11 +189,13 @@ func (t *Tenant) cells(ring *seal.Ring, rows []sealedRow) cells {
 		}
 		c.ids, c.keyIDs = append(c.ids, row.ID), append(c.keyIDs, row.KeyID)
 		c.settings, c.webhookSecret = append(c.settings, pass.settings.Expose()), append(c.webhookSecret, pass.webhookSecret.Expose())
+		c.previousWebhookSecret = append(c.previousWebhookSecret, pass.previousWebhookSecret.Expose())
 	}
 	return c
 }
 
-// reseal seals rows anew under a key and moves the rotation on behind them. It returns those that did not open.
+// reseal seals rows anew under a key and moves the rotation on behind them. It returns those that did not open. A previous
+// webhook secret that counts no more is dropped instead.
 func (t *Tenant) reseal(ctx context.Context, ring *seal.Ring, id uuid.UUID, keyID string, rows []sealedRow) (failed []uuid.UUID, err error) {
 	before := t.cells(ring, rows)
 	under := make([]sealedRow, len(rows))
@@ -206,9 +208,12 @@ func (t *Tenant) reseal(ctx context.Context, ring *seal.Ring, id uuid.UUID, keyI
 		// In the order of their ids, so that two statements that lock several rows do not wait for each other.
 		b.Queue(`
 			WITH locked AS (
-				SELECT i.id, i.key_id, i.settings, i.webhook_secret, g.old_settings, g.new_settings, g.old_webhook, g.new_webhook
-				FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-					AS g (id, key_id, old_settings, new_settings, old_webhook, new_webhook)
+				SELECT
+					i.id, i.key_id, i.settings, i.webhook_secret,
+					CASE WHEN `+previousCounts+` THEN i.previous_webhook_secret END AS previous_webhook_secret,
+					g.old_settings, g.new_settings, g.old_webhook, g.new_webhook, g.old_previous, g.new_previous
+				FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
+					AS g (id, key_id, old_settings, new_settings, old_webhook, new_webhook, old_previous, new_previous)
 				JOIN kb.integrations i ON i.id = g.id AND i.key_id = g.key_id
 				WHERE `+inScope+`
 				ORDER BY i.id
@@ -219,15 +224,27 @@ func (t *Tenant) reseal(ctx context.Context, ring *seal.Ring, id uuid.UUID, keyI
 					key_id,
 					settings IS NULL AS no_settings,
 					webhook_secret IS NULL AS no_webhook_secret,
+					previous_webhook_secret IS NULL AS no_previous,
 					CASE WHEN settings IS NOT NULL THEN kb.reseal(settings, old_settings, new_settings) END AS settings,
-					CASE WHEN webhook_secret IS NOT NULL THEN kb.reseal(webhook_secret, old_webhook, new_webhook) END AS webhook_secret
+					CASE WHEN webhook_secret IS NOT NULL THEN kb.reseal(webhook_secret, old_webhook, new_webhook) END AS webhook_secret,
+					CASE WHEN previous_webhook_secret IS NOT NULL THEN kb.reseal(previous_webhook_secret, old_previous, new_previous) END
+						AS previous_webhook_secret
 				FROM locked
 			), judged AS (
-				SELECT *, (no_settings OR settings IS NOT NULL) AND (no_webhook_secret OR webhook_secret IS NOT NULL) AS opened
+				SELECT
+					*,
+					(no_settings OR settings IS NOT NULL)
+						AND (no_webhook_secret OR webhook_secret IS NOT NULL)
+						AND (no_previous OR previous_webhook_secret IS NOT NULL) AS opened
 				FROM sealed
 			), updated AS (
 				UPDATE kb.integrations i
-				SET settings = j.settings, webhook_secret = j.webhook_secret, key_id = $3
+				SET
+					settings = j.settings,
+					webhook_secret = j.webhook_secret,
+					previous_webhook_secret = j.previous_webhook_secret,
+					previous_webhook_secret_until = CASE WHEN j.previous_webhook_secret IS NOT NULL THEN i.previous_webhook_secret_until END,
+					key_id = $3
 				FROM judged j
 				WHERE `+inScope+`
 					AND i.id = j.id
@@ -239,6 +256,7 @@ func (t *Tenant) reseal(ctx context.Context, ring *seal.Ring, id uuid.UUID, keyI
 			ORDER BY id`,
 			t.scope.Org, t.scope.Projects, keyID,
 			before.ids, before.keyIDs, before.settings, after.settings, before.webhookSecret, after.webhookSecret,
+			before.previousWebhookSecret, after.previousWebhookSecret,
 		).Query(func(rows pgx.Rows) error {
 			var row uuid.UUID
 			var opened bool
@@ -367,11 +385,14 @@ func (t *Tenant) CountUnreadable(ctx context.Context, ring *seal.Ring, most int)
 		err = t.send(ctx, func(b *pgx.Batch) {
 			b.Queue(`
 			SELECT count(*)
-			FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) AS g (id, key_id, settings, webhook_secret)
+			FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[]) AS g (id, key_id, settings, webhook_secret, previous)
 			JOIN kb.integrations i ON i.id = g.id AND i.key_id = g.key_id
 			WHERE `+inScope+`
-				AND NOT (kb.opens(i.settings, g.settings) AND kb.opens(i.webhook_secret, g.webhook_secret))`,
-				t.scope.Org, t.scope.Projects, c.ids, c.keyIDs, c.settings, c.webhookSecret,
+				AND NOT (
+					kb.opens(i.settings, g.settings)
+					AND kb.opens(i.webhook_secret, g.webhook_secret)
+					AND kb.opens(CASE WHEN `+previousCounts+` THEN i.previous_webhook_secret END, g.previous))`,
+				t.scope.Org, t.scope.Projects, c.ids, c.keyIDs, c.settings, c.webhookSecret, c.previousWebhookSecret,
 			).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 		})
 		if err != nil {

@@ -16,14 +16,15 @@ import (
 
 // Names of the sealed columns, as they go into the passphrases.
 const (
-	integrationsTable   = "kb.integrations"
-	settingsColumn      = "settings"
-	webhookSecretColumn = "webhook_secret"
+	integrationsTable           = "kb.integrations"
+	settingsColumn              = "settings"
+	webhookSecretColumn         = "webhook_secret"
+	previousWebhookSecretColumn = "previous_webhook_secret"
 )
 
-// passphrases seal or open the two sealed columns of one row.
+// passphrases seal or open the sealed columns of one row.
 type passphrases struct {
-	settings, webhookSecret seal.Secret
+	settings, webhookSecret, previousWebhookSecret seal.Secret
 }
 
 func derivePassphrases(ring *seal.Ring, keyID string, id uuid.UUID, org string) (p passphrases, err error) {
@@ -32,7 +33,11 @@ func derivePassphrases(ring *seal.Ring, keyID string, id uuid.UUID, org string) 
 		return p, err
 	}
 	cell.Column = webhookSecretColumn
-	p.webhookSecret, err = ring.Passphrase(keyID, cell)
+	if p.webhookSecret, err = ring.Passphrase(keyID, cell); err != nil {
+		return p, err
+	}
+	cell.Column = previousWebhookSecretColumn
+	p.previousWebhookSecret, err = ring.Passphrase(keyID, cell)
 	return p, err
 }
 
@@ -136,13 +141,20 @@ type IntegrationVersion struct {
 	KeyID             *string // nil while nothing is sealed
 	ConfiguredSecrets []string
 	HasWebhookSecret  bool
+	HasPreviousSecret bool // a webhook secret from before the present one that still counts
 }
 
-const versionColumns = `i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL`
+// previousCounts is the condition under which a previous webhook secret still counts. Whatever seals a row drops one
+// that does not, opened or not.
+const previousCounts = `i.previous_webhook_secret_until > now()`
+
+const versionColumns = `
+				i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL,
+				coalesce(` + previousCounts + `, false)`
 
 func scanVersion(row pgx.Row) (*IntegrationVersion, error) {
 	var v IntegrationVersion
-	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret)
+	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret, &v.HasPreviousSecret)
 }
 
 // IntegrationVersion reads the present version of an integration, or nil where the scope has none. It opens nothing.
@@ -152,6 +164,7 @@ func (t *Tenant) IntegrationVersion(ctx context.Context, project uuid.UUID, name
 			SELECT `+versionColumns+`
 			FROM kb.integrations i
 			WHERE `+inScope+`
+				AND `+projectExists+`
 				AND i.project_id = $3
 				AND i.name = $4`,
 			t.scope.Org, t.scope.Projects, project, name,
@@ -244,8 +257,8 @@ type IntegrationUpdate struct {
 	LogoURL        **string // to NULL where it points to nil
 	PublicSettings map[string]any
 	Secrets        map[string]seal.Secret
-	Removed        []string // names of settings, public or secret, that lose their value
-	WebhookSecret  *seal.Secret
+	Removed        []string     // names of settings, public or secret, that lose their value
+	WebhookSecret  *seal.Secret // the ones before it count no more
 }
 
 // changes names what the update changes, for the audit trail.
@@ -280,9 +293,9 @@ const (
 	merged sealing = "merged" // opens the old one, applies the change, seals the result
 )
 
-// plan decides what becomes of the two sealed columns, and which secrets have a value afterwards. As soon as one of
-// them is sealed anew, both end under the same key.
-func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (settings, webhook sealing, configured []string) {
+// plan decides what becomes of the sealed columns, and which secrets have a value afterwards. As soon as one of them is
+// sealed anew, all end under the same key.
+func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (settings, webhook, previous sealing, configured []string) {
 	gone := func(name string) bool {
 		_, replaced := u.Secrets[name]
 		return replaced || slices.Contains(u.Removed, name)
@@ -292,7 +305,7 @@ func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (sett
 	configured = append(configured, kept...)
 	slices.Sort(configured)
 
-	settings, webhook = keep, keep
+	settings, webhook, previous = keep, keep, keep
 	switch {
 	case len(configured) == 0 && len(v.ConfiguredSecrets) > 0:
 		settings = clear
@@ -302,7 +315,7 @@ func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (sett
 		settings = merged
 	}
 	if u.WebhookSecret != nil {
-		webhook = fresh
+		webhook, previous = fresh, clear
 	}
 	rekey := v.KeyID != nil && *v.KeyID != currentKey && (settings == fresh || settings == merged || webhook == fresh)
 	if rekey && settings == keep && len(configured) > 0 {
@@ -311,16 +324,22 @@ func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (sett
 	if rekey && webhook == keep && v.HasWebhookSecret {
 		webhook = merged
 	}
-	return settings, webhook, configured
+	if rekey && previous == keep {
+		previous = clear
+		if v.HasPreviousSecret {
+			previous = merged
+		}
+	}
+	return settings, webhook, previous, configured
 }
 
 // UpdateIntegration applies u to the row that v describes, in one statement that also opens, merges and seals the
 // secrets as needed. It returns ErrStale where the row has another revision or key by now, and Unreadable, with the row as it
 // was, where secrets that must be kept do not open.
 func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, u IntegrationUpdate, withState bool) (updated *integration.PublicIntegration, err error) {
-	settings, webhook, configured := u.plan(v, ring.CurrentID())
+	settings, webhook, previous, configured := u.plan(v, ring.CurrentID())
 	seals := settings == fresh || settings == merged || webhook == fresh || webhook == merged
-	opens := settings == merged || webhook == merged
+	opens := settings == merged || webhook == merged // as previous does with them only
 
 	keyID := v.KeyID
 	var before, after passphrases
@@ -356,6 +375,11 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 		removed, jsonObject(u.PublicSettings), configured, keyID,
 		settings, names, values, after.settings.Expose(), before.settings.Expose(),
 		webhook, webhookSecret, after.webhookSecret.Expose(), before.webhookSecret.Expose(), v.KeyID,
+		previous, after.previousWebhookSecret.Expose(), before.previousWebhookSecret.Expose(),
+	}
+	event := audit{integration.AuditIntegrationUpdate, u.changes()}
+	if opens {
+		event.changes["opened"] = openedColumns(settings, webhook, previous)
 	}
 	statement := `
 			WITH updated AS (
@@ -379,13 +403,20 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 						WHEN 'keep' THEN i.webhook_secret
 						WHEN 'fresh' THEN kb.seal($21, $22)
 						WHEN 'merged' THEN kb.seal(kb.unseal(i.webhook_secret, $23), $22)
-					END
+					END,
+					previous_webhook_secret = CASE WHEN ` + previousCounts + ` THEN
+						CASE $25
+							WHEN 'keep' THEN i.previous_webhook_secret
+							WHEN 'merged' THEN kb.seal(kb.unseal(i.previous_webhook_secret, $27), $26)
+						END
+					END,
+					previous_webhook_secret_until = CASE WHEN ` + previousCounts + ` AND $25 <> 'clear' THEN i.previous_webhook_secret_until END
 				WHERE ` + inScope + `
 					AND i.id = $3
 					AND i.revision = $4
 					AND i.key_id IS NOT DISTINCT FROM $24
 				RETURNING i.*
-			), ` + t.recorded(&args, "updated", "project_id", "id", audit{integration.AuditIntegrationUpdate, u.changes()}) + `
+			), ` + t.recorded(&args, "updated", "project_id", "id", event) + `
 			` + integrationSource("updated", "kb.sync_states", withState)
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(statement, args...).QueryRow(into(&updated, t.scanIntegration(withState)))
@@ -394,6 +425,20 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 		err = ErrStale
 	}
 	return updated, err
+}
+
+// openedColumns names the sealed columns that are opened to be sealed anew, for the audit trail.
+func openedColumns(settings, webhook, previous sealing) []string {
+	names := []string{}
+	for _, column := range []struct {
+		name string
+		done sealing
+	}{{"settings", settings}, {"webhookSecret", webhook}, {"previousWebhookSecret", previous}} {
+		if column.done == merged {
+			names = append(names, column.name)
+		}
+	}
+	return names
 }
 
 func optional(change **string) (value *string, given bool) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -28,6 +29,7 @@ type sealedRow struct {
 	ID                uuid.UUID
 	Org               string
 	Settings, Webhook *string
+	Previous          *string // webhook secret
 	KeyID             *string
 	Configured        []string
 	Public            map[string]any
@@ -37,7 +39,8 @@ type sealedRow struct {
 func readSealed(t testing.TB, q querier, id uuid.UUID) sealedRow {
 	t.Helper()
 	return one[sealedRowScan](t, q, `
-		SELECT jsonb_build_object('ID', id, 'Org', org_id, 'Settings', settings, 'Webhook', webhook_secret, 'KeyID', key_id,
+		SELECT jsonb_build_object('ID', id, 'Org', org_id, 'Settings', settings, 'Webhook', webhook_secret,
+			'Previous', previous_webhook_secret, 'KeyID', key_id,
 			'Configured', configured_secrets, 'Public', public_settings, 'Revision', revision)
 		FROM kb.integrations
 		WHERE id = $1`, id).sealedRow
@@ -69,6 +72,15 @@ func (r sealedRow) open(t testing.TB, q querier, ring *seal.Ring) (settings map[
 		webhook = one[string](t, q, `SELECT kb.unseal($1, $2)`, *r.Webhook, r.passphrase(t, ring, "webhook_secret"))
 	}
 	return settings, webhook
+}
+
+// openPrevious returns what a row's previous webhook secret is, or "".
+func (r sealedRow) openPrevious(t testing.TB, q querier, ring *seal.Ring) string {
+	t.Helper()
+	if r.Previous == nil {
+		return ""
+	}
+	return one[string](t, q, `SELECT kb.unseal($1, $2)`, *r.Previous, r.passphrase(t, ring, "previous_webhook_secret"))
 }
 
 // update applies u to the present version of an integration.
@@ -137,6 +149,9 @@ func TestSealedColumnsAreChecked(t *testing.T) {
 		`key_id = NULL`,
 		`public_settings = '[]'`,
 		`name = 'No Slug'`,
+		`previous_webhook_secret = 'x'`,
+		`previous_webhook_secret_until = now()`,
+		`webhook_secret = NULL, previous_webhook_secret = 'x', previous_webhook_secret_until = now()`,
 	} {
 		if _, err := w.root.Exec(ctx, `UPDATE kb.integrations SET `+set+` WHERE id = $1`, i.ID); sqlState(err) != "23514" {
 			t.Errorf("%s: %v", set, err)
@@ -305,6 +320,33 @@ func TestUpdatesUnderANewKey(t *testing.T) {
 	}
 }
 
+// An update that opens secrets to seal them anew says which.
+func TestOpeningsOfUpdatesAreRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	n := newIntegration(w.project, "clickup")
+	n.Secrets = secrets("api_token", "A", "other_token", "A")
+	createIntegration(t, w.tenant, n)
+	rotateWebhook(t, w.tenant, ring(), n.ID, "second", time.Hour)
+	for _, u := range []struct {
+		ring *seal.Ring
+		store.IntegrationUpdate
+	}{
+		{ring(), store.IntegrationUpdate{DisplayName: ptr("New")}},
+		{ring(), store.IntegrationUpdate{Secrets: n.Secrets}},
+		{ring(), store.IntegrationUpdate{Secrets: secrets("api_token", "B")}},
+		{nextRing(), store.IntegrationUpdate{Secrets: secrets("api_token", "C")}},
+	} {
+		if _, err := update(w.tenant, u.ring, w.project, "clickup", u.IntegrationUpdate); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := column[string](t, w.root, `SELECT coalesce((changes -> 'opened')::text, '') FROM kb.audit_events WHERE action = 'integration.update' ORDER BY at`)
+	if diff := cmp.Diff([]string{"", "", `["settings"]`, `["settings", "webhookSecret", "previousWebhookSecret"]`}, opened); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // vault is what an integration should hold.
 type vault struct {
 	Revision int
@@ -312,6 +354,7 @@ type vault struct {
 	Public   map[string]any
 	Secrets  map[string]string
 	Webhook  string
+	Previous string // webhook secret
 }
 
 // apply is what an update should do.
@@ -336,7 +379,7 @@ func (v *vault) apply(u store.IntegrationUpdate, currentKey string) {
 		v.Secrets[name] = secret.Expose()
 	}
 	if u.WebhookSecret != nil {
-		v.Webhook = u.WebhookSecret.Expose()
+		v.Webhook, v.Previous = u.WebhookSecret.Expose(), ""
 	}
 }
 
@@ -375,7 +418,8 @@ func TestUpdatesKeepWhatTheyShould(t *testing.T) {
 		check := func() {
 			row := readSealed(t, w.root, n.ID)
 			settings, webhook := row.open(t, w.root, rings[current])
-			got := vault{Revision: row.Revision, KeyID: *row.KeyID, Public: row.Public, Secrets: settings, Webhook: webhook}
+			got := vault{Revision: row.Revision, KeyID: *row.KeyID, Public: row.Public, Secrets: settings, Webhook: webhook,
+				Previous: row.openPrevious(t, w.root, rings[current])}
 			if diff := cmp.Diff(want, got); diff != "" {
 				r.Fatalf("stored (-want +got):\n%s", diff)
 			}
@@ -391,6 +435,18 @@ func TestUpdatesKeepWhatTheyShould(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(r, "steps") {
 			if rapid.IntRange(0, 3).Draw(r, "rotate") == 0 {
 				current = (current + 1) % len(rings)
+			}
+			if rapid.IntRange(0, 3).Draw(r, "rotate the webhook secret") == 0 {
+				v, err := w.tenant.IntegrationVersionByID(context.Background(), n.ID)
+				if err != nil {
+					r.Fatal(err)
+				}
+				secret := value.Draw(r, "rotated webhook secret")
+				if _, err := w.tenant.RotateWebhookSecret(context.Background(), rings[current], v, seal.NewSecret(secret), time.Hour); err != nil {
+					r.Fatal(err)
+				}
+				want.Revision++
+				want.KeyID, want.Webhook, want.Previous = rings[current].CurrentID(), secret, want.Webhook
 			}
 			var u store.IntegrationUpdate
 			if rapid.Bool().Draw(r, "set secrets") {

@@ -94,13 +94,13 @@ func (t *Tenant) SyncStates(ctx context.Context, project uuid.UUID, status *inte
 		b.Queue(`
 			SELECT `+syncStateColumns+`
 			FROM kb.sync_states s
-			JOIN kb.integrations i ON i.id = s.integration_id
-			WHERE i.project_id = $1
-				AND i.org_id = $2
-				AND ($3::uuid[] IS NULL OR i.project_id = ANY ($3))
+			JOIN kb.integrations i ON i.id = s.integration_id AND i.org_id = s.org_id
+			WHERE `+inScope+`
+				AND `+projectExists+`
+				AND i.project_id = $3
 				AND ($4::text IS NULL OR s.sync_status = $4)
 			ORDER BY i.name`,
-			project, t.scope.Org, t.scope.Projects, status,
+			t.scope.Org, t.scope.Projects, project, status,
 		).Query(func(rows pgx.Rows) (err error) {
 			states, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*integration.SyncState, error) { return scanSyncState(row) })
 			return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -307,12 +308,18 @@ func TestMethodsNameTheScope(t *testing.T) {
 			t.Errorf("TakeOverKeyRotation: %d, %v", next, err)
 		}
 		if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+			if _, err := tx.ForgetKey(ctx, ring().CurrentID()); err != nil {
+				t.Errorf("ForgetKey: %v", err)
+			}
 			if step, err := tx.AdvanceKeyRotation(ctx, ring(), rotation, store.FirstFence, 5); !step.Lost || err != nil {
 				t.Errorf("AdvanceKeyRotation: %+v, %v", step, err)
 			}
 			return nil
 		}); err != nil {
 			t.Error(err)
+		}
+		if n := one[int](t, d.root, `SELECT count(*) FROM kb.integrations WHERE project_id = $1 AND key_id IS NOT NULL`, project); n != 2 {
+			t.Errorf("ForgetKey: %d of 2 integrations have their secrets", n)
 		}
 		run := one[uuid.UUID](t, d.root, `SELECT id FROM kb.sync_runs WHERE integration_id = $1`, id)
 		before := everythingOf(t, d.root, id)
@@ -323,6 +330,9 @@ func TestMethodsNameTheScope(t *testing.T) {
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
+		}
+		if _, err := tenant.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour); err != store.ErrStale {
+			t.Errorf("RotateWebhookSecret: %v", err)
 		}
 	}
 }

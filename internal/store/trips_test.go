@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 )
 
@@ -241,6 +242,13 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			}
 			return err
 		},
+		"RotateWebhookSecret": func(ctx context.Context, t *store.Tenant) error {
+			v, err := t.IntegrationVersion(ctx, project, "clickup")
+			if err == nil && v != nil {
+				_, err = t.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour)
+			}
+			return err
+		},
 		"Integrations": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 1, CountTotal: true}, true)
 			return err
@@ -282,6 +290,10 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeOverKeyRotation(ctx, ring(), id, time.Second)
 			return err
 		},
+		"ForgetKey": inTx(func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ForgetKey(ctx, "a lost key")
+			return err
+		}),
 		"EncryptionStatus": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.EncryptionStatus(ctx)
 			return err

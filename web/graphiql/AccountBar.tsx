@@ -32,6 +32,13 @@ export function AccountBar({ session }: { session: Session }) {
     field.current?.focus();
   }
 
+  // A form would not do: without a referrer its Origin is null, which the server takes for another site's.
+  async function signOut() {
+    const answer = await fetch("/sign-out", { method: "POST", redirect: "manual", cache: "no-store" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") location.reload();
+    else setComplaint("Signing out failed, and the session goes on. Try again.");
+  }
+
   return (
     <header className="account">
       <h1>
@@ -40,6 +47,11 @@ export function AccountBar({ session }: { session: Session }) {
       <p className={`who ${status.state}`} role="status">
         <Who status={status} />
       </p>
+      {status.state === "signed-in" && apiKey === null && (
+        <button type="button" className="out" onClick={() => void signOut()}>
+          Sign out
+        </button>
+      )}
       <form className="key" onSubmit={submit} noValidate autoComplete="off">
         <label htmlFor={`${id}key`}>API key</label>
         <input
@@ -87,8 +99,8 @@ function Who({ status }: { status: Status }) {
     case "signed-out":
       return (
         <>
-          <strong>Not signed in:</strong> open the link that the server printed, or paste an API key. The schema is
-          hidden until then.
+          <strong>Not signed in:</strong> <a href="/sign-in?returnTo=/graphiql">sign in</a>, open the link that the server printed,
+          or paste an API key. The schema is hidden until then.
         </>
       );
     case "key-refused":

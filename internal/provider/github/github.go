@@ -18,6 +18,7 @@ func Declaration() provider.Declaration {
 		Description:      "Issues, pull requests and milestones of GitHub repositories.",
 		DocumentationURL: "https://docs.github.com/en/rest",
 		APIOrigin:        "https://api.github.com",
+		SignsWebhooks:    true,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"access_token": {"token"}},
 	}

@@ -17,6 +17,7 @@ func Declaration() provider.Declaration {
 		DisplayName:      "Jira",
 		Description:      "Projects and issues of a Jira Cloud site.",
 		DocumentationURL: "https://developer.atlassian.com/cloud/jira/platform/rest/v3/intro/",
+		SignsWebhooks:    true,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"apiToken"}},
 	}

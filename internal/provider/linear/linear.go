@@ -18,6 +18,7 @@ func Declaration() provider.Declaration {
 		Description:      "Teams, projects, cycles and issues of a Linear workspace.",
 		DocumentationURL: "https://linear.app/developers",
 		APIOrigin:        "https://api.linear.app",
+		SignsWebhooks:    true,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_key": {"apiKey", "api_token"}},
 	}

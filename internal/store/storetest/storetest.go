@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 
 	"patchbay/internal/embedpg"
 	"patchbay/internal/integration"
@@ -36,9 +37,10 @@ var shared struct {
 // names makes databases and logins distinct.
 var names atomic.Int64
 
-// Run runs a package's tests and ends the PostgreSQL that they started: call it from TestMain, and exit with what it returns.
+// Run runs a package's tests, sees that the statements of the serving role kept to one tenant each, and ends the PostgreSQL
+// that was started: call it from TestMain, and exit with what it returns.
 func Run(m *testing.M) int {
-	code := m.Run()
+	code := statements.report(m.Run())
 	if shared.postgres != nil {
 		if err := stop(shared.postgres, shared.dir); err != nil {
 			fmt.Fprintln(os.Stderr, "end the tests' PostgreSQL:", err)
@@ -217,9 +219,14 @@ func (c *Cluster) create(t testing.TB, options string) *Database {
 	return &Database{URL: withDatabase(c.url, name), Name: name}
 }
 
-// Open connects as requests do.
+// Open connects as requests do. Statements are checked, save in benchmarks, and shown to another tracer where there is one.
 func (d *Database) Open(t testing.TB, catalogue *integration.Catalogue, tracer pgx.QueryTracer) *store.DB {
 	t.Helper()
+	if _, measured := t.(*testing.B); !measured && tracer == nil {
+		tracer = statements
+	} else if !measured {
+		tracer = multitracer.New(statements, tracer)
+	}
 	db, err := store.Open(context.Background(), store.Options{URL: seal.NewSecret(d.URL), Catalogue: catalogue, Tracer: tracer})
 	if err != nil {
 		t.Fatalf("open the database: %v", err)
