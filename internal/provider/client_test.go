@@ -222,7 +222,9 @@ func ended() context.Context {
 // Sixteen requests at a time find their connections open again.
 func TestConnectionsAreKept(t *testing.T) {
 	t.Parallel()
-	p := newThird(t, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[1]  \n") })
+	p := newThird(t, nil, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "[1]"+strings.Repeat(" ", 20_000))
+	})
 	var opened atomic.Int32
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
 		if !i.Reused {
