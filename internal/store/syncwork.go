@@ -319,7 +319,7 @@ const commitSync = `
 				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
 				SELECT id, org_id, project_id, $26, $27
 				FROM held
-				WHERE $26::text[] <> '{}' OR $27::text[] <> '{}'
+				WHERE ($26::text[] <> '{}' OR $27::text[] <> '{}')
 			), counted AS (
 				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, created, updated, unchanged, failed)
 				SELECT
@@ -585,7 +585,7 @@ const doomed = `seen AS MATERIALIZED (
 				SELECT m.external_id, true
 				FROM held h
 				JOIN kb.sync_run_missing m ON m.run_id = h.id AND m.org_id = h.org_id
-				WHERE m.confirmed OR NOT $5::boolean
+				WHERE (m.confirmed OR NOT $5::boolean)
 				UNION
 				SELECT o.external_id, EXISTS (
 					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)

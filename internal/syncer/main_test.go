@@ -146,6 +146,10 @@ func (a account) object(list string, t task) provider.Object {
 	}
 }
 
+func (account) list(name string) provider.Object {
+	return provider.Object{Type: integration.ObjectCollection, ExternalID: name, Kind: "list", Title: name, Listing: "lists"}
+}
+
 func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) iter.Seq2[*provider.Page, error] {
 	return func(yield func(*provider.Page, error) bool) {
 		var at cursor
@@ -166,7 +170,7 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 			total := len(lists)
 			for _, list := range lists {
 				total += len(a.lists[list])
-				p.Objects = append(p.Objects, provider.Object{Type: integration.ObjectCollection, ExternalID: list, Kind: "list", Title: list, Listing: "lists"})
+				p.Objects = append(p.Objects, a.list(list))
 			}
 			p.Total = &total
 		})
@@ -248,8 +252,11 @@ func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref
 	return func(yield func(*provider.Page, error) bool) {
 		for _, ref := range refs {
 			p := &provider.Page{Done: []provider.Ref{ref}}
-			err := a.request(ctx, "task", func() {
+			err := a.request(ctx, "one", func() {
 				for list, tasks := range a.lists {
+					if list == ref.ExternalID {
+						p.Objects = append(p.Objects, a.list(list))
+					}
 					for _, t := range tasks {
 						if t.id == ref.ExternalID {
 							p.Objects = append(p.Objects, a.object(list, t))

@@ -32,9 +32,9 @@ const (
 	mostMissingShare = 0.3
 )
 
-// confirmed are the types of objects that may exist although no listing had them: those lists come in numbered pages, which
-// shift while something is deleted.
-var confirmed = []integration.ObjectType{integration.ObjectTask}
+// confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
+// while something is deleted, and options leave out what was archived or completed since.
+var confirmed = []integration.ObjectType{integration.ObjectProject, integration.ObjectCollection, integration.ObjectTask, integration.ObjectDocument}
 
 // run is one slice of a run.
 type run struct {
@@ -262,11 +262,12 @@ func (r *run) read(ctx context.Context, pages func(context.Context) iter.Seq2[*p
 
 // importAll reads the listings from the run's cursor on.
 func (r *run) importAll(ctx context.Context) error {
-	b := newBatch()
+	b, moved := newBatch(), false
 	flush := func() error {
-		if b.empty() {
+		if b.empty() && !moved {
 			return nil
 		}
+		moved = false
 		step := b.step
 		step.Processed = len(step.Objects) + len(step.Failures)
 		step.Incomplete = len(step.Failures) > 0
@@ -281,7 +282,7 @@ func (r *run) importAll(ctx context.Context) error {
 		return r.connection.Import(ctx, r.plan, from)
 	}, func(p *provider.Page) error {
 		b.add(p)
-		r.work.Cursor = p.Cursor // of the last page in the batch
+		r.work.Cursor, moved = p.Cursor, true // of the last page in the batch
 		if b.ready(r.plan.BatchSize) {
 			return flush()
 		}

@@ -151,7 +151,7 @@ func TestATaskThatAListingMissed(t *testing.T) {
 	})
 	run := w.run(s, full())
 	w.want(run.Status, integration.SyncSuccess)
-	w.want(w.source.count("task"), 1)
+	w.want(w.source.count("one"), 1)
 	if _, still := w.objects()["a-003"]; !still {
 		t.Error("the missed task is marked as deleted")
 	}

@@ -19,8 +19,6 @@ func TestTryingAConnection(t *testing.T) {
 	first, second := srv.Workspaces()[0], srv.Workspaces()[1]
 	revoked := srv.AddToken(first.ID)
 	srv.Revoke(revoked)
-	code := srv.AddCode(first.ID)
-	_ = code
 	for name, test := range map[string]struct {
 		token, workspace string
 		reason           integration.ProviderReason // empty where it succeeds
@@ -189,7 +187,7 @@ func TestASpaceThatCannotBeReadIsLeftOut(t *testing.T) {
 
 func TestErrorsOfTheWholeEndARun(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(46))
+	srv := newServer(tiny(46))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for name, test := range map[string]struct {

@@ -72,7 +72,7 @@ func TestAllCommentsOfATaskAreRead(t *testing.T) {
 
 func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(31))
+	srv := newServer(tiny(31))
 	got := read(t, connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}), everything, nil)
 	if refs := got.detailed(); len(refs) > 0 {
 		t.Errorf("details are asked for: %v", refs)
@@ -185,7 +185,7 @@ func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
 
 func TestACommentCannotBeFetched(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(35))
+	srv := newServer(tiny(35))
 	ref := provider.Ref{Type: integration.ObjectComment, ExternalID: "comment:1"}
 	got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{ref}))
 	if got.err != nil || len(got.failed) != 1 || len(got.done) != 0 || len(got.gone) != 0 {
@@ -203,7 +203,7 @@ func TestALostAuthorisationIsNoDeletion(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			srv := newServer(clickuptest.Small(36))
+			srv := newServer(tiny(36))
 			c := connected(t, srv)
 			whole := read(t, c, everything, nil)
 			lose(srv)

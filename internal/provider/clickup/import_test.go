@@ -37,6 +37,13 @@ func newServer(o clickuptest.Options) *clickuptest.Server {
 	return clickuptest.New(o)
 }
 
+// tiny is a Workspace with some of everything and few tasks.
+func tiny(seed uint64) clickuptest.Options {
+	o := clickuptest.Small(seed)
+	o.TasksPerList = 4
+	return o
+}
+
 // connectTo makes a connection with the server's own token, or another; settings are over the defaults.
 func connectTo(t *testing.T, srv *clickuptest.Server, token string, settings map[string]any) provider.Connection {
 	t.Helper()
@@ -356,7 +363,7 @@ func TestARunGoesOnFromEveryCursor(t *testing.T) {
 
 func TestACursorThatIsNoneBeginsAnew(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(7))
+	srv := newServer(tiny(7))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":0,"stage":"tasks"}`, "\xff"} {
@@ -529,7 +536,7 @@ func TestDocumentsFollowTheSelection(t *testing.T) {
 
 func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(11))
+	srv := newServer(tiny(11))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
 	user := fmt.Sprint(snap.Users[0].ID)
 	plan := everything
@@ -774,9 +781,7 @@ func TestChurnIsCopiedFaithfully(t *testing.T) {
 
 func TestTheReaderMayStopAtAnyPage(t *testing.T) {
 	t.Parallel()
-	o := clickuptest.Small(18)
-	o.TasksPerList = 3
-	srv := newServer(o)
+	srv := newServer(tiny(18))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
 	for stop := range whole.pages {
@@ -797,7 +802,7 @@ func TestTheReaderMayStopAtAnyPage(t *testing.T) {
 
 func TestACancelledRunEndsWithItsReason(t *testing.T) {
 	t.Parallel()
-	srv := newServer(clickuptest.Small(19))
+	srv := newServer(tiny(19))
 	c := connected(t, srv)
 	refs := read(t, c, everything, nil).detailed()
 	ctx, cancel := context.WithCancel(t.Context())

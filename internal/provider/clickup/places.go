@@ -191,8 +191,7 @@ func (c *connection) below(ctx context.Context, s space) (spaceNodes, error) {
 	if err != nil {
 		return found, unlessGone(err)
 	}
-	var lists func(parent text, all []list)
-	lists = func(parent text, all []list) {
+	lists := func(parent text, all []list) {
 		for _, l := range all {
 			add(parent, "list", l.ID, l.Name, l.Archived, l.Tasks)
 		}

@@ -163,6 +163,9 @@ func (s *Server) emitEdits(old, t *Task, now int64) {
 	at := s.placeOf(t)
 	edited := func(event, field string, data shape, before, after any) {
 		items := []shape{s.history(1, field, t.ListID, t.Creator, now, data, before, after)}
+		if field == "assignee_add" {
+			delete(items[0], "before") // as ClickUp publishes it
+		}
 		if event != "" {
 			s.emit(event, at, shape{"task_id": t.ID, "history_items": items})
 		}

@@ -158,7 +158,7 @@ func TestWhateverChangesReadersSeeTheSnapshot(t *testing.T) {
 		}
 		source := rapid.Uint64().Draw(rt, "changes")
 		n := rapid.IntRange(1, 120).Draw(rt, "how many")
-		c := start(t, o)
+		c := unchecked(t, o)
 		done := c.srv.Churn(rand.New(rand.NewPCG(source, 1)), n)
 		for _, w := range c.srv.Workspaces() {
 			if diff := cmp.Diff(told(c.srv.Snapshot(w.ID, clickuptest.Selection{})), c.read(w.ID)); diff != "" {
@@ -174,7 +174,7 @@ func TestWhateverChangesReadersSeeTheSnapshot(t *testing.T) {
 
 func TestChangesMeetReadersWithoutRaces(t *testing.T) {
 	t.Parallel()
-	c := start(t, clickuptest.Small(3))
+	c := unchecked(t, clickuptest.Small(3))
 	var wg sync.WaitGroup
 	wg.Go(func() { c.srv.Churn(rand.New(rand.NewPCG(1, 2)), 300) })
 	for range 3 {

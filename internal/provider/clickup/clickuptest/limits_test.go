@@ -13,8 +13,8 @@ import (
 func TestALimitHoldsForATokenUntilItsHeaderSays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := clickuptest.New(clickuptest.Options{RateLimit: 3})
-		c := &client{t: t, srv: srv, handler: srv, token: srv.Token()}
+		c := unchecked(t, clickuptest.Options{RateLimit: 3})
+		srv := c.srv
 		time.Sleep(300 * time.Millisecond) // between two whole seconds
 		for _, left := range []string{"2", "1", "0"} {
 			if status, header, _ := c.ask(http.MethodGet, "/api/v2/user", ""); status != http.StatusOK || header.Get("X-RateLimit-Limit") != "3" || header.Get("X-RateLimit-Remaining") != left {

@@ -37,7 +37,7 @@ func TestDefaultsLeaveOutSubtasksClosedSharedAndArchivedTasks(t *testing.T) {
 	t.Parallel()
 	o := clickuptest.Small(5)
 	o.TasksPerList = 150
-	c := start(t, o)
+	c := unchecked(t, o)
 	snap := c.srv.Snapshot(c.workspace(), clickuptest.Selection{NoComments: true})
 	for _, l := range snap.Lists {
 		for query, admits := range map[string]func(clickuptest.Task) bool{
@@ -81,7 +81,7 @@ func TestDefaultsLeaveOutSubtasksClosedSharedAndArchivedTasks(t *testing.T) {
 func TestTasksComeInTheOrderAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, oldestFirst := range []bool{false, true} {
-		c := start(t, clickuptest.Options{Seed: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 300, OldestFirst: oldestFirst})
+		c := unchecked(t, clickuptest.Options{Seed: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 300, OldestFirst: oldestFirst})
 		for order, key := range map[string]string{"created": "date_created", "updated": "date_updated", "due_date": "due_date", "id": "id"} {
 			for _, reverse := range []bool{false, true} {
 				found, _ := c.all(c.aList(), fmt.Sprintf("%s&order_by=%s&reverse=%v", everything, order, reverse))

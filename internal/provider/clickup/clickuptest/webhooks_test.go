@@ -111,7 +111,7 @@ func TestChangesSendTheEventsThatClickUpPublishes(t *testing.T) {
 		{func() { c.srv.CreateTask(lists[0].ID, clickuptest.Task{Name: "New"}) }, "taskCreated"},
 		{edit(func(t *clickuptest.Task) { t.Name = "Newer" }), "taskUpdated"},
 		{edit(func(t *clickuptest.Task) { t.Priority = t.Priority%4 + 1 }), "taskPriorityUpdated taskUpdated"},
-		{edit(func(t *clickuptest.Task) { t.Assignees = []int64{users[1].ID}; t.Due++ }), "taskAssigneeUpdated taskUpdated taskAssigneeUpdated taskUpdated taskDueDateUpdated taskUpdated"},
+		{edit(func(t *clickuptest.Task) { t.Assignees = append(t.Assignees, users[1].ID); t.Due++ }), "taskAssigneeUpdated taskUpdated taskDueDateUpdated taskUpdated"},
 		{edit(func(t *clickuptest.Task) { t.Tags = []string{"new"} }), "taskTagUpdated taskUpdated"},
 		{edit(func(t *clickuptest.Task) { t.Estimate += 60_000 }), "taskTimeEstimateUpdated taskUpdated"},
 		{func() { c.srv.SetStatus(task, "closed") }, "taskStatusUpdated taskUpdated"},
