@@ -485,7 +485,7 @@ func TestCatalogOfRights(t *testing.T) {
 		WHERE c.relnamespace = 'kb'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity AND a.grantee = 'patchbay_serve'::regrole
 		GROUP BY c.relname
 		ORDER BY 1`,
-		"api_usage DELETE INSERT SELECT UPDATE", "rate_limits DELETE INSERT SELECT UPDATE")
+		"api_usage DELETE INSERT SELECT UPDATE")
 	same("views that do not run as who asks", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'kb'::regnamespace
