@@ -325,8 +325,8 @@ func TestASubtaskInAnotherListGoesWithItsParentsList(t *testing.T) {
 	t.Parallel()
 	c := start(t, clickuptest.Small(3))
 	lists := c.srv.Lists(c.workspace())
-	parent := c.srv.CreateTask(lists[0].ID, clickuptest.Task{Name: "Parent"})
-	child := c.srv.CreateTask(lists[1].ID, clickuptest.Task{Name: "Child", Parent: parent.ID})
+	parent := c.srv.Snapshot(c.workspace(), clickuptest.Selection{Lists: []string{lists[0].ID}}).Tasks[0].ID
+	child := c.srv.CreateTask(lists[1].ID, clickuptest.Task{Name: "Child", Parent: parent})
 	c.srv.DeleteList(lists[0].ID)
 	c.refused(http.StatusNotFound, "/api/v2/task/%s", child.ID)
 	c.get("/api/v2/list/%s/task", lists[1].ID)
