@@ -301,3 +301,33 @@ func TestASelectionLeavesOut(t *testing.T) {
 		}
 	}
 }
+
+func TestATaskAddedToAListShowsThereOnlyIfAskedFor(t *testing.T) {
+	t.Parallel()
+	c := start(t, clickuptest.Small(3))
+	lists := c.srv.Lists(c.workspace())
+	task := c.srv.CreateTask(lists[0].ID, clickuptest.Task{Name: "Shared"}).ID
+	shown := func(list, query string) bool {
+		found, _ := c.all(list, query)
+		return ids(found)[task]
+	}
+	c.srv.AddToList(task, lists[3].ID)
+	if !shown(lists[0].ID, "") || shown(lists[3].ID, "") || !shown(lists[3].ID, "&include_timl=true") {
+		t.Error("it should show at home, and in the other list with include_timl")
+	}
+	c.srv.RemoveFromList(task, lists[3].ID)
+	if shown(lists[3].ID, "&include_timl=true") {
+		t.Error("it still shows in a list that it was taken out of")
+	}
+}
+
+func TestASubtaskInAnotherListGoesWithItsParentsList(t *testing.T) {
+	t.Parallel()
+	c := start(t, clickuptest.Small(3))
+	lists := c.srv.Lists(c.workspace())
+	parent := c.srv.Snapshot(c.workspace(), clickuptest.Selection{Lists: []string{lists[0].ID}}).Tasks[0].ID
+	child := c.srv.CreateTask(lists[1].ID, clickuptest.Task{Name: "Child", Parent: parent})
+	c.srv.DeleteList(lists[0].ID)
+	c.refused(http.StatusNotFound, "/api/v2/task/%s", child.ID)
+	c.get("/api/v2/list/%s/task", lists[1].ID)
+}

@@ -266,7 +266,7 @@ func (o *operation) checkRequest(r *http.Request) error {
 	query := r.URL.Query()
 	asked := strings.Split(r.URL.Path, "/")
 	for _, p := range o.parameters {
-		switch p.In {
+		switch p.In { // the only header declared is Content-Type, which OpenAPI says to ignore as a parameter
 		case "path":
 			for i, segment := range o.segments {
 				if segment == "{"+p.Name+"}" {
