@@ -48,12 +48,12 @@ func auditFilter(projectID *uuid.UUID, filter *model.AuditEventFilter) (integrat
 // recordDenied writes a refused mutation into the trail of the principal's organisation; a refused query leaves none.
 // The refusal stands whether or not that works.
 func (r *Resolver) recordDenied(ctx context.Context, p integration.Principal, denial error) {
-	field := graphql.GetRootFieldContext(ctx).Field
+	root := graphql.GetRootFieldContext(ctx)
 	var own *integration.Error
-	if field.ObjectDefinition.Name != "Mutation" || !errors.As(denial, &own) {
+	if root == nil || root.Field.ObjectDefinition.Name != "Mutation" || !errors.As(denial, &own) { // subscriptions have no root
 		return
 	}
-	if err := r.DB.Tenant(p.Scope()).RecordDenied(ctx, field.Name, codes[own.Kind]); err != nil {
-		r.Log.ErrorContext(ctx, "a refused mutation is missing in the audit trail", "mutation", field.Name, "error", err)
+	if err := r.DB.Tenant(p.Scope()).RecordDenied(ctx, root.Field.Name, codes[own.Kind]); err != nil {
+		r.Log.ErrorContext(ctx, "a refused mutation is missing in the audit trail", "mutation", root.Field.Name, "error", err)
 	}
 }

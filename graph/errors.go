@@ -24,6 +24,7 @@ var codes = map[integration.Kind]string{
 	integration.KindNotFound:        "NOT_FOUND",
 	integration.KindConflict:        "CONFLICT",
 	integration.KindUnreadable:      "CREDENTIALS_UNREADABLE",
+	integration.KindRateLimited:     "RATE_LIMITED",
 }
 
 const codeInternal = "INTERNAL"

@@ -3,10 +3,9 @@
 package httpd
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
-	"time"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -19,6 +18,8 @@ type Parts struct {
 	Pages    http.Handler // GraphiQL and the logos
 	Sessions *auth.Sessions
 	Health   *Health
+	// Origin is where browsers reach the server; empty trusts the Host that requests name alone.
+	Origin string
 	Log      *slog.Logger
 }
 
@@ -35,7 +36,7 @@ func New(p Parts) http.Handler {
 	r.Get("/sign-in", p.Sessions.SignIn)
 
 	// Every client. A browser's cookie counts only in requests from our own pages. Answers are nobody else's.
-	r.With(sameOrigin, noStore, deadline, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
+	r.With(sameOrigin(p.Origin), noStore, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
 
 	// People's browsers.
 	r.Handle("/graphiql", p.Pages)
@@ -46,26 +47,32 @@ func New(p Parts) http.Handler {
 }
 
 // sameOrigin refuses what another site's page makes a browser send. Programs, which send neither Sec-Fetch-Site nor
-// Origin, pass; so do reads, whose answers another site's page cannot see.
-func sameOrigin(next http.Handler) http.Handler {
+// Origin, pass; so do reads, whose answers another site's page cannot see, but for those that last.
+func sameOrigin(origin string) func(http.Handler) http.Handler {
 	p := http.NewCrossOriginProtection()
-	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	if origin != "" {
+		if err := p.AddTrustedOrigin(origin); err != nil {
+			panic(err) // package config has checked it
+		}
+	}
+	deny := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"errors":[{"message":"requests from pages of another origin are refused","extensions":{"code":"FORBIDDEN"}}]}`))
-	}))
-	return p.Handler(next)
-}
-
-// requestTimeout bounds an operation, so that statements that wait for a lock do not hold every connection for ever.
-const requestTimeout = 30 * time.Second
-
-func deadline(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			checked := r
+			if r.Header.Get("Upgrade") != "" || strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream") {
+				checked = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
+			}
+			if p.Check(checked) != nil {
+				deny(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 func noStore(next http.Handler) http.Handler {

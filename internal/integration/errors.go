@@ -21,6 +21,8 @@ const (
 	KindConflict
 	// KindUnreadable is a sealed secret that does not open: damaged, or copied from another row.
 	KindUnreadable
+	// KindRateLimited is a request of somebody who has too much going on already.
+	KindRateLimited
 	// KindProvider is a third party that refused, or did not answer; Error.Provider and Error.Reason say more.
 	KindProvider
 )
@@ -78,6 +80,11 @@ func Unauthenticated(format string, args ...any) *Error {
 // Unreadable reports that stored secrets do not open.
 func Unreadable(format string, args ...any) *Error {
 	return &Error{Kind: KindUnreadable, Message: fmt.Sprintf(format, args...)}
+}
+
+// RateLimited reports that the asker has too much going on already.
+func RateLimited(format string, args ...any) *Error {
+	return &Error{Kind: KindRateLimited, Message: fmt.Sprintf(format, args...)}
 }
 
 // ProviderFailed reports that a third party refused, or did not answer. The message must hold nothing of the request's
