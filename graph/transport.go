@@ -81,7 +81,7 @@ func receive(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams,
 func allowed(w http.ResponseWriter, r *http.Request, op *graphql.OperationContext) bool {
 	if r.Method == http.MethodGet && op.Operation.Operation == ast.Mutation {
 		w.Header().Set("Allow", http.MethodPost)
-		answer(w, http.StatusMethodNotAllowed, "send a mutation by POST")
+		answer(w, http.StatusMethodNotAllowed, "a mutation cannot be sent by GET: send it by POST")
 		return false
 	}
 	return true

@@ -249,23 +249,25 @@ func (s *socket) subscribe(ctx context.Context, m message) (code websocket.Statu
 	}
 	op, errs := s.exec.CreateOperationContext(ctx, params) // one after the other: this costs more than anything else a client may ask for
 	if errs != nil {
+		s.forget(m.ID, o)
 		s.fail(m.ID, s.exec.DispatchError(graphql.WithOperationContext(ctx, op), errs).Errors)
-		s.done(m.ID, o)
+		s.done(o)
 		return 0, ""
 	}
 	s.wait.Go(func() {
-		defer s.done(m.ID, o)
-		s.run(ctx, m.ID, op)
+		defer s.done(o)
+		s.run(ctx, m.ID, o, op)
 	})
 	return 0, ""
 }
 
 // run runs an operation to its end.
-func (s *socket) run(ctx context.Context, id string, op *graphql.OperationContext) {
+func (s *socket) run(ctx context.Context, id string, o *operation, op *graphql.OperationContext) {
 	failed := false
 	dispatch(ctx, s.exec, op, func(response *graphql.Response) error {
 		if response.Data == nil {
 			failed = true
+			s.forget(id, o)
 			s.fail(id, response.Errors)
 			return nil
 		}
@@ -274,18 +276,25 @@ func (s *socket) run(ctx context.Context, id string, op *graphql.OperationContex
 		return s.send("next", id, b.Bytes())
 	})
 	if !failed && ctx.Err() == nil { // else the client has completed it, or the connection ends
+		s.forget(id, o)
 		_ = s.send("complete", id, nil) // the connection has ended
 	}
 }
 
-func (s *socket) done(id string, o *operation) {
+// forget lets the client use an operation's id again, which it may as soon as it hears of the end.
+func (s *socket) forget(id string, o *operation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations[id] == o {
+		delete(s.operations, id)
+	}
+}
+
+func (s *socket) done(o *operation) {
 	o.cancel()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running--
-	if s.operations[id] == o {
-		delete(s.operations, id)
-	}
 }
 
 // fail ends an operation that did not come about.
