@@ -20,7 +20,7 @@ type Parts struct {
 	Health   *Health
 	// Origin is where browsers reach the server; empty trusts the Host that requests name alone.
 	Origin string
-	Log      *slog.Logger
+	Log    *slog.Logger
 }
 
 // New makes the handler of the whole server.
