@@ -104,32 +104,40 @@ func follow[T any](ctx context.Context, r *Resolver, p integration.Principal, to
 	if err != nil {
 		return nil, err
 	}
-	first, err := f.read(ctx, nil, true)
-	if err != nil {
-		s.Close()
-		return nil, err
-	}
-	f.sent = make(map[uuid.UUID]uint64, len(first))
-	fresh := f.fresh(first)
-	if f.quiet {
-		fresh = nil
-	}
-	out := make(chan *T)
+	out, begun := make(chan *T), make(chan error, 1)
 	go func() {
 		defer close(out)
 		defer s.Close()
 		defer func() {
 			if v := recover(); v != nil {
-				_ = recovered(r.Log)(ctx, v) // it has logged it
+				begun <- recovered(r.Log)(ctx, v)
 			}
 		}()
+		fresh, err := f.begin(ctx)
+		if begun <- err; err != nil {
+			return
+		}
 		for f.send(ctx, out, fresh) {
 			if fresh, err = f.next(ctx, r, s); err != nil {
 				return
 			}
 		}
 	}()
+	// It reads over there, because a stack that has grown with that stays large where it is deep anyway: 8 KB each.
+	if err := <-begun; err != nil {
+		return nil, err
+	}
 	return out, nil
+}
+
+// begin reads what there is to see at first.
+func (f *feed[T]) begin(ctx context.Context) ([]*T, error) {
+	first, err := f.read(ctx, nil, true)
+	f.sent = make(map[uuid.UUID]uint64, len(first))
+	if fresh := f.fresh(first); err == nil && !f.quiet {
+		return fresh, nil
+	}
+	return nil, err
 }
 
 // send reports whether to go on.

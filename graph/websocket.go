@@ -1,10 +1,13 @@
 package graph
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,6 +30,8 @@ const (
 	maxInit     = 16 << 10
 	// pongTimeout is how long a client may take to answer a ping.
 	pongTimeout = 10 * time.Second
+	// bufferSize is of each of a connection's two buffers, in bytes.
+	bufferSize = 512
 	// maxOperations is how many operations a connection may have at once.
 	maxOperations = 100
 )
@@ -54,7 +59,7 @@ func (overWebSocket) Supports(r *http.Request) bool {
 
 func (t overWebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	streamHeader(w.Header())
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{webSocketProtocol}, InsecureSkipVerify: true})
+	conn, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{Subprotocols: []string{webSocketProtocol}, InsecureSkipVerify: true})
 	if err != nil { // it has answered
 		return
 	}
@@ -80,6 +85,24 @@ func (t overWebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	stop := context.AfterFunc(ctx, s.end)
 	defer stop()
 	s.serve()
+}
+
+// smallBuffers is a response whose connection has buffers of a size for the protocol's messages, which are few and short, once
+// it is no longer HTTP: the server's own have 8 KB together.
+type smallBuffers struct{ http.ResponseWriter }
+
+// Hijack implements http.Hijacker.
+func (w smallBuffers) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, theirs, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	n := theirs.Reader.Buffered() // what the client has sent already, which is handed on as buffered
+	r := bufio.NewReaderSize(io.MultiReader(io.LimitReader(theirs.Reader, int64(n)), conn), max(bufferSize, n))
+	if _, err := r.Peek(n); err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, bufio.NewReadWriter(r, bufio.NewWriterSize(conn, bufferSize)), nil
 }
 
 // initialise waits for who the client is: by what the connection_init says, else by the request that became the connection.
