@@ -133,11 +133,14 @@ func follow[T any](ctx context.Context, r *Resolver, p integration.Principal, to
 // begin reads what there is to see at first.
 func (f *feed[T]) begin(ctx context.Context) ([]*T, error) {
 	first, err := f.read(ctx, nil, true)
-	f.sent = make(map[uuid.UUID]uint64, len(first))
-	if fresh := f.fresh(first); err == nil && !f.quiet {
-		return fresh, nil
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	f.sent = make(map[uuid.UUID]uint64, len(first))
+	if first = f.fresh(first); f.quiet {
+		return nil, nil
+	}
+	return first, nil
 }
 
 // send reports whether to go on.

@@ -57,18 +57,31 @@ func (overWebSocket) Supports(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
+// Do returns as soon as the connection is a WebSocket: what the server has for requests, 25 KB each, is not needed any more.
 func (t overWebSocket) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	streamHeader(w.Header())
 	conn, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{Subprotocols: []string{webSocketProtocol}, InsecureSkipVerify: true})
 	if err != nil { // it has answered
 		return
 	}
-	defer func() { _ = conn.CloseNow() }() // as a rule it is closed already
+	go t.serve(context.WithoutCancel(r.Context()), conn, exec)
+}
+
+// serve ends with the connection, which ends with the process: Hub.Drain waits for those whose client is known.
+func (t overWebSocket) serve(ctx context.Context, conn *websocket.Conn, exec graphql.GraphExecutor) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			_ = recovered(t.Log)(ctx, v) // it has logged it
+		}
+		_ = conn.CloseNow() // as a rule it is closed already
+		t.Log.InfoContext(ctx, "a WebSocket ended", "milliseconds", float64(time.Since(start).Microseconds())/1000)
+	}()
 	if conn.Subprotocol() != webSocketProtocol {
 		_ = conn.Close(closeProtocol, "Subprotocol not acceptable")
 		return
 	}
-	ctx, signedIn := t.initialise(context.WithoutCancel(r.Context()), conn)
+	ctx, signedIn := t.initialise(ctx, conn)
 	if !signedIn {
 		return
 	}
@@ -286,31 +299,35 @@ func (s *socket) subscribe(ctx context.Context, m message) (code websocket.Statu
 
 // run runs an operation to its end.
 func (s *socket) run(ctx context.Context, id string, o *operation, op *graphql.OperationContext) {
-	failed := false
 	dispatch(ctx, s.exec, op, func(response *graphql.Response) error {
-		if response.Data == nil {
-			failed = true
-			s.forget(id, o)
-			s.fail(id, response.Errors)
+		switch {
+		case ctx.Err() != nil: // the client has completed it, or the connection ends
+			return ctx.Err()
+		case response.Data == nil:
+			if s.forget(id, o) {
+				s.fail(id, response.Errors)
+			}
 			return nil
 		}
 		var b bytes.Buffer
 		_ = respond(&b, response) // a buffer takes everything
 		return s.send("next", id, b.Bytes())
 	})
-	if !failed && ctx.Err() == nil { // else the client has completed it, or the connection ends
-		s.forget(id, o)
+	if ctx.Err() == nil && s.forget(id, o) {
 		_ = s.send("complete", id, nil) // the connection has ended
 	}
 }
 
-// forget lets the client use an operation's id again, which it may as soon as it hears of the end.
-func (s *socket) forget(id string, o *operation) {
+// forget lets the client use an operation's id again, which it may as soon as it hears of the end. It reports whether there is
+// an end to tell of.
+func (s *socket) forget(id string, o *operation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.operations[id] == o {
-		delete(s.operations, id)
+	if s.operations[id] != o {
+		return false
 	}
+	delete(s.operations, id)
+	return true
 }
 
 func (s *socket) done(o *operation) {
