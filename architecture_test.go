@@ -12,9 +12,9 @@ import (
 var rules = map[string][]string{
 	"patchbay": {
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
-		"internal/integration", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "web",
+		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "web",
 	},
-	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/ratelimit", "internal/store", "internal/syncer"},
+	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer"},
 	"graph/generated":                       {"graph/model", "graph/scalar", "internal/integration"},
 	"graph/model":                           {"internal/integration"},
 	"graph/scalar":                          {"internal/integration"},
@@ -28,6 +28,7 @@ var rules = map[string][]string{
 	"internal/embedpg":                      {"pgx"},
 	"internal/httpd":                        {"internal/auth"},
 	"internal/integration":                  {},
+	"internal/live":                         {"internal/integration", "internal/store"},
 	"internal/provider":                     {"internal/integration", "internal/seal"},
 	"internal/provider/builtin":             {"internal/provider", "internal/provider/clickup", "internal/provider/github", "internal/provider/jira", "internal/provider/linear"},
 	"internal/provider/clickup":             {"internal/integration", "internal/provider"},

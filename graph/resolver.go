@@ -12,6 +12,7 @@ import (
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
+	"patchbay/internal/live"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
@@ -23,14 +24,17 @@ type Resolver struct {
 	Connect   *connect.Service
 	Syncer    *syncer.Service
 	Keys      *auth.Keys
+	Sessions  *auth.Sessions
+	Live      *live.Hub
 	Catalogue *integration.Catalogue
 	Budgets   *ratelimit.Budgets // nil limits nobody
 	Log       *slog.Logger
 }
 
 type (
-	query    struct{ *Resolver }
-	mutation struct{ *Resolver }
+	query        struct{ *Resolver }
+	mutation     struct{ *Resolver }
+	subscription struct{ *Resolver }
 )
 
 // Query implements generated.ResolverRoot.
@@ -38,6 +42,9 @@ func (r *Resolver) Query() generated.QueryResolver { return query{r} }
 
 // Mutation implements generated.ResolverRoot.
 func (r *Resolver) Mutation() generated.MutationResolver { return mutation{r} }
+
+// Subscription implements generated.ResolverRoot.
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscription{r} }
 
 // tenant is the database as the request's principal sees it. An organisation other than the principal's is NotFound.
 func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error) {

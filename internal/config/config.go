@@ -25,6 +25,8 @@ type Config struct {
 	DatabaseURL seal.Secret `env:"DATABASE_URL"`
 	// MigrateDatabaseURL is the owner's login, for migrations, where DatabaseURL's is one that can only serve.
 	MigrateDatabaseURL seal.Secret `env:"PATCHBAY_MIGRATE_DATABASE_URL"`
+	// ListenDatabaseURL is for the one connection that hears of other processes; empty means DatabaseURL.
+	ListenDatabaseURL seal.Secret `env:"PATCHBAY_LISTEN_DATABASE_URL"`
 	// Addr is the address to listen on; port 0 takes a free one.
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
