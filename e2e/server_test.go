@@ -70,6 +70,7 @@ type server struct {
 	log     *output
 
 	binary, stateDir, addr string
+	env                    []string // beside what every program gets
 	command                *exec.Cmd
 	ended                  chan error
 }
@@ -90,13 +91,15 @@ func start(t *testing.T, binary string) *server {
 	return s
 }
 
-// welcome is what `patchbay serve` prints.
+// welcome is what `patchbay serve` prints, and greeting what of it does not need a private database.
+var greeting = regexp.MustCompile(`Patchbay listens on (http://\S+)\n`)
 var welcome = regexp.MustCompile(`(?s)Patchbay listens on (http://\S+)\n.*Open (http://\S+/sign-in\?token=(\S+))\n`)
 
 // start starts the server, or starts it again at its address.
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	out := &output{}
+	s.link = ""
 	s.command = s.program("serve", "--generate-key")
 	s.command.Stdout, s.command.Stderr = out, s.log
 	if err := s.command.Start(); err != nil {
@@ -109,8 +112,11 @@ func (s *server) start(t *testing.T) {
 	deadline := time.After(60 * time.Second)
 	for {
 		if m := welcome.FindStringSubmatch(out.String()); m != nil {
-			s.URL, s.link = m[1], m[2]
+			s.link = m[2]
 			s.secrets = append(s.secrets, m[3])
+		}
+		if m := greeting.FindStringSubmatch(out.String()); m != nil && (s.link != "" || s.env != nil) {
+			s.URL = m[1]
 			s.addr = strings.TrimPrefix(s.URL, "http://")
 			return
 		}
@@ -200,7 +206,32 @@ func (s *server) program(args ...string) *exec.Cmd {
 			command.Env = append(command.Env, name+"="+value)
 		}
 	}
+	command.Env = append(command.Env, s.env...)
 	return command
+}
+
+// postgres is the connection string of the server's private database, as its superuser.
+func (s *server) postgres(t *testing.T) string {
+	t.Helper()
+	out, err := s.program("postgres", "url").Output()
+	if err != nil {
+		t.Fatalf("patchbay postgres url: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// replica starts another server on the same database.
+func (s *server) replica(t *testing.T) *server {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(s.stateDir, "encryption-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &server{log: &output{}, binary: s.binary, stateDir: t.TempDir(), addr: "127.0.0.1:0",
+		env: []string{"DATABASE_URL=" + s.postgres(t), "INTEGRATION_ENCRYPTION_KEY=" + strings.TrimSpace(string(key))}}
+	t.Cleanup(func() { r.stop(t) })
+	r.start(t)
+	return r
 }
 
 // output is a buffer that a process writes while a test reads.
