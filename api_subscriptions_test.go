@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -447,4 +449,39 @@ func serving() (n int) {
 		}
 	}
 	return n
+}
+
+// Who takes nothing of what is sent loses its stream, and holds up nobody until then.
+func TestClientsThatDoNotRead(t *testing.T) {
+	t.Parallel()
+	c := newClientAlone(t)
+	run := c.syncRun(t, c.integration(t, "clickup"))
+	const query = `subscription($run: UUID!) { syncRunProgress(runId: $run) { processed error } }`
+	body, err := json.Marshal(map[string]any{"query": query, "variables": map[string]any{"run": run}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nAccept: text/event-stream\r\nContent-Type: application/json\r\nX-Request-Id: does-not-read\r\nContent-Length: %d\r\n\r\n%s",
+		c.key, len(body), body)
+	if _, err := conn.Read(make([]byte, 12)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	deaf := dial(t, c.server, c.key)
+	deaf.subscribe(t, "1", query, map[string]any{"run": run})
+
+	reads := c.open(t, `subscription($run: UUID!) { syncRunProgress(runId: $run) { processed } }`, map[string]any{"run": run})
+	reads.next(t)
+	for n := 1.0; n <= 12; n++ {
+		advance(t, c.db, run, `processed = processed + 1, error = repeat(processed::text || 'x', 1000000)`)
+		want(t, reads.next(t).get(t, "syncRunProgress", "processed"), any(n))
+	}
+	eventually(t, patience, "the end of both streams", func() bool {
+		log := c.server.log.String()
+		return strings.Contains(log, `"request_id":"does-not-read"`) && strings.Contains(log, `"msg":"a WebSocket ended"`)
+	})
 }

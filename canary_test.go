@@ -439,7 +439,7 @@ func (m *mine) everyField(t *testing.T) {
 		m.hear(m.ask(t, key, introspection, nil))
 	}
 	m.hear(m.ask(t, key, `{ viewer { subject } }`, nil)).wantErrors(t, "UNAUTHENTICATED") // revoked
-	for ended := false; !ended; { // after what the calls have changed
+	for ended := false; !ended; {                                                         // after what the calls have changed
 		last := states.next(t)
 		if m.hear(last); len(last.codes()) > 0 {
 			last.wantErrors(t, "UNAUTHENTICATED")

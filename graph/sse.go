@@ -118,7 +118,7 @@ func (e *events) write(text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return http.ErrHandlerTimeout
+		return io.ErrClosedPipe
 	}
 	_ = e.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // a recorder of tests has none
 	if _, err := io.WriteString(e.w, text); err != nil {

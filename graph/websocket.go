@@ -240,7 +240,7 @@ func (s *socket) handle(ctx context.Context, m message) (code websocket.StatusCo
 			o.cancel()
 		}
 	case "ping":
-		_ = s.send("pong", "", m.Payload) // the connection has ended, which the next read finds out
+		_ = s.send("pong", "", m.Payload) // where it fails the connection has ended, which the next read finds out
 	case "pong":
 	case "connection_init":
 		return closeTooManyInits, "Too many initialisation requests"
