@@ -103,13 +103,16 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 		integration uuid.UUID
 		externalID  string
 	}
-	sources := map[key]*integration.SyncedObject{}
-	integrations := make([]uuid.UUID, len(objects))
-	ids := make([]string, len(objects))
-	for i, o := range objects {
+	sources := map[key][]*integration.SyncedObject{} // several, where one is the target of several
+	var integrations []uuid.UUID
+	var ids []string
+	for _, o := range objects {
 		o.Relationships = []*integration.Relationship{}
-		sources[key{o.IntegrationID, o.ExternalID}] = o
-		integrations[i], ids[i] = o.IntegrationID, o.ExternalID
+		k := key{o.IntegrationID, o.ExternalID}
+		if sources[k] == nil {
+			integrations, ids = append(integrations, o.IntegrationID), append(ids, o.ExternalID)
+		}
+		sources[k] = append(sources[k], o)
 	}
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
@@ -134,9 +137,10 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 				scanID(&o.ID), scanID(&o.IntegrationID), &o.Type, &o.Title, &o.Content, &o.Properties, &o.ExternalSource, &o.ExternalID, &o.ExternalURL,
 				&o.ExternalParentID, &o.ExternalUpdatedAt, &o.SyncedAt, &o.DeletedAt,
 			}, func() error {
-				from := sources[key{o.IntegrationID, source}]
-				target := o
-				from.Relationships = append(from.Relationships, &integration.Relationship{Type: kind, Target: &target})
+				for _, from := range sources[key{o.IntegrationID, source}] {
+					target := o
+					from.Relationships = append(from.Relationships, &integration.Relationship{Type: kind, Target: &target})
+				}
 				o = integration.SyncedObject{}
 				return nil
 			})
