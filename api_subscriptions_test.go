@@ -288,6 +288,25 @@ func TestTheListeningConnectionBreaks(t *testing.T) {
 	want(t, progressing.next(t).Data, progress("PENDING", 5, nil, nil))
 }
 
+// Behind a pooler, what is heard comes over a connection of another address.
+func TestTheListeningConnectionHasItsOwnAddress(t *testing.T) {
+	t.Parallel()
+	db := storetest.New(t)
+	const listeners = `SELECT usename::text FROM pg_stat_activity WHERE application_name = 'patchbay listen' AND datname = current_database()`
+	user, password := storetest.Login(t, "")
+	rows(t, db, `DO $$ BEGIN EXECUTE 'GRANT patchbay_serve TO `+user+`'; END $$`)
+	c := &client{db: db}
+	c.server = startServer(t, db, "PATCHBAY_LISTEN_DATABASE_URL="+db.As(user, password))
+	c.moveIn(t)
+	run := c.syncRun(t, c.integration(t, "clickup"))
+	s := c.open(t, progressQuery, map[string]any{"run": run})
+	s.next(t)
+	eventually(t, patience, "a connection", func() bool { return len(rows(t, db, listeners)) == 1 })
+	want(t, rows(t, db, listeners), []string{user})
+	advance(t, db, run, `processed = 1`)
+	want(t, s.next(t).Data, progress("PENDING", 1, nil, nil))
+}
+
 // A subscription ends soon after its key, on every server.
 func TestARevokedKeyEndsItsStreams(t *testing.T) {
 	t.Parallel()

@@ -16,15 +16,21 @@ function webSocket(key, inHeader) {
       super(address, protocols, { headers: inHeader ? headers(key) : {} });
     }
   }
-  const connectionParams = inHeader ? undefined : headers(key);
-  return createWS({ url: url.replace("http", "ws"), webSocketImpl: WithKey, connectionParams, retryAttempts: 20, retryWait: pause });
+  return createWS({
+    url: url.replace("http", "ws"),
+    webSocketImpl: WithKey,
+    connectionParams: inHeader ? undefined : headers(key),
+    retryAttempts: 100,
+    retryWait: pause,
+    shouldRetry: () => true, // in Node.js a server that is not back yet is an error of another type
+  });
 }
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
 
 /** Each client: subscribes, hands on what it gets, and returns how to stop. */
 const clients = {
-  "graphql-sse": (key) => plain(createSSE({ url, headers: headers(key), retryAttempts: 20, retry: pause })),
+  "graphql-sse": (key) => plain(createSSE({ url, headers: headers(key), retryAttempts: 100, retry: pause })),
   "graphql-ws": (key) => plain(webSocket(key, true)),
   "graphql-ws-init": (key) => plain(webSocket(key, false)),
   "urql-sse": (key) => urql(new Urql({ url, preferGetMethod: false, fetchOptions: { headers: headers(key) }, fetchSubscriptions: true, exchanges: [fetchExchange] })),
