@@ -323,7 +323,7 @@ func TestAnImportOutlivesItsServers(t *testing.T) {
 			eventually(t, 25*time.Second, "the run to be taken up", func() bool { // within 20 s of a kill, and the start of a process
 				return !slices.Equal(rows(t, db, `SELECT fence || ' ' || processed FROM kb.sync_runs`), before)
 			})
-			time.Sleep(time.Duration(random.IntN(400)) * time.Millisecond) // a moment of the import, not of the test
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // a moment of the import, not of the test
 			if err := victim.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -359,7 +359,9 @@ func importWith(t *testing.T, clickUp *thirdParty, disturb func(*storetest.Datab
 		}
 		disturb(db, running)
 		eventually(t, 90*time.Second, "the run to end", func() bool { return !running() })
-		want(t, rows(t, db, `SELECT status FROM kb.sync_runs WHERE id = $1`, run), []string{"SUCCESS"})
+		if ended := rows(t, db, `SELECT concat_ws(' ', status, error) FROM kb.sync_runs WHERE id = $1`, run)[0]; ended != "SUCCESS" {
+			t.Fatalf("the run ended with %s", ended)
+		}
 	} else {
 		c.wantEnd(t, c.syncs(t, id, everything), "SUCCESS")
 	}

@@ -141,3 +141,21 @@ func TestAProviderThatPanics(t *testing.T) {
 }
 
 var _ provider.Connection = account{}
+
+// A run that loses every worker is given up too.
+func TestARunThatLosesItsWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	s, stop := w.works()
+	stop()
+	run := w.start(s, full())
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET attempts = 20, heartbeat_at = now() - interval '1 hour', started_at = now(), status = 'RUNNING'`)
+	w.must(err)
+	_, err = w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'running', attempted_at = now()`) // by a process that is gone
+	w.must(err)
+	w.works()
+	ended := w.ended(run)
+	w.want([...]any{ended.Status, *ended.Error}, [...]any{integration.SyncError, "the run stalled: its worker was lost 21 times without progress"})
+	w.want(w.state().Status, integration.SyncError)
+}

@@ -62,7 +62,7 @@ func (s *Service) takeOver(ctx context.Context) error {
 				return err
 			}
 			taken = true
-			if stalled = attempts > maxAttempts; stalled {
+			if stalled = attempts > maxLost; stalled {
 				_, err := tx.EndSyncRun(ctx, o.ID, fence, store.SyncEnd{
 					Status: integration.SyncError,
 					Error:  fmt.Sprintf("the run stalled: its worker was lost %d times without progress", attempts),

@@ -25,8 +25,10 @@ const (
 	lease = 8 * time.Second
 	// publishEvery bounds how often a run tells of its progress.
 	publishEvery = 250 * time.Millisecond
-	// maxAttempts is how often in a row a run may fail, or lose its worker, without having advanced.
+	// maxAttempts is how often in a row a run may fail without having advanced, and maxLost how often it may lose its worker: that
+	// is rarely the run's fault.
 	maxAttempts = 8
+	maxLost     = 20
 )
 
 // backOff is how long a run rests after it failed so often in a row.
