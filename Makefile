@@ -9,17 +9,26 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 NODE := $(shell command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' >/dev/null 2>&1 && command -v npm)
 WEB_FILES := $(shell git ls-files -co --exclude-standard web 2>/dev/null | grep -v '_test.go$$')
 
-.PHONY: help run build web generate verify lint test test-setup bench clean
+.PHONY: help run demo private-postgres build web generate verify lint test test-setup bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+demo: build ## Start everything against a stand-in for ClickUp on this machine, with tasks to import; no account needed
+	@$(MAKE) --no-print-directory private-postgres
+	go build -trimpath -o bin/patchbay-demo ./demo
+	@exec bin/patchbay-demo
+
 run: build ## Start everything: web pages, private PostgreSQL, key, server; prints the link to open
+	@$(MAKE) --no-print-directory private-postgres
+	@exec bin/patchbay serve --generate-key
+
+# PostgreSQL's programs, where they are needed and the machine has none.
+private-postgres:
 	@if [ -z "$${DATABASE_URL:-}" ] && [ -n "$(NODE)" ] && { bin/patchbay postgres bindir 2>&1 >/dev/null || true; } | grep -q 'no PostgreSQL'; then \
 		echo "This machine has no PostgreSQL: installing one for development"; \
 		$(MAKE) --no-print-directory tools/postgres/node_modules/.package-lock.json; \
 	fi
-	@exec bin/patchbay serve --generate-key
 
 build: web ## Build bin/patchbay, the web pages inside
 	@mkdir -p bin
@@ -48,7 +57,7 @@ verify: ## Prove that generated code, go.mod and the example operations are fres
 	./scripts/verify
 
 lint: ## Look for mistakes in the code
-	@unformatted=$$(gofmt -l *.go bench e2e/*.go graph internal migrations web/*.go); \
+	@unformatted=$$(gofmt -l *.go bench demo e2e/*.go graph internal migrations web/*.go); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...

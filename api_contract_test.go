@@ -150,6 +150,7 @@ var shown = map[string]string{
 	"EncryptionStatus.sealedRows":         "numbers",
 	"SealedRows.keyId":                    "a fingerprint",
 	"Mutation.rotateEncryptionKey":        "how far it is",
+	"Mutation.testSettings":               "whether they work, and what they reach",
 }
 
 var soundsSecret = regexp.MustCompile(`(?i)secret|token|password|passphrase|credential|cipher|sealed|setting|config|key|prefix|hash`)
@@ -222,6 +223,8 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[model.CreatedAPIKey](), reflect.TypeFor[model.GalleryEntry](), reflect.TypeFor[model.PublicIntegrationConnection](),
 		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
 		reflect.TypeFor[integration.EncryptionStatus](), reflect.TypeFor[model.WebhookSecret](),
+		reflect.TypeFor[model.SyncRunConnection](), reflect.TypeFor[model.SyncedObjectConnection](), reflect.TypeFor[integration.ExternalNode](),
+		reflect.TypeFor[integration.ConnectionTest](),
 	} {
 		walk(root.String(), root)
 	}

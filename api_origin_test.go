@@ -65,7 +65,7 @@ func TestAMutationCannotBeSentByGET(t *testing.T) {
 		res, text := c.send(t, http.MethodGet, path, "", "Authorization", "Bearer "+c.key)
 		want(t, res.StatusCode, http.StatusMethodNotAllowed)
 		want(t, res.Header.Get("Allow"), http.MethodPost)
-		want(t, text, `{"errors":[{"message":"only queries can be sent by GET: send a mutation by POST","extensions":{"code":"BAD_USER_INPUT"}}]}`)
+		want(t, text, `{"errors":[{"message":"a mutation cannot be sent by GET: send it by POST","extensions":{"code":"BAD_USER_INPUT"}}]}`)
 	}
 	want(t, contents(t, c.db), before)
 }

@@ -421,16 +421,31 @@ func (m *mine) everyField(t *testing.T) {
 	key := made.text(t, "createApiKey", "key") // the only answer that shows it
 	m.add("the API key of the API", key)
 	ids := tenantIDs{"acme", m.project, m.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "clickup") { id } }`).text(t, "integration", "id"),
-		made.text(t, "createApiKey", "apiKey", "id")}
+		made.text(t, "createApiKey", "apiKey", "id"), ""}
+	ids.run = m.syncRun(t, ids.integration)
+	progress := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncRunProgress"].query, ids), nil)
+	m.hear(progress.next(t)).wantErrors(t)
+	states := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncStateChanged"].query, ids), nil)
+	rows(t, m.db, `UPDATE kb.sync_states SET sync_status = 'RUNNING' WHERE integration_id = $1 RETURNING id::text`, ids.integration)
+	advance(t, m.db, ids.run, `processed = 1`)
+	m.hear(states.next(t)).wantErrors(t)
+	m.hear(progress.next(t)).wantErrors(t)
 	for _, key := range []string{key, m.key, ""} {
 		for _, name := range slices.Sorted(maps.Keys(rootCalls)) {
-			if call := rootCalls[name]; name != "Mutation.createApiKey" {
+			if call := rootCalls[name]; name != "Mutation.createApiKey" && !strings.HasPrefix(name, "Subscription.") {
 				m.hear(m.ask(t, key, placeholders.replace(call.query, ids), nil))
 			}
 		}
 		m.hear(m.ask(t, key, introspection, nil))
 	}
 	m.hear(m.ask(t, key, `{ viewer { subject } }`, nil)).wantErrors(t, "UNAUTHENTICATED") // revoked
+	for ended := false; !ended; {                                                         // after what the calls have changed
+		last := states.next(t)
+		if m.hear(last); len(last.codes()) > 0 {
+			last.wantErrors(t, "UNAUTHENTICATED")
+			ended = true
+		}
+	}
 	m.tell(t, `query($org: ID!, $p: UUID!) { integrations(orgId: $org, projectId: $p, first: 200) { nodes { `+integrationFields+` } }
 		apiKeys(orgId: $org) { id name prefix } providers { name settingsSchema } }`, nil)
 }

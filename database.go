@@ -33,7 +33,7 @@ func (p *place) private() bool { return p.stateDir != "" }
 
 func (a *app) place() (*place, error) {
 	p := &place{app: a}
-	for variable, url := range map[string]seal.Secret{"DATABASE_URL": a.config.DatabaseURL, "PATCHBAY_MIGRATE_DATABASE_URL": a.config.MigrateDatabaseURL} {
+	for variable, url := range map[string]seal.Secret{"DATABASE_URL": a.config.DatabaseURL, "PATCHBAY_MIGRATE_DATABASE_URL": a.config.MigrateDatabaseURL, "PATCHBAY_LISTEN_DATABASE_URL": a.config.ListenDatabaseURL} {
 		if err := store.CheckURL(url); err != nil {
 			return nil, fmt.Errorf("%s: %w", variable, err)
 		}
@@ -43,6 +43,9 @@ func (a *app) place() (*place, error) {
 	}
 	if !a.config.MigrateDatabaseURL.IsZero() {
 		return nil, errors.New("PATCHBAY_MIGRATE_DATABASE_URL is set and DATABASE_URL is not: set both, or neither for a private database")
+	}
+	if !a.config.ListenDatabaseURL.IsZero() {
+		return nil, errors.New("PATCHBAY_LISTEN_DATABASE_URL is set and DATABASE_URL is not: set both, or neither for a private database")
 	}
 	dir, moved, err := embedpg.ResolveStateDir(a.config.StateDir, a.config.StateDir != "")
 	if err != nil {
@@ -111,15 +114,24 @@ func newKeyFile(path string) ([]byte, error) {
 
 // database is an open place: connection strings that work, and what must be ended after use.
 type database struct {
-	url, migrateURL seal.Secret
-	ownLogin        bool // url's login can serve and nothing more
-	postgres        *embedpg.Server
+	url, migrateURL, listenURL seal.Secret
+
+	ownLogin bool // url's and listenURL's logins can serve and nothing more
+	postgres *embedpg.Server
 }
 
 // open starts, or attaches to, the private PostgreSQL where that is what is used.
 func (p *place) open(ctx context.Context) (*database, error) {
 	if !p.private() {
-		d := &database{url: p.config.DatabaseURL, migrateURL: p.config.MigrateDatabaseURL, ownLogin: !p.config.MigrateDatabaseURL.IsZero()}
+		d := &database{
+			url:        p.config.DatabaseURL,
+			migrateURL: p.config.MigrateDatabaseURL,
+			listenURL:  p.config.ListenDatabaseURL,
+			ownLogin:   !p.config.MigrateDatabaseURL.IsZero(),
+		}
+		if d.listenURL.IsZero() {
+			d.listenURL = d.url
+		}
 		if !d.ownLogin {
 			d.migrateURL = d.url
 		}
@@ -130,7 +142,7 @@ func (p *place) open(ctx context.Context) (*database, error) {
 		return nil, err
 	}
 	url := seal.NewSecret(pg.URL())
-	return &database{url: url, migrateURL: url, postgres: pg}, nil
+	return &database{url: url, migrateURL: url, listenURL: url, postgres: pg}, nil
 }
 
 // withDatabase opens the database for one command.
@@ -183,6 +195,11 @@ var tracer = store.Options{}.Tracer
 // serving says how requests connect.
 func (d *database) serving(catalogue *integration.Catalogue) store.Options {
 	return store.Options{URL: d.url, OwnLogin: d.ownLogin, Catalogue: catalogue, Tracer: tracer}
+}
+
+// listening says how the connection that hears of other processes connects.
+func (d *database) listening() store.Options {
+	return store.Options{URL: d.listenURL, OwnLogin: d.ownLogin}
 }
 
 func (d *database) migrator(ctx context.Context) (*store.Migrator, error) {

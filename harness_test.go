@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"patchbay/internal/provider/clickup/clickuptest"
 	"patchbay/internal/seal"
 	"patchbay/internal/store/storetest"
 )
@@ -52,6 +54,7 @@ func startServer(t testing.TB, db *storetest.Database, env ...string) *server {
 		"PATCHBAY_LOG_LEVEL=debug",
 		"INTEGRATION_ENCRYPTION_KEY=" + testKey,
 		"PATCHBAY_AUTH_FAILURE_LIMIT=0", // tests show many bad keys
+		"CLICKUP_API_URL=" + clickUp().url,
 	}, env...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -276,6 +279,29 @@ func newClient(t testing.TB) *client {
 	return c
 }
 
+// thirdParty is a stand-in for ClickUp.
+type thirdParty struct {
+	*clickuptest.Server
+	url string
+}
+
+// clickUp is what tests' servers reach as ClickUp unless they say otherwise.
+var clickUp = sync.OnceValue(func() *thirdParty { return serveClickUp(clickuptest.Small(1)) })
+
+// serveClickUp serves one as long as the tests run.
+func serveClickUp(o clickuptest.Options) *thirdParty {
+	if o.RateLimit == 0 {
+		o.RateLimit = 1_000_000 // as its answers say
+	}
+	s := clickuptest.New(o)
+	return &thirdParty{s, httptest.NewServer(s).URL}
+}
+
+// settings are an integration's of its first Workspace.
+func (p *thirdParty) settings() map[string]any {
+	return map[string]any{"api_token": p.Token(), "workspace_id": p.Workspaces()[0].ID}
+}
+
 // newClientAlone is newClient with a server that no other test uses, and variables for it.
 func newClientAlone(t testing.TB, env ...string) *client {
 	t.Helper()
@@ -403,7 +429,7 @@ func rows(t testing.TB, db *storetest.Database, statement string, args ...any) [
 func contents(t testing.TB, db *storetest.Database) map[string][]string {
 	t.Helper()
 	all := map[string][]string{}
-	for _, table := range rows(t, db, `SELECT tablename::text FROM pg_tables WHERE schemaname = 'kb' AND tablename NOT LIKE 'audit%' AND tablename <> 'api_usage' ORDER BY 1`) {
+	for _, table := range rows(t, db, `SELECT tablename::text FROM pg_tables WHERE schemaname = 'kb' AND tablename NOT LIKE 'audit%' AND tablename NOT IN ('api_usage', 'rate_limits') ORDER BY 1`) {
 		all[table] = rows(t, db, `SELECT (to_jsonb(t) - 'last_used_at')::text FROM kb.`+table+` t ORDER BY 1`)
 	}
 	return all

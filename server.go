@@ -28,11 +28,13 @@ import (
 	"patchbay/internal/doctor"
 	"patchbay/internal/httpd"
 	"patchbay/internal/integration"
+	"patchbay/internal/live"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/seal"
 	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 	"patchbay/web"
 )
 
@@ -104,10 +106,12 @@ func (c *serveCommand) Run(a *app) (err error) {
 	service, err := connect.New(ctx, db, ring, providers, connect.Options{
 		Reveal:     a.config.RevealSettings,
 		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
+		Network:    a.network(db, ring),
 	})
 	if err != nil {
 		return err
 	}
+	runs := syncer.New(db, service, a.log)
 	pages, err := web.New(web.Dist())
 	if err != nil {
 		return err
@@ -123,12 +127,16 @@ func (c *serveCommand) Run(a *app) (err error) {
 	})
 	budgets := ratelimit.NewBudgets(int(a.config.RateLimit))
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
-	resolver := &graph.Resolver{DB: db, Connect: service, Keys: keys, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log}
+	hub := live.New(database.listening(), a.log)
+	resolver := &graph.Resolver{
+		DB: db, Connect: service, Syncer: runs, Keys: keys, Sessions: sessions, Live: hub, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log,
+	}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
 		Sessions: sessions,
 		Health:   health,
+		Origin:   origin,
 		Log:      a.log,
 
 		TrustedProxies: a.config.TrustedProxies,
@@ -149,16 +157,22 @@ func (c *serveCommand) Run(a *app) (err error) {
 	helpers.Go(func() { budgets.Exchange(beside, db, a.log) })
 	defer helpers.Wait()
 	defer stop()
-	stopWork, err := startWork(ctx, db, service, a.log)
+	stopWork, err := startWork(ctx, db, service, runs, a.log)
 	if err != nil {
 		return err
 	}
-	err = serve(ctx, listener, handler, health, a.log)
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx)) // on to the end of the last subscription
+	var listeners sync.WaitGroup
+	listeners.Go(func() { hub.Listen(listening) })
+	listeners.Go(func() { keys.Watch(listening, a.log) })
+	defer listeners.Wait()
+	defer stopListening()
+	err = serve(ctx, listener, handler, hub, health, a.log)
 	return errors.Join(err, stopWork())
 }
 
 // serve answers requests until ctx ends, then drains: it turns unready, takes no new connections, and lets what runs end.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, health *httpd.Health, log *slog.Logger) error {
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, hub *live.Hub, health *httpd.Health, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -178,12 +192,27 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, hea
 	health.Drain()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
+	var streams sync.WaitGroup
+	streams.Go(func() { hub.Drain(drain) }) // Shutdown knows no WebSockets
+	defer streams.Wait()
 	if err := server.Shutdown(drain); err != nil {
 		log.Warn("some requests did not end in time and were cut off", "after", drainTimeout)
 		_ = server.Close() // the connections are gone either way
 	}
 	<-ended
 	return nil
+}
+
+// network is the way to third parties.
+func (a *app) network(db *store.DB, ring *seal.Ring) *provider.Network {
+	return provider.NewNetwork(provider.NetworkOptions{
+		Log:           a.log,
+		Ledger:        db,
+		Fingerprint:   ring.Fingerprint,
+		Origins:       a.config.APIOrigins(),
+		AllowedHosts:  a.config.AllowPrivateHosts.Hosts,
+		AllowedRanges: a.config.AllowPrivateHosts.Ranges,
+	})
 }
 
 // welcome makes the first project of a private database and prints the link that signs a browser in.

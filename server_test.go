@@ -88,6 +88,8 @@ func TestServerRefusesToStart(t *testing.T) {
 		{"on an address that is taken", []string{"PATCHBAY_ADDR=" + taken.Addr().String()}, "PATCHBAY_ADDR: listen tcp " + taken.Addr().String()},
 		{"with a database that is not there", []string{"DATABASE_URL=postgres://nobody:hunter2hunter2@127.0.0.1:1/none"}, "connect to the database"},
 		{"with a connection string that is none", []string{"DATABASE_URL=hunter2hunter2"}, "DATABASE_URL"},
+		{"with a login to listen and no other", []string{"DATABASE_URL=", "PATCHBAY_LISTEN_DATABASE_URL=" + db.URL}, "PATCHBAY_LISTEN_DATABASE_URL is set and DATABASE_URL is not"},
+		{"with a login to listen that cannot be read", []string{"PATCHBAY_LISTEN_DATABASE_URL=postgres://patchbay:SECRET@db:port/x"}, "PATCHBAY_LISTEN_DATABASE_URL: "},
 		{"with an owner's login and no other", []string{"DATABASE_URL=", "PATCHBAY_MIGRATE_DATABASE_URL=" + db.URL}, "PATCHBAY_MIGRATE_DATABASE_URL is set and DATABASE_URL is not"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

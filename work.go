@@ -15,6 +15,7 @@ import (
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 )
 
 type (
@@ -121,11 +122,11 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 			return err
 		}
 		defer db.Close()
-		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{})
+		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring)})
 		if err != nil {
 			return err
 		}
-		stop, err := startWork(a.ctx, db, service, a.log)
+		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), a.log)
 		if err != nil {
 			return err
 		}
@@ -135,15 +136,17 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 }
 
 // startWork works on jobs in this process until stop, which claims no more of them and waits for those that run.
-func startWork(ctx context.Context, db *store.DB, service *connect.Service, log *slog.Logger) (stop func() error, err error) {
-	crew, err := db.Work(ctx, log, service.Workers(log))
+func startWork(ctx context.Context, db *store.DB, service *connect.Service, runs *syncer.Service, log *slog.Logger) (stop func() error, err error) {
+	crew, err := db.Work(ctx, log, service.Workers(log), runs.Workers())
 	if err != nil {
 		return nil, err
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var watcher sync.WaitGroup
 	watcher.Go(func() { service.WatchRotations(watching, log) })
+	watcher.Go(func() { runs.Watch(watching) })
 	return func() error {
+		runs.Drain()
 		cancel()
 		watcher.Wait()
 		return crew.Stop()

@@ -52,6 +52,7 @@ type world struct {
 	project   uuid.UUID
 	service   *connect.Service
 	editor    integration.Principal
+	master    seal.Secret
 }
 
 func newWorld(b *testing.B, integrations int) *world {
@@ -61,11 +62,12 @@ func newWorld(b *testing.B, integrations int) *world {
 	if err != nil {
 		b.Fatal(err)
 	}
-	master, err := seal.ParseKey(seal.GenerateKey())
+	generated := seal.GenerateKey()
+	master, err := seal.ParseKey(generated)
 	if err != nil {
 		b.Fatal(err)
 	}
-	w := &world{database: storetest.New(b), editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
+	w := &world{database: storetest.New(b), master: generated, editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
 	db := w.database.Open(b, registry.Catalogue(), nil)
 	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry, connect.Options{}); err != nil {
 		b.Fatal(err)

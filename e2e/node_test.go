@@ -34,7 +34,7 @@ func needNode(t *testing.T) nodeJS {
 	if err != nil {
 		missing(t, "Node.js is not installed")
 	}
-	for _, module := range []string{"axe-core", "graphql-http", "playwright-core"} {
+	for _, module := range []string{"@urql/core", "axe-core", "graphql-http", "graphql-sse", "graphql-ws", "playwright-core", "ws"} {
 		if _, err := os.Stat("node_modules/" + module + "/package.json"); err != nil {
 			missing(t, "e2e/node_modules has no "+module)
 		}

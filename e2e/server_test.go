@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,8 +70,8 @@ type server struct {
 	secrets []string // that the log must not hold
 	log     *output
 
-	env                    []string // beside what every server gets
 	binary, stateDir, addr string
+	env                    []string // beside what every program gets
 	command                *exec.Cmd
 	ended                  chan error
 }
@@ -91,8 +92,11 @@ func start(t *testing.T, binary string, env ...string) *server {
 	return s
 }
 
-// welcome is what `patchbay serve` prints.
-var welcome = regexp.MustCompile(`(?s)Patchbay listens on (https?://\S+)\n.*Open (https?://\S+/sign-in\?token=(\S+))\n`)
+// welcome is what `patchbay serve` prints, and greeting what of it does not need a private database.
+var (
+	greeting = regexp.MustCompile(`Patchbay listens on (https?://\S+)\n`)
+	welcome  = regexp.MustCompile(`(?s)Patchbay listens on (https?://\S+)\n.*Open (https?://\S+/sign-in\?token=(\S+))\n`)
+)
 
 // listening is what it logs: where it is, whatever address the world knows it by.
 var listening = regexp.MustCompile(`"msg":"listening","address":"([^"]+)"`)
@@ -101,6 +105,7 @@ var listening = regexp.MustCompile(`"msg":"listening","address":"([^"]+)"`)
 func (s *server) start(t *testing.T) {
 	t.Helper()
 	out := &output{}
+	s.link = ""
 	s.command = s.program("serve", "--generate-key")
 	s.command.Stdout, s.command.Stderr = out, s.log
 	if err := s.command.Start(); err != nil {
@@ -110,11 +115,15 @@ func (s *server) start(t *testing.T) {
 	s.ended = ended
 	go func() { ended <- command.Wait() }()
 
+	private := !slices.ContainsFunc(s.env, func(v string) bool { return strings.HasPrefix(v, "DATABASE_URL=") })
 	deadline := time.After(60 * time.Second)
 	for {
 		if m := welcome.FindStringSubmatch(out.String()); m != nil {
-			s.URL, s.link = m[1], m[2]
+			s.link = m[2]
 			s.secrets = append(s.secrets, m[3])
+		}
+		if m := greeting.FindStringSubmatch(out.String()); m != nil && (s.link != "" || !private) {
+			s.URL = m[1]
 			s.addr = listening.FindStringSubmatch(s.log.String())[1] // logged before
 			return
 		}
@@ -206,6 +215,30 @@ func (s *server) program(args ...string) *exec.Cmd {
 		}
 	}
 	return command
+}
+
+// postgres is the connection string of the server's private database, as its superuser.
+func (s *server) postgres(t *testing.T) string {
+	t.Helper()
+	out, err := s.program("postgres", "url").Output()
+	if err != nil {
+		t.Fatalf("patchbay postgres url: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// replica starts another server on the same database.
+func (s *server) replica(t *testing.T) *server {
+	t.Helper()
+	key, err := os.ReadFile(filepath.Join(s.stateDir, "encryption-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &server{log: &output{}, binary: s.binary, stateDir: t.TempDir(), addr: "127.0.0.1:0",
+		env: []string{"DATABASE_URL=" + s.postgres(t), "INTEGRATION_ENCRYPTION_KEY=" + strings.TrimSpace(string(key))}}
+	t.Cleanup(func() { r.stop(t) })
+	r.start(t)
+	return r
 }
 
 // output is a buffer that a process writes while a test reads.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"patchbay/graph/generated"
 	"patchbay/internal/auth"
@@ -51,6 +52,26 @@ func (r *Resolver) rootAccess(ctx context.Context, next graphql.RootResolver) gr
 		r.recordDenied(ctx, field)
 	}
 	return answer
+}
+
+// subscriptionAccess is rootAccess for subscriptions, whose root fields gqlgen runs without what is around root fields. It also
+// refuses those that ask for no field, on which gqlgen panics.
+func subscriptionAccess(present graphql.ErrorPresenterFunc) graphql.OperationMiddleware {
+	return func(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+		op := graphql.GetOperationContext(ctx)
+		if op.Operation.Operation != ast.Subscription {
+			return next(ctx)
+		}
+		fields := graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Subscription"})
+		if len(fields) != 1 || fields[0].Name == "__typename" {
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "a subscription asks for exactly one field of Subscription")}})
+		}
+		if err := checkDirectives(ctx, fields[0].Definition.Directives); err != nil {
+			ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{Object: "Subscription", Field: fields[0]})
+			return graphql.OneShot(&graphql.Response{Errors: gqlerror.List{present(ctx, err)}})
+		}
+		return next(ctx)
+	}
 }
 
 func checkDirectives(ctx context.Context, directives ast.DirectiveList) error {

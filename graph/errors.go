@@ -25,6 +25,7 @@ var codes = map[integration.Kind]string{
 	integration.KindConflict:        "CONFLICT",
 	integration.KindUnreadable:      "CREDENTIALS_UNREADABLE",
 	integration.KindRateLimited:     "RATE_LIMITED",
+	integration.KindProvider:        "PROVIDER_ERROR",
 }
 
 const codeInternal = "INTERNAL"
@@ -70,6 +71,9 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 		}
 		if field != "" {
 			shown.Extensions["field"] = field
+		}
+		if own.Kind == integration.KindProvider {
+			shown.Extensions["provider"], shown.Extensions["reason"] = own.Provider, string(own.Reason)
 		}
 		return shown
 	}

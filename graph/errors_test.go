@@ -18,7 +18,7 @@ import (
 )
 
 func TestEveryKindOfErrorHasACode(t *testing.T) {
-	for kind := integration.KindInvalid; kind <= integration.KindUnreadable; kind++ {
+	for kind := integration.KindInvalid; kind <= integration.KindProvider; kind++ {
 		if codes[kind] == "" {
 			t.Errorf("kind %d has no code", kind)
 		}
@@ -92,4 +92,12 @@ func TestJoinedErrorsAreShownOneByOne(t *testing.T) {
 		fields = append(fields, e.Extensions["field"])
 	}
 	want(t, fields, []any{"a", "b", "c", "d"})
+}
+
+func TestAProvidersFailureNamesItAndTheReason(t *testing.T) {
+	failed := integration.ProviderFailed("clickup", integration.ReasonAuthFailed, "ClickUp answered 401 to GET /api/v2/team")
+	ctx := graphql.WithResponseContext(context.Background(), presenter(slog.New(slog.DiscardHandler), nil), graphql.DefaultRecover)
+	graphql.AddError(ctx, fmt.Errorf("test the connection: %w", failed))
+	want(t, graphql.GetErrors(ctx)[0].Message, "ClickUp answered 401 to GET /api/v2/team")
+	want(t, graphql.GetErrors(ctx)[0].Extensions, map[string]any{"code": "PROVIDER_ERROR", "provider": "clickup", "reason": "auth_failed"})
 }

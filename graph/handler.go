@@ -42,15 +42,19 @@ func NewHandler(r *Resolver, requestID func(context.Context) string) http.Handle
 		Directives: directives,
 		Complexity: costs(),
 	}))
+	srv.AddTransport(overWebSocket{r})
+	srv.AddTransport(overSSE{r})
 	srv.AddTransport(overHTTP{})
 	srv.SetQueryCache(operations{lru.New[*ast.QueryDocument](cachedQueries)})
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetDisableSuggestion(true)
 	srv.SetValidationRulesFn(withoutSuggestions)
-	srv.SetErrorPresenter(presenter(r.Log, requestID))
+	present := presenter(r.Log, requestID)
+	srv.SetErrorPresenter(present)
 	srv.SetRecoverFunc(recovered(r.Log))
 	srv.Use(&limits{budgets: r.Budgets})
 	srv.AroundRootFields(r.rootAccess)
+	srv.AroundOperations(subscriptionAccess(present))
 	return turnAway(srv)
 }
 

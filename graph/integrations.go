@@ -33,6 +33,9 @@ func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UU
 	if err != nil {
 		return nil, err
 	}
+	if err := withIntegrationRuns(ctx, tenant, nodes(page)...); err != nil {
+		return nil, err
+	}
 	c := &model.PublicIntegrationConnection{PageInfo: pageInfo(page), TotalCount: page.Total, Nodes: nodes(page)}
 	for _, i := range page.Items {
 		c.Edges = append(c.Edges, &model.PublicIntegrationEdge{Cursor: i.Cursor, Node: i.Node})
@@ -60,7 +63,11 @@ func (q query) Integration(ctx context.Context, orgID string, projectID uuid.UUI
 	if integration.CheckName("name", name) != nil {
 		return nil, nil // none has such a name
 	}
-	return tenant.Integration(ctx, projectID, name, selects(ctx, "syncState"))
+	found, err := tenant.Integration(ctx, projectID, name, selects(ctx, "syncState"))
+	if err != nil {
+		return nil, err
+	}
+	return found, withIntegrationRuns(ctx, tenant, found)
 }
 
 func (q query) IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.PublicIntegration, error) {
@@ -68,7 +75,12 @@ func (q query) IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.
 	if err != nil {
 		return nil, err
 	}
-	return q.DB.Tenant(p.Scope()).IntegrationByID(ctx, id, selects(ctx, "syncState"))
+	tenant := q.DB.Tenant(p.Scope())
+	found, err := tenant.IntegrationByID(ctx, id, selects(ctx, "syncState"))
+	if err != nil {
+		return nil, err
+	}
+	return found, withIntegrationRuns(ctx, tenant, found)
 }
 
 func (m mutation) CreateIntegration(ctx context.Context, input model.CreateIntegrationInput) (*integration.PublicIntegration, error) {
@@ -94,7 +106,7 @@ func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID
 	if err != nil {
 		return nil, err
 	}
-	return m.Connect.UpdateIntegration(ctx, p, projectID, name, connect.IntegrationPatch{
+	updated, err := m.Connect.UpdateIntegration(ctx, p, projectID, name, connect.IntegrationPatch{
 		IfRevision:    input.IfRevision.Value(),
 		DisplayName:   given(input.DisplayName),
 		Description:   given(input.Description),
@@ -103,6 +115,10 @@ func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID
 		Settings:      given(input.Settings),
 		WebhookSecret: given(input.WebhookSecret),
 	}, selects(ctx, "syncState"))
+	if err != nil {
+		return nil, err
+	}
+	return updated, withIntegrationRuns(ctx, m.DB.Tenant(p.Scope()), updated)
 }
 
 func (m mutation) DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error) {

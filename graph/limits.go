@@ -33,6 +33,8 @@ const (
 	maxComplexity = 40_000
 	// assumedLength stands for lists whose length the client does not choose.
 	assumedLength = 20
+	// assumedRelationships is how many an imported object has, about: a task is in a list, and assigned to somebody or two.
+	assumedRelationships = 4
 )
 
 // costs gives lists the cost of their items; every other field costs one more than what is below it.
@@ -52,6 +54,12 @@ func costs() generated.ComplexityRoot {
 	c.Query.AuditEvents = func(below int, _ string, _ *uuid.UUID, _ *model.AuditEventFilter, first *int, _ *string) int {
 		return page(below, first)
 	}
+	c.Query.SyncRuns = func(below int, _ uuid.UUID, first *int, _ *string) int { return page(below, first) }
+	c.Query.SyncedObjects = func(below int, _ uuid.UUID, _ *integration.SyncedObjectFilter, first *int, _ *string) int {
+		return page(below, first)
+	}
+	c.SyncedObject.Relationships = func(below int) int { return 1 + below*assumedRelationships }
+	c.Query.ExternalStructure = func(below int, _ uuid.UUID) int { return list(below) }
 	c.Query.Gallery = func(below int, _ string, _ uuid.UUID) int { return list(below) }
 	c.Query.Providers = list
 	c.Query.SyncStates = func(below int, _ string, _ uuid.UUID, _ *integration.SyncStatus) int { return list(below) }

@@ -26,6 +26,9 @@ func (q query) Gallery(ctx context.Context, orgID string, projectID uuid.UUID) (
 	if err != nil {
 		return nil, err
 	}
+	if err := withIntegrationRuns(ctx, tenant, all...); err != nil {
+		return nil, err
+	}
 	byProvider := map[string][]*integration.PublicIntegration{}
 	for _, i := range all {
 		byProvider[i.Provider.Name] = append(byProvider[i.Provider.Name], i)

@@ -1,5 +1,6 @@
 // Package graph is the GraphQL API: resolvers by topic, the HTTP handler with its limits, and the presentation of
-// errors. A resolver parses, calls one thing and returns: reads go to package store, changes to package connect or auth.
+// errors. A resolver parses, calls one thing and returns: reads go to package store, changes to
+// package connect, syncer or auth.
 // gqlgen writes graph/generated and graph/model from schema.graphqls.
 package graph
 
@@ -11,23 +12,29 @@ import (
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
+	"patchbay/internal/live"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 )
 
 // Resolver is what the resolvers stand on. It holds nothing of a request's.
 type Resolver struct {
 	DB        *store.DB
 	Connect   *connect.Service
+	Syncer    *syncer.Service
 	Keys      *auth.Keys
+	Sessions  *auth.Sessions
+	Live      *live.Hub
 	Catalogue *integration.Catalogue
 	Budgets   *ratelimit.Budgets // nil limits nobody
 	Log       *slog.Logger
 }
 
 type (
-	query    struct{ *Resolver }
-	mutation struct{ *Resolver }
+	query        struct{ *Resolver }
+	mutation     struct{ *Resolver }
+	subscription struct{ *Resolver }
 )
 
 // Query implements generated.ResolverRoot.
@@ -35,6 +42,9 @@ func (r *Resolver) Query() generated.QueryResolver { return query{r} }
 
 // Mutation implements generated.ResolverRoot.
 func (r *Resolver) Mutation() generated.MutationResolver { return mutation{r} }
+
+// Subscription implements generated.ResolverRoot.
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscription{r} }
 
 // tenant is the database as the request's principal sees it. An organisation other than the principal's is NotFound.
 func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error) {

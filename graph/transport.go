@@ -41,23 +41,15 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		return
 	}
 	w.Header().Set("Content-Type", contentType+"; charset=utf-8")
-	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodGet+", "+http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		respond(w, &graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "send operations by POST, or queries by GET")}})
+	params, ok := receive(w, r)
+	if !ok {
 		return
 	}
-	params := &graphql.RawParams{Headers: r.Header}
-	params.ReadTime.Start = graphql.Now()
-	if status, problem := read(w, r, params); problem != "" {
-		w.WriteHeader(status)
-		respond(w, &graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "%s", problem)}})
-		return
-	}
-	params.ReadTime.End = graphql.Now()
-
 	op, errs := exec.CreateOperationContext(r.Context(), params)
 	tellBalance(w, op)
+	if errs == nil && op.Operation.Operation == ast.Subscription {
+		errs = gqlerror.List{refuse("BAD_USER_INPUT", "a subscription is a stream: send it with Accept: %s, or over a WebSocket", typeEvents)}
+	}
 	if errs != nil {
 		var limited *integration.Error
 		switch {
@@ -66,24 +58,46 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 		case contentType == typeResponse:
 			w.WriteHeader(http.StatusBadRequest)
 		}
-		respond(w, exec.DispatchError(graphql.WithOperationContext(r.Context(), op), errs))
+		_ = respond(w, exec.DispatchError(graphql.WithOperationContext(r.Context(), op), errs))
 		return
 	}
-	if r.Method == http.MethodGet && op.Operation.Operation != ast.Query {
+	if !allowed(w, r, op) {
+		return
+	}
+	dispatch(r.Context(), exec, op, func(response *graphql.Response) error { return respond(w, response) })
+}
+
+// receive reads the request of one operation. Where it cannot, it answers why.
+func receive(w http.ResponseWriter, r *http.Request) (params *graphql.RawParams, ok bool) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodGet+", "+http.MethodPost)
+		answer(w, http.StatusMethodNotAllowed, "send operations by POST, or queries and subscriptions by GET")
+		return nil, false
+	}
+	params = &graphql.RawParams{Headers: r.Header}
+	params.ReadTime.Start = graphql.Now()
+	if status, problem := read(w, r, params); problem != "" {
+		answer(w, status, problem)
+		return nil, false
+	}
+	params.ReadTime.End = graphql.Now()
+	return params, true
+}
+
+// allowed refuses mutations by GET, which pages of other origins may make browsers send.
+func allowed(w http.ResponseWriter, r *http.Request, op *graphql.OperationContext) bool {
+	if r.Method == http.MethodGet && op.Operation.Operation == ast.Mutation {
 		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		respond(w, &graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "only queries can be sent by GET: send a %s by POST", op.Operation.Operation)}})
-		return
+		answer(w, http.StatusMethodNotAllowed, "a mutation cannot be sent by GET: send it by POST")
+		return false
 	}
-	responses, ctx := exec.DispatchOperation(r.Context(), op)
-	response := responses(ctx)
-	if response == nil { // the client is gone
-		return
-	}
-	if response.Data == nil {
-		response.Data = json.RawMessage("null") // it was executed, so it has an entry
-	}
-	respond(w, response)
+	return true
+}
+
+// answer refuses a request before there is an operation.
+func answer(w http.ResponseWriter, status int, problem string) {
+	w.WriteHeader(status)
+	_ = respond(w, &graphql.Response{Errors: gqlerror.List{refuse("BAD_USER_INPUT", "%s", problem)}}) // the client is gone
 }
 
 // negotiate picks the media type to answer with; empty means that the client takes neither.
@@ -163,8 +177,8 @@ func decode(r io.Reader, v any) error {
 	return nil
 }
 
-// respond writes a response. The data is JSON already: it is copied, where json.Marshal would check and compact it again.
-func respond(w io.Writer, res *graphql.Response) {
+// respond writes a response; it fails where the client is gone. The data is JSON already: it is copied, where json.Marshal would check and compact it again.
+func respond(w io.Writer, res *graphql.Response) error {
 	var b bytes.Buffer
 	b.Grow(len(res.Data) + 64)
 	entry := func(name string, value []byte) {
@@ -185,7 +199,8 @@ func respond(w io.Writer, res *graphql.Response) {
 		entry("extensions", mustMarshal(res.Extensions))
 	}
 	b.WriteByte('}')
-	_, _ = w.Write(b.Bytes()) // the client is gone; there is nobody to tell
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // mustMarshal encodes what this package made of strings and numbers.

@@ -119,7 +119,7 @@ func TestGETOfAQuery(t *testing.T) {
 		{[]string{"query", "{ __typename }", "variables", "[]"}, 400, `{"errors":[{"message":"variables must be a JSON object","extensions":{"code":"BAD_USER_INPUT"}}]}`},
 		{[]string{"query", "{ __typename }", "extensions", "x"}, 400, `{"errors":[{"message":"extensions must be a JSON object","extensions":{"code":"BAD_USER_INPUT"}}]}`},
 		{[]string{"query", "{ __typename }", "variables", `{"a":"` + "\xff" + `"}`}, 400, `{"errors":[{"message":"variables must be valid UTF-8","extensions":{"code":"BAD_USER_INPUT"}}]}`},
-		{[]string{"query", "mutation { revokeApiKey(id: 1) { id } }"}, 405, `{"errors":[{"message":"only queries can be sent by GET: send a mutation by POST","extensions":{"code":"BAD_USER_INPUT"}}]}`},
+		{[]string{"query", "mutation { revokeApiKey(id: 1) { id } }"}, 405, `{"errors":[{"message":"a mutation cannot be sent by GET: send it by POST","extensions":{"code":"BAD_USER_INPUT"}}]}`},
 	} {
 		status, body := get(test.parameters...)
 		want(t, status, test.status)

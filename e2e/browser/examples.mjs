@@ -52,6 +52,22 @@ await scenario(async (browser) => {
   await example("DeleteIntegration", ({ deleteIntegration }) => assert(deleteIntegration, "no id"));
   const key = await example("CreateApiKey", ({ createApiKey }) => createApiKey.key);
 
+  await check("FollowProject", async () => {
+    await openTab(page, "FollowProject");
+    const began = page.waitForResponse((response) => response.request().postDataJSON()?.operationName === "FollowProject");
+    await page.getByRole("button", { name: /^Execute query/ }).click();
+    const stream = await began;
+    equal(stream.headers()["content-type"], "text/event-stream; charset=utf-8", "the media type");
+    await page.evaluate(changeState);
+    const response = page.locator(".graphiql-response .view-lines");
+    await response.getByText('"syncStateChanged"').waitFor();
+    await response.getByText('"PENDING"').waitFor();
+    const ended = page.waitForEvent("requestfailed", (request) => request === stream.request());
+    await page.getByRole("button", { name: /^Stop query/ }).click();
+    await ended;
+    await page.getByRole("button", { name: /^Execute query/ }).waitFor();
+  });
+
   await check("the new key works for a program", async () => {
     const { data } = await send("{ viewer { role orgId } }", {}, key);
     equal(data.viewer, { role: "VIEWER", orgId: "local" }, "the viewer");
@@ -60,3 +76,21 @@ await scenario(async (browser) => {
   await check("the browser stores no secret", async () => keepsNoSecret(page, [token, key, ...session(await context.cookies())]));
   await check("the developer tools show nothing", () => quiet(visitor));
 });
+
+/** Runs in the page: gives the first project an integration whose state changes, until somebody may have heard of it. */
+async function changeState() {
+  const ask = async (query, variables) => {
+    const body = JSON.stringify({ query, variables });
+    const response = await fetch("/graphql", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    const answer = await response.json();
+    if (answer.errors) throw new Error(answer.errors[0].message);
+    return answer.data;
+  };
+  const projectId = (await ask(`{ projects(orgId: "local", first: 1) { nodes { id } } }`)).projects.nodes[0].id;
+  const make = `mutation ($p: UUID!) { createIntegration(input: {orgId: "local", projectId: $p, name: "linear"}) { id } }`;
+  const { id } = (await ask(make, { p: projectId })).createIntegration;
+  const map = `mutation ($id: UUID!, $to: String!) {
+    updateSyncMappings(integrationId: $id, mappings: [{ kind: SPACE, externalId: "1", target: $to }]) { id }
+  }`;
+  for (const to of ["2", "3"]) await ask(map, { id, to });
+}

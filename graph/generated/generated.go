@@ -34,6 +34,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 }
 
 type DirectiveRoot struct {
@@ -80,6 +81,15 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	ConnectionTest struct {
+		Account    func(childComplexity int) int
+		CheckedAt  func(childComplexity int) int
+		LatencyMs  func(childComplexity int) int
+		Message    func(childComplexity int) int
+		OK         func(childComplexity int) int
+		Workspaces func(childComplexity int) int
+	}
+
 	CreatedApiKey struct {
 		APIKey func(childComplexity int) int
 		Key    func(childComplexity int) int
@@ -90,6 +100,21 @@ type ComplexityRoot struct {
 		Rotation     func(childComplexity int) int
 		SealedRows   func(childComplexity int) int
 		Unreadable   func(childComplexity int) int
+	}
+
+	ExternalAccount struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
+	}
+
+	ExternalNode struct {
+		Archived         func(childComplexity int) int
+		ExternalID       func(childComplexity int) int
+		ItemCount        func(childComplexity int) int
+		Kind             func(childComplexity int) int
+		Name             func(childComplexity int) int
+		ParentExternalID func(childComplexity int) int
+		Selectable       func(childComplexity int) int
 	}
 
 	GalleryEntry struct {
@@ -106,15 +131,22 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
+		CancelSync          func(childComplexity int, runID uuid.UUID) int
 		CreateAPIKey        func(childComplexity int, input model.CreateAPIKeyInput) int
 		CreateIntegration   func(childComplexity int, input model.CreateIntegrationInput) int
 		CreateProject       func(childComplexity int, input model.CreateProjectInput) int
 		DeleteIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		ResetSyncState      func(childComplexity int, integrationID uuid.UUID) int
 		RevealSettings      func(childComplexity int, integrationID uuid.UUID) int
 		RevokeAPIKey        func(childComplexity int, id uuid.UUID) int
 		RotateEncryptionKey func(childComplexity int) int
 		RotateWebhookSecret func(childComplexity int, integrationID uuid.UUID) int
+		SetSyncSchedule     func(childComplexity int, integrationID uuid.UUID, schedule *integration.SyncSchedule) int
+		StartSync           func(childComplexity int, integrationID uuid.UUID, input *model.StartSyncInput) int
+		TestConnection      func(childComplexity int, integrationID uuid.UUID) int
+		TestSettings        func(childComplexity int, provider string, settings map[string]any) int
 		UpdateIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
+		UpdateSyncMappings  func(childComplexity int, integrationID uuid.UUID, mappings []*integration.SyncMapping) int
 	}
 
 	PageInfo struct {
@@ -196,18 +228,27 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		APIKeys          func(childComplexity int, orgID string) int
-		AuditEvents      func(childComplexity int, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) int
-		EncryptionStatus func(childComplexity int) int
-		Gallery          func(childComplexity int, orgID string, projectID uuid.UUID) int
-		Integration      func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
-		IntegrationByID  func(childComplexity int, id uuid.UUID) int
-		Integrations     func(childComplexity int, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) int
-		Projects         func(childComplexity int, orgID string, first *int, after *string) int
-		Provider         func(childComplexity int, name string) int
-		Providers        func(childComplexity int) int
-		SyncStates       func(childComplexity int, orgID string, projectID uuid.UUID, status *integration.SyncStatus) int
-		Viewer           func(childComplexity int) int
+		APIKeys           func(childComplexity int, orgID string) int
+		AuditEvents       func(childComplexity int, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) int
+		EncryptionStatus  func(childComplexity int) int
+		ExternalStructure func(childComplexity int, integrationID uuid.UUID) int
+		Gallery           func(childComplexity int, orgID string, projectID uuid.UUID) int
+		Integration       func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		IntegrationByID   func(childComplexity int, id uuid.UUID) int
+		Integrations      func(childComplexity int, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) int
+		Projects          func(childComplexity int, orgID string, first *int, after *string) int
+		Provider          func(childComplexity int, name string) int
+		Providers         func(childComplexity int) int
+		SyncRun           func(childComplexity int, id uuid.UUID) int
+		SyncRuns          func(childComplexity int, integrationID uuid.UUID, first *int, after *string) int
+		SyncStates        func(childComplexity int, orgID string, projectID uuid.UUID, status *integration.SyncStatus) int
+		SyncedObjects     func(childComplexity int, integrationID uuid.UUID, filter *integration.SyncedObjectFilter, first *int, after *string) int
+		Viewer            func(childComplexity int) int
+	}
+
+	Relationship struct {
+		Target func(childComplexity int) int
+		Type   func(childComplexity int) int
 	}
 
 	SealedRows struct {
@@ -215,15 +256,67 @@ type ComplexityRoot struct {
 		Rows  func(childComplexity int) int
 	}
 
+	Subscription struct {
+		SyncRunProgress  func(childComplexity int, runID uuid.UUID) int
+		SyncStateChanged func(childComplexity int, orgID string, projectID uuid.UUID) int
+	}
+
+	SyncCount struct {
+		Created   func(childComplexity int) int
+		Deleted   func(childComplexity int) int
+		Failed    func(childComplexity int) int
+		Type      func(childComplexity int) int
+		Unchanged func(childComplexity int) int
+		Updated   func(childComplexity int) int
+	}
+
 	SyncCursor struct {
 		ExternalID func(childComplexity int) int
 		Kind       func(childComplexity int) int
+	}
+
+	SyncFailure struct {
+		ExternalID func(childComplexity int) int
+		Reason     func(childComplexity int) int
+		Type       func(childComplexity int) int
 	}
 
 	SyncMapping struct {
 		ExternalID func(childComplexity int) int
 		Kind       func(childComplexity int) int
 		Target     func(childComplexity int) int
+	}
+
+	SyncRun struct {
+		Counts               func(childComplexity int) int
+		Error                func(childComplexity int) int
+		EstimatedSecondsLeft func(childComplexity int) int
+		Failures             func(childComplexity int) int
+		FinishedAt           func(childComplexity int) int
+		ID                   func(childComplexity int) int
+		IntegrationID        func(childComplexity int) int
+		Mode                 func(childComplexity int) int
+		Processed            func(childComplexity int) int
+		QueuedAt             func(childComplexity int) int
+		RequestedBy          func(childComplexity int) int
+		StartedAt            func(childComplexity int) int
+		Status               func(childComplexity int) int
+		Step                 func(childComplexity int) int
+		Total                func(childComplexity int) int
+		Trigger              func(childComplexity int) int
+		WaitingUntil         func(childComplexity int) int
+	}
+
+	SyncRunConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SyncRunEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	SyncSchedule struct {
@@ -235,6 +328,7 @@ type ComplexityRoot struct {
 	SyncState struct {
 		ConsecutiveFailures func(childComplexity int) int
 		CreatedAt           func(childComplexity int) int
+		CurrentRun          func(childComplexity int) int
 		Error               func(childComplexity int) int
 		ID                  func(childComplexity int) int
 		IntegrationID       func(childComplexity int) int
@@ -251,6 +345,35 @@ type ComplexityRoot struct {
 		UpdatedAt           func(childComplexity int) int
 		WorkspaceID         func(childComplexity int) int
 		WorkspaceName       func(childComplexity int) int
+	}
+
+	SyncedObject struct {
+		Content           func(childComplexity int) int
+		DeletedAt         func(childComplexity int) int
+		ExternalID        func(childComplexity int) int
+		ExternalParentID  func(childComplexity int) int
+		ExternalSource    func(childComplexity int) int
+		ExternalURL       func(childComplexity int) int
+		ExternalUpdatedAt func(childComplexity int) int
+		ID                func(childComplexity int) int
+		IntegrationID     func(childComplexity int) int
+		Properties        func(childComplexity int) int
+		Relationships     func(childComplexity int) int
+		SyncedAt          func(childComplexity int) int
+		Title             func(childComplexity int) int
+		Type              func(childComplexity int) int
+	}
+
+	SyncedObjectConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	SyncedObjectEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
 	}
 
 	Viewer struct {
@@ -276,6 +399,13 @@ type MutationResolver interface {
 	CreateIntegration(ctx context.Context, input model.CreateIntegrationInput) (*integration.PublicIntegration, error)
 	UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error)
 	DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error)
+	TestSettings(ctx context.Context, provider string, settings map[string]any) (*integration.ConnectionTest, error)
+	TestConnection(ctx context.Context, integrationID uuid.UUID) (*integration.ConnectionTest, error)
+	StartSync(ctx context.Context, integrationID uuid.UUID, input *model.StartSyncInput) (*integration.SyncRun, error)
+	CancelSync(ctx context.Context, runID uuid.UUID) (*integration.SyncRun, error)
+	ResetSyncState(ctx context.Context, integrationID uuid.UUID) (*integration.SyncState, error)
+	UpdateSyncMappings(ctx context.Context, integrationID uuid.UUID, mappings []*integration.SyncMapping) (*integration.SyncState, error)
+	SetSyncSchedule(ctx context.Context, integrationID uuid.UUID, schedule *integration.SyncSchedule) (*integration.SyncState, error)
 	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
 	RotateWebhookSecret(ctx context.Context, integrationID uuid.UUID) (*model.WebhookSecret, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
@@ -292,9 +422,17 @@ type QueryResolver interface {
 	Integration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (*integration.PublicIntegration, error)
 	IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.PublicIntegration, error)
 	SyncStates(ctx context.Context, orgID string, projectID uuid.UUID, status *integration.SyncStatus) ([]*integration.SyncState, error)
+	SyncRuns(ctx context.Context, integrationID uuid.UUID, first *int, after *string) (*model.SyncRunConnection, error)
+	SyncRun(ctx context.Context, id uuid.UUID) (*integration.SyncRun, error)
+	ExternalStructure(ctx context.Context, integrationID uuid.UUID) ([]*integration.ExternalNode, error)
+	SyncedObjects(ctx context.Context, integrationID uuid.UUID, filter *integration.SyncedObjectFilter, first *int, after *string) (*model.SyncedObjectConnection, error)
 	APIKeys(ctx context.Context, orgID string) ([]*integration.APIKey, error)
 	AuditEvents(ctx context.Context, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) (*model.AuditEventConnection, error)
 	EncryptionStatus(ctx context.Context) (*integration.EncryptionStatus, error)
+}
+type SubscriptionResolver interface {
+	SyncRunProgress(ctx context.Context, runID uuid.UUID) (<-chan *integration.SyncRun, error)
+	SyncStateChanged(ctx context.Context, orgID string, projectID uuid.UUID) (<-chan *integration.SyncState, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -475,6 +613,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEventEdge.Node(childComplexity), true
 
+	case "ConnectionTest.account":
+		if e.ComplexityRoot.ConnectionTest.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.Account(childComplexity), true
+	case "ConnectionTest.checkedAt":
+		if e.ComplexityRoot.ConnectionTest.CheckedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.CheckedAt(childComplexity), true
+	case "ConnectionTest.latencyMs":
+		if e.ComplexityRoot.ConnectionTest.LatencyMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.LatencyMs(childComplexity), true
+	case "ConnectionTest.message":
+		if e.ComplexityRoot.ConnectionTest.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.Message(childComplexity), true
+	case "ConnectionTest.ok":
+		if e.ComplexityRoot.ConnectionTest.OK == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.OK(childComplexity), true
+	case "ConnectionTest.workspaces":
+		if e.ComplexityRoot.ConnectionTest.Workspaces == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConnectionTest.Workspaces(childComplexity), true
+
 	case "CreatedApiKey.apiKey":
 		if e.ComplexityRoot.CreatedApiKey.APIKey == nil {
 			break
@@ -512,6 +687,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EncryptionStatus.Unreadable(childComplexity), true
+
+	case "ExternalAccount.id":
+		if e.ComplexityRoot.ExternalAccount.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalAccount.ID(childComplexity), true
+	case "ExternalAccount.name":
+		if e.ComplexityRoot.ExternalAccount.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalAccount.Name(childComplexity), true
+
+	case "ExternalNode.archived":
+		if e.ComplexityRoot.ExternalNode.Archived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.Archived(childComplexity), true
+	case "ExternalNode.externalId":
+		if e.ComplexityRoot.ExternalNode.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.ExternalID(childComplexity), true
+	case "ExternalNode.itemCount":
+		if e.ComplexityRoot.ExternalNode.ItemCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.ItemCount(childComplexity), true
+	case "ExternalNode.kind":
+		if e.ComplexityRoot.ExternalNode.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.Kind(childComplexity), true
+	case "ExternalNode.name":
+		if e.ComplexityRoot.ExternalNode.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.Name(childComplexity), true
+	case "ExternalNode.parentExternalId":
+		if e.ComplexityRoot.ExternalNode.ParentExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.ParentExternalID(childComplexity), true
+	case "ExternalNode.selectable":
+		if e.ComplexityRoot.ExternalNode.Selectable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ExternalNode.Selectable(childComplexity), true
 
 	case "GalleryEntry.integrations":
 		if e.ComplexityRoot.GalleryEntry.Integrations == nil {
@@ -557,6 +788,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.KeyRotation.Total(childComplexity), true
 
+	case "Mutation.cancelSync":
+		if e.ComplexityRoot.Mutation.CancelSync == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cancelSync_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CancelSync(childComplexity, args["runId"].(uuid.UUID)), true
 	case "Mutation.createApiKey":
 		if e.ComplexityRoot.Mutation.CreateAPIKey == nil {
 			break
@@ -601,6 +843,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteIntegration(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["name"].(string)), true
+	case "Mutation.resetSyncState":
+		if e.ComplexityRoot.Mutation.ResetSyncState == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetSyncState_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetSyncState(childComplexity, args["integrationId"].(uuid.UUID)), true
 	case "Mutation.revealSettings":
 		if e.ComplexityRoot.Mutation.RevealSettings == nil {
 			break
@@ -640,6 +893,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RotateWebhookSecret(childComplexity, args["integrationId"].(uuid.UUID)), true
+	case "Mutation.setSyncSchedule":
+		if e.ComplexityRoot.Mutation.SetSyncSchedule == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_setSyncSchedule_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SetSyncSchedule(childComplexity, args["integrationId"].(uuid.UUID), args["schedule"].(*integration.SyncSchedule)), true
+	case "Mutation.startSync":
+		if e.ComplexityRoot.Mutation.StartSync == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_startSync_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.StartSync(childComplexity, args["integrationId"].(uuid.UUID), args["input"].(*model.StartSyncInput)), true
+	case "Mutation.testConnection":
+		if e.ComplexityRoot.Mutation.TestConnection == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_testConnection_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TestConnection(childComplexity, args["integrationId"].(uuid.UUID)), true
+	case "Mutation.testSettings":
+		if e.ComplexityRoot.Mutation.TestSettings == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_testSettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TestSettings(childComplexity, args["provider"].(string), args["settings"].(map[string]any)), true
 	case "Mutation.updateIntegration":
 		if e.ComplexityRoot.Mutation.UpdateIntegration == nil {
 			break
@@ -651,6 +948,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UpdateIntegration(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["name"].(string), args["input"].(model.UpdateIntegrationInput)), true
+	case "Mutation.updateSyncMappings":
+		if e.ComplexityRoot.Mutation.UpdateSyncMappings == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateSyncMappings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateSyncMappings(childComplexity, args["integrationId"].(uuid.UUID), args["mappings"].([]*integration.SyncMapping)), true
 
 	case "PageInfo.endCursor":
 		if e.ComplexityRoot.PageInfo.EndCursor == nil {
@@ -995,6 +1303,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.EncryptionStatus(childComplexity), true
+	case "Query.externalStructure":
+		if e.ComplexityRoot.Query.ExternalStructure == nil {
+			break
+		}
+
+		args, err := ec.field_Query_externalStructure_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ExternalStructure(childComplexity, args["integrationId"].(uuid.UUID)), true
 	case "Query.gallery":
 		if e.ComplexityRoot.Query.Gallery == nil {
 			break
@@ -1068,6 +1387,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Providers(childComplexity), true
+	case "Query.syncRun":
+		if e.ComplexityRoot.Query.SyncRun == nil {
+			break
+		}
+
+		args, err := ec.field_Query_syncRun_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SyncRun(childComplexity, args["id"].(uuid.UUID)), true
+	case "Query.syncRuns":
+		if e.ComplexityRoot.Query.SyncRuns == nil {
+			break
+		}
+
+		args, err := ec.field_Query_syncRuns_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SyncRuns(childComplexity, args["integrationId"].(uuid.UUID), args["first"].(*int), args["after"].(*string)), true
 	case "Query.syncStates":
 		if e.ComplexityRoot.Query.SyncStates == nil {
 			break
@@ -1079,12 +1420,36 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SyncStates(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["status"].(*integration.SyncStatus)), true
+	case "Query.syncedObjects":
+		if e.ComplexityRoot.Query.SyncedObjects == nil {
+			break
+		}
+
+		args, err := ec.field_Query_syncedObjects_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SyncedObjects(childComplexity, args["integrationId"].(uuid.UUID), args["filter"].(*integration.SyncedObjectFilter), args["first"].(*int), args["after"].(*string)), true
 	case "Query.viewer":
 		if e.ComplexityRoot.Query.Viewer == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Viewer(childComplexity), true
+
+	case "Relationship.target":
+		if e.ComplexityRoot.Relationship.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Target(childComplexity), true
+	case "Relationship.type":
+		if e.ComplexityRoot.Relationship.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Relationship.Type(childComplexity), true
 
 	case "SealedRows.keyId":
 		if e.ComplexityRoot.SealedRows.KeyID == nil {
@@ -1099,6 +1464,66 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SealedRows.Rows(childComplexity), true
 
+	case "Subscription.syncRunProgress":
+		if e.ComplexityRoot.Subscription.SyncRunProgress == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_syncRunProgress_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.SyncRunProgress(childComplexity, args["runId"].(uuid.UUID)), true
+	case "Subscription.syncStateChanged":
+		if e.ComplexityRoot.Subscription.SyncStateChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_syncStateChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.SyncStateChanged(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID)), true
+
+	case "SyncCount.created":
+		if e.ComplexityRoot.SyncCount.Created == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Created(childComplexity), true
+	case "SyncCount.deleted":
+		if e.ComplexityRoot.SyncCount.Deleted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Deleted(childComplexity), true
+	case "SyncCount.failed":
+		if e.ComplexityRoot.SyncCount.Failed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Failed(childComplexity), true
+	case "SyncCount.type":
+		if e.ComplexityRoot.SyncCount.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Type(childComplexity), true
+	case "SyncCount.unchanged":
+		if e.ComplexityRoot.SyncCount.Unchanged == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Unchanged(childComplexity), true
+	case "SyncCount.updated":
+		if e.ComplexityRoot.SyncCount.Updated == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncCount.Updated(childComplexity), true
+
 	case "SyncCursor.externalId":
 		if e.ComplexityRoot.SyncCursor.ExternalID == nil {
 			break
@@ -1111,6 +1536,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncCursor.Kind(childComplexity), true
+
+	case "SyncFailure.externalId":
+		if e.ComplexityRoot.SyncFailure.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncFailure.ExternalID(childComplexity), true
+	case "SyncFailure.reason":
+		if e.ComplexityRoot.SyncFailure.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncFailure.Reason(childComplexity), true
+	case "SyncFailure.type":
+		if e.ComplexityRoot.SyncFailure.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncFailure.Type(childComplexity), true
 
 	case "SyncMapping.externalId":
 		if e.ComplexityRoot.SyncMapping.ExternalID == nil {
@@ -1130,6 +1574,147 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncMapping.Target(childComplexity), true
+
+	case "SyncRun.counts":
+		if e.ComplexityRoot.SyncRun.Counts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Counts(childComplexity), true
+	case "SyncRun.error":
+		if e.ComplexityRoot.SyncRun.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Error(childComplexity), true
+	case "SyncRun.estimatedSecondsLeft":
+		if e.ComplexityRoot.SyncRun.EstimatedSecondsLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.EstimatedSecondsLeft(childComplexity), true
+	case "SyncRun.failures":
+		if e.ComplexityRoot.SyncRun.Failures == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Failures(childComplexity), true
+	case "SyncRun.finishedAt":
+		if e.ComplexityRoot.SyncRun.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.FinishedAt(childComplexity), true
+	case "SyncRun.id":
+		if e.ComplexityRoot.SyncRun.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.ID(childComplexity), true
+	case "SyncRun.integrationId":
+		if e.ComplexityRoot.SyncRun.IntegrationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.IntegrationID(childComplexity), true
+	case "SyncRun.mode":
+		if e.ComplexityRoot.SyncRun.Mode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Mode(childComplexity), true
+	case "SyncRun.processed":
+		if e.ComplexityRoot.SyncRun.Processed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Processed(childComplexity), true
+	case "SyncRun.queuedAt":
+		if e.ComplexityRoot.SyncRun.QueuedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.QueuedAt(childComplexity), true
+	case "SyncRun.requestedBy":
+		if e.ComplexityRoot.SyncRun.RequestedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.RequestedBy(childComplexity), true
+	case "SyncRun.startedAt":
+		if e.ComplexityRoot.SyncRun.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.StartedAt(childComplexity), true
+	case "SyncRun.status":
+		if e.ComplexityRoot.SyncRun.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Status(childComplexity), true
+	case "SyncRun.step":
+		if e.ComplexityRoot.SyncRun.Step == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Step(childComplexity), true
+	case "SyncRun.total":
+		if e.ComplexityRoot.SyncRun.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Total(childComplexity), true
+	case "SyncRun.trigger":
+		if e.ComplexityRoot.SyncRun.Trigger == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.Trigger(childComplexity), true
+	case "SyncRun.waitingUntil":
+		if e.ComplexityRoot.SyncRun.WaitingUntil == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRun.WaitingUntil(childComplexity), true
+
+	case "SyncRunConnection.edges":
+		if e.ComplexityRoot.SyncRunConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunConnection.Edges(childComplexity), true
+	case "SyncRunConnection.nodes":
+		if e.ComplexityRoot.SyncRunConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunConnection.Nodes(childComplexity), true
+	case "SyncRunConnection.pageInfo":
+		if e.ComplexityRoot.SyncRunConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunConnection.PageInfo(childComplexity), true
+	case "SyncRunConnection.totalCount":
+		if e.ComplexityRoot.SyncRunConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunConnection.TotalCount(childComplexity), true
+
+	case "SyncRunEdge.cursor":
+		if e.ComplexityRoot.SyncRunEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunEdge.Cursor(childComplexity), true
+	case "SyncRunEdge.node":
+		if e.ComplexityRoot.SyncRunEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncRunEdge.Node(childComplexity), true
 
 	case "SyncSchedule.cron":
 		if e.ComplexityRoot.SyncSchedule.Cron == nil {
@@ -1162,6 +1747,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SyncState.CreatedAt(childComplexity), true
+	case "SyncState.currentRun":
+		if e.ComplexityRoot.SyncState.CurrentRun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncState.CurrentRun(childComplexity), true
 	case "SyncState.error":
 		if e.ComplexityRoot.SyncState.Error == nil {
 			break
@@ -1259,6 +1850,129 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SyncState.WorkspaceName(childComplexity), true
 
+	case "SyncedObject.content":
+		if e.ComplexityRoot.SyncedObject.Content == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.Content(childComplexity), true
+	case "SyncedObject.deletedAt":
+		if e.ComplexityRoot.SyncedObject.DeletedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.DeletedAt(childComplexity), true
+	case "SyncedObject.externalId":
+		if e.ComplexityRoot.SyncedObject.ExternalID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ExternalID(childComplexity), true
+	case "SyncedObject.externalParentId":
+		if e.ComplexityRoot.SyncedObject.ExternalParentID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ExternalParentID(childComplexity), true
+	case "SyncedObject.externalSource":
+		if e.ComplexityRoot.SyncedObject.ExternalSource == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ExternalSource(childComplexity), true
+	case "SyncedObject.externalUrl":
+		if e.ComplexityRoot.SyncedObject.ExternalURL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ExternalURL(childComplexity), true
+	case "SyncedObject.externalUpdatedAt":
+		if e.ComplexityRoot.SyncedObject.ExternalUpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ExternalUpdatedAt(childComplexity), true
+	case "SyncedObject.id":
+		if e.ComplexityRoot.SyncedObject.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.ID(childComplexity), true
+	case "SyncedObject.integrationId":
+		if e.ComplexityRoot.SyncedObject.IntegrationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.IntegrationID(childComplexity), true
+	case "SyncedObject.properties":
+		if e.ComplexityRoot.SyncedObject.Properties == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.Properties(childComplexity), true
+	case "SyncedObject.relationships":
+		if e.ComplexityRoot.SyncedObject.Relationships == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.Relationships(childComplexity), true
+	case "SyncedObject.syncedAt":
+		if e.ComplexityRoot.SyncedObject.SyncedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.SyncedAt(childComplexity), true
+	case "SyncedObject.title":
+		if e.ComplexityRoot.SyncedObject.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.Title(childComplexity), true
+	case "SyncedObject.type":
+		if e.ComplexityRoot.SyncedObject.Type == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObject.Type(childComplexity), true
+
+	case "SyncedObjectConnection.edges":
+		if e.ComplexityRoot.SyncedObjectConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectConnection.Edges(childComplexity), true
+	case "SyncedObjectConnection.nodes":
+		if e.ComplexityRoot.SyncedObjectConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectConnection.Nodes(childComplexity), true
+	case "SyncedObjectConnection.pageInfo":
+		if e.ComplexityRoot.SyncedObjectConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectConnection.PageInfo(childComplexity), true
+	case "SyncedObjectConnection.totalCount":
+		if e.ComplexityRoot.SyncedObjectConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectConnection.TotalCount(childComplexity), true
+
+	case "SyncedObjectEdge.cursor":
+		if e.ComplexityRoot.SyncedObjectEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectEdge.Cursor(childComplexity), true
+	case "SyncedObjectEdge.node":
+		if e.ComplexityRoot.SyncedObjectEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SyncedObjectEdge.Node(childComplexity), true
+
 	case "Viewer.orgId":
 		if e.ComplexityRoot.Viewer.OrgID == nil {
 			break
@@ -1317,6 +2031,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CreateIntegrationInput", ec.unmarshalInputCreateIntegrationInput),
 			graphql.NewInputUnmarshaler("CreateProjectInput", ec.unmarshalInputCreateProjectInput),
 			graphql.NewInputUnmarshaler("IntegrationFilter", ec.unmarshalInputIntegrationFilter),
+			graphql.NewInputUnmarshaler("StartSyncInput", ec.unmarshalInputStartSyncInput),
+			graphql.NewInputUnmarshaler("SyncMappingInput", ec.unmarshalInputSyncMappingInput),
+			graphql.NewInputUnmarshaler("SyncScheduleInput", ec.unmarshalInputSyncScheduleInput),
+			graphql.NewInputUnmarshaler("SyncedObjectFilter", ec.unmarshalInputSyncedObjectFilter),
 			graphql.NewInputUnmarshaler("UpdateIntegrationInput", ec.unmarshalInputUpdateIntegrationInput),
 		)
 	}
@@ -1362,6 +2080,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			ctx = graphql.WithLazyInputUnmarshalerIndex(ctx, inputUnmarshalers)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
 			data.MarshalGQL(&buf)
 
 			return &graphql.Response{
@@ -1442,6 +2177,14 @@ type Query {
   integrationById("The integration's id." id: UUID!): PublicIntegration @hasRole(role: VIEWER)
   "The sync state of every integration in a project, sorted by the integrations' names."
   syncStates("The organisation." orgId: ID!, "The project." projectId: UUID!, "Only those in this status." status: SyncStatus): [SyncState!]! @hasRole(role: VIEWER)
+  "An integration's runs, newest first. They are kept for 90 days, and the latest 20 longer."
+  syncRuns("The integration's id." integrationId: UUID!, "At most so many; 1 to 200." first: Int = 20, "The cursor to go on after." after: String): SyncRunConnection! @hasRole(role: VIEWER)
+  "One run by its id, or null."
+  syncRun("The run's id." id: UUID!): SyncRun @hasRole(role: VIEWER)
+  "The provider's hierarchy (workspace, spaces, folders, lists; organisation, repositories; …) for selective import, flat, parents before children. Asks the provider, with the integration's secrets: EDITOR."
+  externalStructure("The integration's id." integrationId: UUID!): [ExternalNode!]! @hasRole(role: EDITOR)
+  "What was imported. Sorted by change: passing the last endCursor again later returns only what changed since; an empty page's endCursor is the given ` + "`" + `after` + "`" + `."
+  syncedObjects("The integration's id." integrationId: UUID!, "Which of them; all that are not deleted where left out." filter: SyncedObjectFilter, "At most so many; 1 to 200." first: Int = 50, "The cursor to go on after." after: String): SyncedObjectConnection! @hasRole(role: VIEWER)
   "The organisation's API keys, oldest first, revoked and expired ones too. ADMIN."
   apiKeys("The organisation." orgId: ID!): [ApiKey!]! @hasRole(role: ADMIN)
   "Who did what, newest first. ADMIN."
@@ -1459,6 +2202,20 @@ type Mutation {
   updateIntegration("The organisation." orgId: ID!, "The project." projectId: UUID!, "The integration's name." name: String!, "What to change; what is absent stays." input: UpdateIntegrationInput!): PublicIntegration! @hasRole(role: EDITOR)
   "Removes the integration with its settings, sync state and imported objects; returns its id."
   deleteIntegration("The organisation." orgId: ID!, "The project." projectId: UUID!, "The integration's name." name: String!): UUID! @hasRole(role: EDITOR)
+  "Tries settings that are not saved yet, as a configuration dialog does. The secret ones suffice: workspaces then lists what they reach."
+  testSettings("The provider's name, such as clickup." provider: String!, "The settings." settings: Map!): ConnectionTest! @hasRole(role: EDITOR)
+  "Tries the saved settings."
+  testConnection("The integration's id." integrationId: UUID!): ConnectionTest! @hasRole(role: EDITOR)
+  "Queues an import. While one is live for the integration: CONFLICT. A draft or a disabled integration: BAD_USER_INPUT."
+  startSync("The integration's id." integrationId: UUID!, "What to import, and how." input: StartSyncInput): SyncRun! @hasRole(role: EDITOR)
+  "Ends a run: nothing more of it is stored, and what was stored stays. Cancelling again changes nothing; a run that ended otherwise: CONFLICT."
+  cancelSync("The run's id." runId: UUID!): SyncRun! @hasRole(role: EDITOR)
+  "Forgets cursors, so that the next sync reads everything again; imported objects stay. While a run is live: CONFLICT."
+  resetSyncState("The integration's id." integrationId: UUID!): SyncState! @hasRole(role: EDITOR)
+  "Replaces the mappings. They take effect with the next run."
+  updateSyncMappings("The integration's id." integrationId: UUID!, "All of them." mappings: [SyncMappingInput!]!): SyncState! @hasRole(role: EDITOR)
+  "Sets when the integration synchronises by itself; null turns that off. A disabled integration's schedule rests."
+  setSyncSchedule("The integration's id." integrationId: UUID!, "The schedule." schedule: SyncScheduleInput): SyncState! @hasRole(role: EDITOR)
   "The one place where stored settings are shown. ADMIN, recorded in the audit trail, off unless the server's configuration turns it on."
   revealSettings("The integration's id." integrationId: UUID!): Map! @hasRole(role: ADMIN)
   "Makes a new webhook secret, shown only in this answer. The present one stays valid for 24 hours, so that nothing is refused until the third party has the new one; one from before that ends at once. ADMIN."
@@ -1469,6 +2226,13 @@ type Mutation {
   revokeApiKey("The key's id." id: UUID!): ApiKey! @hasRole(role: ADMIN)
   "Seals every stored secret of the principal's organisation anew under the current key, in the background; while that goes on, returns how far it is. FORBIDDEN for principals limited to some projects. ADMIN."
   rotateEncryptionKey: KeyRotation! @hasRole(role: ADMIN)
+}
+
+type Subscription {
+  "The run as it advances; the first message is its present state, the last one its end."
+  syncRunProgress("The run's id." runId: UUID!): SyncRun! @hasRole(role: VIEWER)
+  "Any change of state in a project, for a gallery that stays true by itself."
+  syncStateChanged("The organisation." orgId: ID!, "The project." projectId: UUID!): SyncState! @hasRole(role: VIEWER)
 }
 
 "Who a request runs as."
@@ -1627,6 +2391,8 @@ type SyncState {
   consecutiveFailures: Int!
   "When the schedule starts the next run."
   nextSyncAt: Time
+  "The run that is queued or at work, if one is."
+  currentRun: SyncRun
   "When it was made."
   createdAt: Time!
   "When it was changed last."
@@ -1739,6 +2505,286 @@ type AuditEvent {
   requestId: String
   "The address that the request came from."
   remoteAddr: String
+}
+
+"How much a run reads."
+enum SyncMode {
+  "Everything that is selected. Only such a run finds what was deleted."
+  FULL
+  "What changed since the last run that ended well. The first run of an integration, and one after the selection changed, is FULL all the same."
+  INCREMENTAL
+}
+
+"What made a run begin."
+enum SyncTrigger {
+  "startSync."
+  MANUAL
+  "The integration's schedule."
+  SCHEDULE
+  "What the provider told of."
+  WEBHOOK
+}
+
+"One synchronisation of an integration: queued, at work or ended."
+type SyncRun {
+  "Its id."
+  id: UUID!
+  "The integration."
+  integrationId: UUID!
+  "How much it reads."
+  mode: SyncMode!
+  "What made it begin."
+  trigger: SyncTrigger!
+  "Where it stands."
+  status: SyncStatus!
+  "What is being worked on now, in words a person can read."
+  step: String
+  "Set while the run waits, for the provider's rate limit or after a failure that may pass."
+  waitingUntil: Time
+  "How many items it has handled, failed ones too."
+  processed: Int!
+  "How many items there are, as far as it is known; null until then."
+  total: Int
+  "What it did, by type."
+  counts: [SyncCount!]!
+  "The first items that could not be imported, at most 100; counts tells how many there are."
+  failures: [SyncFailure!]!
+  "Why it failed, or what of it did."
+  error: String
+  "Who started it."
+  requestedBy: String
+  "When it was queued."
+  queuedAt: Time!
+  "When work on it began."
+  startedAt: Time
+  "When it ended."
+  finishedAt: Time
+  "Null when it cannot be told."
+  estimatedSecondsLeft: Int
+}
+
+"What a run did to the objects of one type."
+type SyncCount {
+  "The type."
+  type: ObjectType!
+  "New ones."
+  created: Int!
+  "Known ones that had changed."
+  updated: Int!
+  "Known ones that had not: they were not written."
+  unchanged: Int!
+  "Known ones that were found to be deleted at the provider."
+  deleted: Int!
+  "Those that could not be imported."
+  failed: Int!
+}
+
+"An item that could not be imported, while the run went on."
+type SyncFailure {
+  "Its type."
+  type: ObjectType!
+  "Its id at the provider."
+  externalId: String!
+  "Why."
+  reason: String!
+}
+
+"A page of runs."
+type SyncRunConnection {
+  "The runs."
+  nodes: [SyncRun!]!
+  "The runs, each with its cursor."
+  edges: [SyncRunEdge!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many the whole list has."
+  totalCount: Int!
+}
+
+"A run and its cursor."
+type SyncRunEdge {
+  "For ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The run."
+  node: SyncRun!
+}
+
+"A part of a provider's hierarchy that an import can be limited to."
+type ExternalNode {
+  "Its id at the provider, for StartSyncInput.externalIds."
+  externalId: ID!
+  "The node above it."
+  parentExternalId: ID
+  "The provider's word for it, such as space, folder or list."
+  kind: String!
+  "Its name."
+  name: String!
+  "Whether StartSyncInput.externalIds may name it."
+  selectable: Boolean!
+  "Whether it is archived."
+  archived: Boolean!
+  "How many items are in it, where the provider tells."
+  itemCount: Int
+}
+
+"What an imported object is, whatever its provider calls it."
+enum ObjectType {
+  "A workspace or organisation."
+  ORGANIZATION
+  "A space, project, team or repository."
+  PROJECT
+  "A folder, list, board, milestone or cycle."
+  COLLECTION
+  "A task, issue or pull request."
+  TASK
+  "A comment."
+  COMMENT
+  "A person."
+  USER
+  "A document, or a page of one."
+  DOCUMENT
+}
+
+"How an imported object stands to another one."
+enum RelationshipType {
+  "A task to its list, a list to its folder or space."
+  BELONGS_TO
+  "A task to its subtask, a document to its page."
+  PARENT_OF
+  "A comment to its task."
+  COMMENT_ON
+  "A task to a person."
+  ASSIGNED_TO
+}
+
+"An imported object."
+type SyncedObject {
+  "Its id here."
+  id: UUID!
+  "The integration that imported it."
+  integrationId: UUID!
+  "What it is."
+  type: ObjectType!
+  "Its title or name."
+  title: String!
+  "Markdown."
+  content: String
+  "What else the provider tells of it; docs/clickup.md and its like list the names."
+  properties: Map!
+  "The provider's name."
+  externalSource: String!
+  "Its id at the provider; unique in the integration."
+  externalId: String!
+  "Where people see it at the provider."
+  externalUrl: String
+  "The external id of what it is in or below."
+  externalParentId: String
+  "When it was changed at the provider."
+  externalUpdatedAt: Time
+  "When it was stored with its present content."
+  syncedAt: Time!
+  "When it was found to be deleted at the provider."
+  deletedAt: Time
+  "To other objects of the integration that are not deleted."
+  relationships: [Relationship!]!
+}
+
+"From this object to another one of the same integration."
+type Relationship {
+  "What it says."
+  type: RelationshipType!
+  "The other object."
+  target: SyncedObject!
+}
+
+"A page of imported objects."
+type SyncedObjectConnection {
+  "The objects."
+  nodes: [SyncedObject!]!
+  "The objects, each with its cursor."
+  edges: [SyncedObjectEdge!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many the whole list has, with the filter."
+  totalCount: Int!
+}
+
+"An imported object and its cursor."
+type SyncedObjectEdge {
+  "For ` + "`" + `after` + "`" + `."
+  cursor: String!
+  "The object."
+  node: SyncedObject!
+}
+
+"What trying settings came to."
+type ConnectionTest {
+  "Whether a sync could work with them."
+  ok: Boolean!
+  "For people; says what is wrong where ok is false."
+  message: String!
+  "Whose credentials they are, as the provider calls them."
+  account: String
+  "What the credentials reach (workspaces, sites, organisations), also when the wanted one is not among them or not chosen yet."
+  workspaces: [ExternalAccount!]!
+  "How long the provider took, in milliseconds."
+  latencyMs: Int!
+  "When it was tried."
+  checkedAt: Time!
+}
+
+"A workspace, site or organisation."
+type ExternalAccount {
+  "Its id at the provider."
+  id: ID!
+  "Its name."
+  name: String!
+}
+
+"Which imported objects a list holds; a field that is left out or null does not narrow it."
+input SyncedObjectFilter {
+  "Only this type."
+  type: ObjectType
+  "Only those with these words in title or content; quotes keep words together, - leaves out, or is understood."
+  search: String
+  "Also those that were deleted at the provider."
+  includeDeleted: Boolean = false
+}
+
+"What to import, and how. What is left out or null is the integration's own setting, but for externalIds."
+input StartSyncInput {
+  "How much to read."
+  mode: SyncMode = FULL
+  "The nodes of externalStructure to import, with all below them. Given, they become the integration's selection; absent means that selection; null means everything."
+  externalIds: [ID!]
+  "Whether completed items are imported."
+  includeCompleted: Boolean
+  "Whether archived items are imported."
+  includeArchived: Boolean
+  "How many objects are stored together, 10 to 1000."
+  batchSize: Int
+  "Lets a full run mark more than 30 % of what it covers as deleted."
+  confirmDeletions: Boolean = false
+}
+
+"Either every so many minutes (1 to 10080, with jitter) or a five-field cron line in a time zone (UTC if null)."
+input SyncScheduleInput {
+  "Every so many minutes."
+  everyMinutes: Int
+  "Minute, hour, day of month, month, day of week."
+  cron: String
+  "Such as Europe/Berlin; for cron."
+  timeZone: String
+}
+
+"What an external thing becomes here."
+input SyncMappingInput {
+  "What is mapped."
+  kind: SyncMappingKind!
+  "Its id at the provider."
+  externalId: String!
+  "For SPACE, FOLDER, LIST the external id of the object that becomes its parent; for USER the host product's user id, kept as the property hostUserId; for CUSTOM_FIELD the property's name."
+  target: String!
 }
 
 "Which entries of the audit trail a list holds; a field that is left out or null does not narrow it."
@@ -2020,6 +3066,24 @@ func (ec *executionContext) childFields_AuditEventEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEventEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_ConnectionTest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ok":
+		return ec.fieldContext_ConnectionTest_ok(ctx, field)
+	case "message":
+		return ec.fieldContext_ConnectionTest_message(ctx, field)
+	case "account":
+		return ec.fieldContext_ConnectionTest_account(ctx, field)
+	case "workspaces":
+		return ec.fieldContext_ConnectionTest_workspaces(ctx, field)
+	case "latencyMs":
+		return ec.fieldContext_ConnectionTest_latencyMs(ctx, field)
+	case "checkedAt":
+		return ec.fieldContext_ConnectionTest_checkedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConnectionTest", field.Name)
+}
+
 func (ec *executionContext) childFields_CreatedApiKey(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "apiKey":
@@ -2042,6 +3106,36 @@ func (ec *executionContext) childFields_EncryptionStatus(ctx context.Context, fi
 		return ec.fieldContext_EncryptionStatus_rotation(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EncryptionStatus", field.Name)
+}
+
+func (ec *executionContext) childFields_ExternalAccount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_ExternalAccount_id(ctx, field)
+	case "name":
+		return ec.fieldContext_ExternalAccount_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExternalAccount", field.Name)
+}
+
+func (ec *executionContext) childFields_ExternalNode(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "externalId":
+		return ec.fieldContext_ExternalNode_externalId(ctx, field)
+	case "parentExternalId":
+		return ec.fieldContext_ExternalNode_parentExternalId(ctx, field)
+	case "kind":
+		return ec.fieldContext_ExternalNode_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_ExternalNode_name(ctx, field)
+	case "selectable":
+		return ec.fieldContext_ExternalNode_selectable(ctx, field)
+	case "archived":
+		return ec.fieldContext_ExternalNode_archived(ctx, field)
+	case "itemCount":
+		return ec.fieldContext_ExternalNode_itemCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ExternalNode", field.Name)
 }
 
 func (ec *executionContext) childFields_GalleryEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2226,6 +3320,16 @@ func (ec *executionContext) childFields_PublicIntegrationEdge(ctx context.Contex
 	return nil, fmt.Errorf("no field named %q was found under type PublicIntegrationEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_Relationship(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_Relationship_type(ctx, field)
+	case "target":
+		return ec.fieldContext_Relationship_target(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Relationship", field.Name)
+}
+
 func (ec *executionContext) childFields_SealedRows(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "keyId":
@@ -2234,6 +3338,24 @@ func (ec *executionContext) childFields_SealedRows(ctx context.Context, field gr
 		return ec.fieldContext_SealedRows_rows(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SealedRows", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_SyncCount_type(ctx, field)
+	case "created":
+		return ec.fieldContext_SyncCount_created(ctx, field)
+	case "updated":
+		return ec.fieldContext_SyncCount_updated(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_SyncCount_unchanged(ctx, field)
+	case "deleted":
+		return ec.fieldContext_SyncCount_deleted(ctx, field)
+	case "failed":
+		return ec.fieldContext_SyncCount_failed(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncCount", field.Name)
 }
 
 func (ec *executionContext) childFields_SyncCursor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2246,6 +3368,18 @@ func (ec *executionContext) childFields_SyncCursor(ctx context.Context, field gr
 	return nil, fmt.Errorf("no field named %q was found under type SyncCursor", field.Name)
 }
 
+func (ec *executionContext) childFields_SyncFailure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "type":
+		return ec.fieldContext_SyncFailure_type(ctx, field)
+	case "externalId":
+		return ec.fieldContext_SyncFailure_externalId(ctx, field)
+	case "reason":
+		return ec.fieldContext_SyncFailure_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncFailure", field.Name)
+}
+
 func (ec *executionContext) childFields_SyncMapping(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "kind":
@@ -2256,6 +3390,70 @@ func (ec *executionContext) childFields_SyncMapping(ctx context.Context, field g
 		return ec.fieldContext_SyncMapping_target(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SyncMapping", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SyncRun_id(ctx, field)
+	case "integrationId":
+		return ec.fieldContext_SyncRun_integrationId(ctx, field)
+	case "mode":
+		return ec.fieldContext_SyncRun_mode(ctx, field)
+	case "trigger":
+		return ec.fieldContext_SyncRun_trigger(ctx, field)
+	case "status":
+		return ec.fieldContext_SyncRun_status(ctx, field)
+	case "step":
+		return ec.fieldContext_SyncRun_step(ctx, field)
+	case "waitingUntil":
+		return ec.fieldContext_SyncRun_waitingUntil(ctx, field)
+	case "processed":
+		return ec.fieldContext_SyncRun_processed(ctx, field)
+	case "total":
+		return ec.fieldContext_SyncRun_total(ctx, field)
+	case "counts":
+		return ec.fieldContext_SyncRun_counts(ctx, field)
+	case "failures":
+		return ec.fieldContext_SyncRun_failures(ctx, field)
+	case "error":
+		return ec.fieldContext_SyncRun_error(ctx, field)
+	case "requestedBy":
+		return ec.fieldContext_SyncRun_requestedBy(ctx, field)
+	case "queuedAt":
+		return ec.fieldContext_SyncRun_queuedAt(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_SyncRun_startedAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_SyncRun_finishedAt(ctx, field)
+	case "estimatedSecondsLeft":
+		return ec.fieldContext_SyncRun_estimatedSecondsLeft(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRun", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRunConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_SyncRunConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_SyncRunConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncRunConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncRunConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRunConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncRunEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncRunEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncRunEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncRunEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_SyncSchedule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2304,12 +3502,72 @@ func (ec *executionContext) childFields_SyncState(ctx context.Context, field gra
 		return ec.fieldContext_SyncState_consecutiveFailures(ctx, field)
 	case "nextSyncAt":
 		return ec.fieldContext_SyncState_nextSyncAt(ctx, field)
+	case "currentRun":
+		return ec.fieldContext_SyncState_currentRun(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_SyncState_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_SyncState_updatedAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SyncState", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedObject(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_SyncedObject_id(ctx, field)
+	case "integrationId":
+		return ec.fieldContext_SyncedObject_integrationId(ctx, field)
+	case "type":
+		return ec.fieldContext_SyncedObject_type(ctx, field)
+	case "title":
+		return ec.fieldContext_SyncedObject_title(ctx, field)
+	case "content":
+		return ec.fieldContext_SyncedObject_content(ctx, field)
+	case "properties":
+		return ec.fieldContext_SyncedObject_properties(ctx, field)
+	case "externalSource":
+		return ec.fieldContext_SyncedObject_externalSource(ctx, field)
+	case "externalId":
+		return ec.fieldContext_SyncedObject_externalId(ctx, field)
+	case "externalUrl":
+		return ec.fieldContext_SyncedObject_externalUrl(ctx, field)
+	case "externalParentId":
+		return ec.fieldContext_SyncedObject_externalParentId(ctx, field)
+	case "externalUpdatedAt":
+		return ec.fieldContext_SyncedObject_externalUpdatedAt(ctx, field)
+	case "syncedAt":
+		return ec.fieldContext_SyncedObject_syncedAt(ctx, field)
+	case "deletedAt":
+		return ec.fieldContext_SyncedObject_deletedAt(ctx, field)
+	case "relationships":
+		return ec.fieldContext_SyncedObject_relationships(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedObject", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedObjectConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_SyncedObjectConnection_nodes(ctx, field)
+	case "edges":
+		return ec.fieldContext_SyncedObjectConnection_edges(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncedObjectConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncedObjectConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedObjectConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncedObjectEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncedObjectEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncedObjectEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncedObjectEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2468,6 +3726,20 @@ func (ec *executionContext) dir_hasRole_args(ctx context.Context, rawArgs map[st
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_cancelSync_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "runId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["runId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_createApiKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2540,6 +3812,20 @@ func (ec *executionContext) field_Mutation_deleteIntegration_args(ctx context.Co
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_resetSyncState_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_revealSettings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2582,6 +3868,86 @@ func (ec *executionContext) field_Mutation_rotateWebhookSecret_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_setSyncSchedule_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "schedule",
+		func(ctx context.Context, v any) (*integration.SyncSchedule, error) {
+			return ec.unmarshalOSyncScheduleInput2ᚖpatchbayᚋinternalᚋintegrationᚐSyncSchedule(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["schedule"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_startSync_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (*model.StartSyncInput, error) {
+			return ec.unmarshalOStartSyncInput2ᚖpatchbayᚋgraphᚋmodelᚐStartSyncInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_testConnection_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_testSettings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "provider",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["provider"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "settings",
+		func(ctx context.Context, v any) (map[string]any, error) {
+			return ec.unmarshalNMap2map(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["settings"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_updateIntegration_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2617,6 +3983,28 @@ func (ec *executionContext) field_Mutation_updateIntegration_args(ctx context.Co
 		return nil, err
 	}
 	args["input"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateSyncMappings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "mappings",
+		func(ctx context.Context, v any) ([]*integration.SyncMapping, error) {
+			return ec.unmarshalNSyncMappingInput2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncMappingᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mappings"] = arg1
 	return args, nil
 }
 
@@ -2691,6 +4079,20 @@ func (ec *executionContext) field_Query_auditEvents_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["after"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_externalStructure_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	return args, nil
 }
 
@@ -2850,6 +4252,50 @@ func (ec *executionContext) field_Query_provider_args(ctx context.Context, rawAr
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_syncRun_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_syncRuns_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_syncStates_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -2877,6 +4323,80 @@ func (ec *executionContext) field_Query_syncStates_args(ctx context.Context, raw
 		return nil, err
 	}
 	args["status"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_syncedObjects_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*integration.SyncedObjectFilter, error) {
+			return ec.unmarshalOSyncedObjectFilter2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObjectFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg3
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_syncRunProgress_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "runId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["runId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_syncStateChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "orgId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orgId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg1
 	return args, nil
 }
 
@@ -3588,6 +5108,153 @@ func (ec *executionContext) fieldContext_AuditEventEdge_node(_ context.Context, 
 	return fc, nil
 }
 
+func (ec *executionContext) _ConnectionTest_ok(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_ok(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OK, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_ok(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConnectionTest", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ConnectionTest_message(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_message(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Message, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_message(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConnectionTest", field, false, false, "String")
+}
+
+func (ec *executionContext) _ConnectionTest_account(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_account(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Account, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_account(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConnectionTest", field, false, false, "String")
+}
+
+func (ec *executionContext) _ConnectionTest_workspaces(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_workspaces(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Workspaces, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []integration.ExternalAccount) graphql.Marshaler {
+			return ec.marshalNExternalAccount2ᚕpatchbayᚋinternalᚋintegrationᚐExternalAccountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_workspaces(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConnectionTest",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExternalAccount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ConnectionTest_latencyMs(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_latencyMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LatencyMs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_latencyMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConnectionTest", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ConnectionTest_checkedAt(ctx context.Context, field graphql.CollectedField, obj *integration.ConnectionTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConnectionTest_checkedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CheckedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConnectionTest_checkedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConnectionTest", field, false, false, "Time")
+}
+
 func (ec *executionContext) _CreatedApiKey_apiKey(ctx context.Context, field graphql.CollectedField, obj *model.CreatedAPIKey) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3751,6 +5418,213 @@ func (ec *executionContext) fieldContext_EncryptionStatus_rotation(_ context.Con
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ExternalAccount_id(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalAccount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalAccount_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalAccount_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalAccount", field, false, false, "ID")
+}
+
+func (ec *executionContext) _ExternalAccount_name(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalAccount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalAccount_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalAccount_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalAccount", field, false, false, "String")
+}
+
+func (ec *executionContext) _ExternalNode_externalId(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "ID")
+}
+
+func (ec *executionContext) _ExternalNode_parentExternalId(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_parentExternalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ParentExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_parentExternalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "ID")
+}
+
+func (ec *executionContext) _ExternalNode_kind(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "String")
+}
+
+func (ec *executionContext) _ExternalNode_name(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "String")
+}
+
+func (ec *executionContext) _ExternalNode_selectable(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_selectable(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Selectable, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_selectable(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ExternalNode_archived(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_archived(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Archived, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_archived(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ExternalNode_itemCount(ctx context.Context, field graphql.CollectedField, obj *integration.ExternalNode) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ExternalNode_itemCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ItemCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ExternalNode_itemCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ExternalNode", field, false, false, "Int")
 }
 
 func (ec *executionContext) _GalleryEntry_provider(ctx context.Context, field graphql.CollectedField, obj *model.GalleryEntry) (ret graphql.Marshaler) {
@@ -4174,6 +6048,440 @@ func (ec *executionContext) fieldContext_Mutation_deleteIntegration(ctx context.
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_deleteIntegration_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_testSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_testSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TestSettings(ctx, fc.Args["provider"].(string), fc.Args["settings"].(map[string]any))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.ConnectionTest
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.ConnectionTest
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.ConnectionTest) graphql.Marshaler {
+			return ec.marshalNConnectionTest2ᚖpatchbayᚋinternalᚋintegrationᚐConnectionTest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_testSettings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ConnectionTest(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_testSettings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_testConnection(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_testConnection(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TestConnection(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.ConnectionTest
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.ConnectionTest
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.ConnectionTest) graphql.Marshaler {
+			return ec.marshalNConnectionTest2ᚖpatchbayᚋinternalᚋintegrationᚐConnectionTest(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_testConnection(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ConnectionTest(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_testConnection_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_startSync(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_startSync(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().StartSync(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["input"].(*model.StartSyncInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_startSync(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_startSync_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_cancelSync(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_cancelSync(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CancelSync(ctx, fc.Args["runId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_cancelSync(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_cancelSync_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resetSyncState(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resetSyncState(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResetSyncState(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncState) graphql.Marshaler {
+			return ec.marshalNSyncState2ᚖpatchbayᚋinternalᚋintegrationᚐSyncState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resetSyncState(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncState(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resetSyncState_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateSyncMappings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateSyncMappings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateSyncMappings(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["mappings"].([]*integration.SyncMapping))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncState) graphql.Marshaler {
+			return ec.marshalNSyncState2ᚖpatchbayᚋinternalᚋintegrationᚐSyncState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateSyncMappings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncState(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateSyncMappings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_setSyncSchedule(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_setSyncSchedule(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().SetSyncSchedule(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["schedule"].(*integration.SyncSchedule))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncState) graphql.Marshaler {
+			return ec.marshalNSyncState2ᚖpatchbayᚋinternalᚋintegrationᚐSyncState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_setSyncSchedule(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncState(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_setSyncSchedule_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -6269,6 +8577,254 @@ func (ec *executionContext) fieldContext_Query_syncStates(ctx context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_syncRuns(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_syncRuns(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SyncRuns(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *model.SyncRunConnection
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *model.SyncRunConnection
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SyncRunConnection) graphql.Marshaler {
+			return ec.marshalNSyncRunConnection2ᚖpatchbayᚋgraphᚋmodelᚐSyncRunConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_syncRuns(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRunConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_syncRuns_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_syncRun(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_syncRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SyncRun(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalOSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_syncRun(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_syncRun_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_externalStructure(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_externalStructure(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ExternalStructure(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal []*integration.ExternalNode
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal []*integration.ExternalNode
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []*integration.ExternalNode) graphql.Marshaler {
+			return ec.marshalNExternalNode2ᚕᚖpatchbayᚋinternalᚋintegrationᚐExternalNodeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_externalStructure(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ExternalNode(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_externalStructure_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_syncedObjects(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_syncedObjects(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SyncedObjects(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["filter"].(*integration.SyncedObjectFilter), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *model.SyncedObjectConnection
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *model.SyncedObjectConnection
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.SyncedObjectConnection) graphql.Marshaler {
+			return ec.marshalNSyncedObjectConnection2ᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Query_syncedObjects(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObjectConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_syncedObjects_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_apiKeys(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6519,6 +9075,61 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 	return fc, nil
 }
 
+func (ec *executionContext) _Relationship_type(ctx context.Context, field graphql.CollectedField, obj *integration.Relationship) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Relationship_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.RelationshipType) graphql.Marshaler {
+			return ec.marshalNRelationshipType2patchbayᚋinternalᚋintegrationᚐRelationshipType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Relationship_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Relationship", field, false, false, "RelationshipType")
+}
+
+func (ec *executionContext) _Relationship_target(ctx context.Context, field graphql.CollectedField, obj *integration.Relationship) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Relationship_target(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncedObject) graphql.Marshaler {
+			return ec.marshalNSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Relationship_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Relationship",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObject(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SealedRows_keyId(ctx context.Context, field graphql.CollectedField, obj *integration.SealedRows) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6565,6 +9176,268 @@ func (ec *executionContext) fieldContext_SealedRows_rows(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("SealedRows", field, false, false, "Int")
 }
 
+func (ec *executionContext) _Subscription_syncRunProgress(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_syncRunProgress(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().SyncRunProgress(ctx, fc.Args["runId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncRun
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_syncRunProgress(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_syncRunProgress_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_syncStateChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_syncStateChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().SyncStateChanged(ctx, fc.Args["orgId"].(string), fc.Args["projectId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncState
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncState) graphql.Marshaler {
+			return ec.marshalNSyncState2ᚖpatchbayᚋinternalᚋintegrationᚐSyncState(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_syncStateChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncState(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_syncStateChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncCount_type(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.ObjectType) graphql.Marshaler {
+			return ec.marshalNObjectType2patchbayᚋinternalᚋintegrationᚐObjectType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "ObjectType")
+}
+
+func (ec *executionContext) _SyncCount_created(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_created(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Created, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_created(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncCount_updated(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_updated(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Updated, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_updated(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncCount_unchanged(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_unchanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unchanged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_unchanged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncCount_deleted(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_deleted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Deleted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_deleted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncCount_failed(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncCount_failed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncCount_failed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncCount", field, false, false, "Int")
+}
+
 func (ec *executionContext) _SyncCursor_kind(ctx context.Context, field graphql.CollectedField, obj *integration.SyncCursor) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -6609,6 +9482,75 @@ func (ec *executionContext) _SyncCursor_externalId(ctx context.Context, field gr
 }
 func (ec *executionContext) fieldContext_SyncCursor_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SyncCursor", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncFailure_type(ctx context.Context, field graphql.CollectedField, obj *integration.SyncFailure) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncFailure_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.ObjectType) graphql.Marshaler {
+			return ec.marshalNObjectType2patchbayᚋinternalᚋintegrationᚐObjectType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncFailure_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncFailure", field, false, false, "ObjectType")
+}
+
+func (ec *executionContext) _SyncFailure_externalId(ctx context.Context, field graphql.CollectedField, obj *integration.SyncFailure) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncFailure_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncFailure_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncFailure", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncFailure_reason(ctx context.Context, field graphql.CollectedField, obj *integration.SyncFailure) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncFailure_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncFailure_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncFailure", field, false, false, "String")
 }
 
 func (ec *executionContext) _SyncMapping_kind(ctx context.Context, field graphql.CollectedField, obj *integration.SyncMapping) (ret graphql.Marshaler) {
@@ -6678,6 +9620,589 @@ func (ec *executionContext) _SyncMapping_target(ctx context.Context, field graph
 }
 func (ec *executionContext) fieldContext_SyncMapping_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SyncMapping", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncRun_id(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _SyncRun_integrationId(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_integrationId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IntegrationID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_integrationId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _SyncRun_mode(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_mode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Mode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.SyncMode) graphql.Marshaler {
+			return ec.marshalNSyncMode2patchbayᚋinternalᚋintegrationᚐSyncMode(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_mode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "SyncMode")
+}
+
+func (ec *executionContext) _SyncRun_trigger(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_trigger(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Trigger, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.SyncTrigger) graphql.Marshaler {
+			return ec.marshalNSyncTrigger2patchbayᚋinternalᚋintegrationᚐSyncTrigger(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_trigger(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "SyncTrigger")
+}
+
+func (ec *executionContext) _SyncRun_status(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.SyncStatus) graphql.Marshaler {
+			return ec.marshalNSyncStatus2patchbayᚋinternalᚋintegrationᚐSyncStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "SyncStatus")
+}
+
+func (ec *executionContext) _SyncRun_step(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_step(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Step, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_step(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncRun_waitingUntil(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_waitingUntil(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WaitingUntil, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_waitingUntil(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncRun_processed(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_processed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Processed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_processed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncRun_total(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncRun_counts(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_counts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Counts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []integration.SyncCount) graphql.Marshaler {
+			return ec.marshalNSyncCount2ᚕpatchbayᚋinternalᚋintegrationᚐSyncCountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_counts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRun",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncCount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncRun_failures(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_failures(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Failures, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []integration.SyncFailure) graphql.Marshaler {
+			return ec.marshalNSyncFailure2ᚕpatchbayᚋinternalᚋintegrationᚐSyncFailureᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_failures(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRun",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncFailure(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncRun_error(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_error(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Error, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_error(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncRun_requestedBy(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_requestedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_requestedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncRun_queuedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_queuedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.QueuedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_queuedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncRun_startedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_startedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_startedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncRun_finishedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_finishedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FinishedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_finishedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncRun_estimatedSecondsLeft(ctx context.Context, field graphql.CollectedField, obj *integration.SyncRun) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRun_estimatedSecondsLeft(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.EstimatedSecondsLeft(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRun_estimatedSecondsLeft(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRun", field, true, false, "Int")
+}
+
+func (ec *executionContext) _SyncRunConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*integration.SyncRun) graphql.Marshaler {
+			return ec.marshalNSyncRun2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncRunᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRunConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncRunConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.SyncRunEdge) graphql.Marshaler {
+			return ec.marshalNSyncRunEdge2ᚕᚖpatchbayᚋgraphᚋmodelᚐSyncRunEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRunConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRunEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncRunConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖpatchbayᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRunConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncRunConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRunConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncRunEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncRunEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncRunEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.SyncRunEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncRunEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncRunEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncRunEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _SyncSchedule_everyMinutes(ctx context.Context, field graphql.CollectedField, obj *integration.SyncSchedule) (ret graphql.Marshaler) {
@@ -7144,6 +10669,38 @@ func (ec *executionContext) fieldContext_SyncState_nextSyncAt(_ context.Context,
 	return graphql.NewScalarFieldContext("SyncState", field, false, false, "Time")
 }
 
+func (ec *executionContext) _SyncState_currentRun(ctx context.Context, field graphql.CollectedField, obj *integration.SyncState) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncState_currentRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CurrentRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+			return ec.marshalOSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncState_currentRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncState",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncRun(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _SyncState_createdAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncState) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -7188,6 +10745,511 @@ func (ec *executionContext) _SyncState_updatedAt(ctx context.Context, field grap
 }
 func (ec *executionContext) fieldContext_SyncState_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SyncState", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncedObject_id(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _SyncedObject_integrationId(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_integrationId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IntegrationID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_integrationId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _SyncedObject_type(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_type(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Type, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v integration.ObjectType) graphql.Marshaler {
+			return ec.marshalNObjectType2patchbayᚋinternalᚋintegrationᚐObjectType(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_type(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "ObjectType")
+}
+
+func (ec *executionContext) _SyncedObject_title(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_title(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Title, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_title(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_content(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_content(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Content, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_content(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_properties(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_properties(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Properties, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v map[string]any) graphql.Marshaler {
+			return ec.marshalNMap2map(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_properties(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "Map")
+}
+
+func (ec *executionContext) _SyncedObject_externalSource(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_externalSource(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalSource, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_externalSource(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_externalId(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_externalId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_externalId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_externalUrl(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_externalUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalURL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_externalUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_externalParentId(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_externalParentId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalParentID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_externalParentId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObject_externalUpdatedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_externalUpdatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExternalUpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_externalUpdatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncedObject_syncedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_syncedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SyncedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_syncedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncedObject_deletedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_deletedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DeletedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_deletedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObject", field, false, false, "Time")
+}
+
+func (ec *executionContext) _SyncedObject_relationships(ctx context.Context, field graphql.CollectedField, obj *integration.SyncedObject) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObject_relationships(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Relationships, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*integration.Relationship) graphql.Marshaler {
+			return ec.marshalNRelationship2ᚕᚖpatchbayᚋinternalᚋintegrationᚐRelationshipᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObject_relationships(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedObject",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Relationship(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedObjectConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*integration.SyncedObject) graphql.Marshaler {
+			return ec.marshalNSyncedObject2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncedObjectᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedObjectConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObject(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedObjectConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.SyncedObjectEdge) graphql.Marshaler {
+			return ec.marshalNSyncedObjectEdge2ᚕᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedObjectConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObjectEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedObjectConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖpatchbayᚋgraphᚋmodelᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedObjectConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _SyncedObjectConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObjectConnection", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SyncedObjectEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SyncedObjectEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _SyncedObjectEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.SyncedObjectEdge) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SyncedObjectEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncedObject) graphql.Marshaler {
+			return ec.marshalNSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SyncedObjectEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "SyncedObjectEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObject(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Viewer_subject(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
@@ -8785,6 +12847,262 @@ func UnmarshalIntegrationFilter(ctx context.Context, raw any) (model.Integration
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputStartSyncInput(ctx context.Context, obj any) (model.StartSyncInput, error) {
+	var it model.StartSyncInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["mode"]; !present {
+		asMap["mode"] = "FULL"
+	}
+	if _, present := asMap["confirmDeletions"]; !present {
+		asMap["confirmDeletions"] = false
+	}
+
+	fieldsInOrder := [...]string{"mode", "externalIds", "includeCompleted", "includeArchived", "batchSize", "confirmDeletions"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "mode":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mode"))
+			data, err := ec.unmarshalOSyncMode2ᚖpatchbayᚋinternalᚋintegrationᚐSyncMode(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Mode = graphql.OmittableOf(data)
+		case "externalIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalIds = graphql.OmittableOf(data)
+		case "includeCompleted":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("includeCompleted"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IncludeCompleted = graphql.OmittableOf(data)
+		case "includeArchived":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("includeArchived"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IncludeArchived = graphql.OmittableOf(data)
+		case "batchSize":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("batchSize"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BatchSize = graphql.OmittableOf(data)
+		case "confirmDeletions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("confirmDeletions"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ConfirmDeletions = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalStartSyncInput unmarshals raw into the StartSyncInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalStartSyncInput(ctx context.Context, raw any) (model.StartSyncInput, error) {
+	var out model.StartSyncInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "StartSyncInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSyncMappingInput(ctx context.Context, obj any) (integration.SyncMapping, error) {
+	var it integration.SyncMapping
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"kind", "externalId", "target"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNSyncMappingKind2patchbayᚋinternalᚋintegrationᚐSyncMappingKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "externalId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalId"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalID = data
+		case "target":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("target"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Target = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSyncMappingInput unmarshals raw into the SyncMappingInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSyncMappingInput(ctx context.Context, raw any) (integration.SyncMapping, error) {
+	var out integration.SyncMapping
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SyncMappingInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSyncScheduleInput(ctx context.Context, obj any) (integration.SyncSchedule, error) {
+	var it integration.SyncSchedule
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"everyMinutes", "cron", "timeZone"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "everyMinutes":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("everyMinutes"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.EveryMinutes = data
+		case "cron":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("cron"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Cron = data
+		case "timeZone":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("timeZone"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TimeZone = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSyncScheduleInput unmarshals raw into the SyncScheduleInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSyncScheduleInput(ctx context.Context, raw any) (integration.SyncSchedule, error) {
+	var out integration.SyncSchedule
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SyncScheduleInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSyncedObjectFilter(ctx context.Context, obj any) (integration.SyncedObjectFilter, error) {
+	var it integration.SyncedObjectFilter
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["includeDeleted"]; !present {
+		asMap["includeDeleted"] = false
+	}
+
+	fieldsInOrder := [...]string{"type", "search", "includeDeleted"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "type":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("type"))
+			data, err := ec.unmarshalOObjectType2ᚖpatchbayᚋinternalᚋintegrationᚐObjectType(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Type = data
+		case "search":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("search"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Search = data
+		case "includeDeleted":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("includeDeleted"))
+			data, err := ec.unmarshalOBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IncludeDeleted = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSyncedObjectFilter unmarshals raw into the SyncedObjectFilter input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSyncedObjectFilter(ctx context.Context, raw any) (integration.SyncedObjectFilter, error) {
+	var out integration.SyncedObjectFilter
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SyncedObjectFilter", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputUpdateIntegrationInput(ctx context.Context, obj any) (model.UpdateIntegrationInput, error) {
 	var it model.UpdateIntegrationInput
 	if obj == nil {
@@ -9119,6 +13437,64 @@ func (ec *executionContext) _AuditEventEdge(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var connectionTestImplementors = []string{"ConnectionTest"}
+
+func (ec *executionContext) _ConnectionTest(ctx context.Context, sel ast.SelectionSet, obj *integration.ConnectionTest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, connectionTestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ConnectionTest")
+		case "ok":
+			out.Values[i] = ec._ConnectionTest_ok(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "message":
+			out.Values[i] = ec._ConnectionTest_message(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "account":
+			out.Values[i] = ec._ConnectionTest_account(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "workspaces":
+			out.Values[i] = ec._ConnectionTest_workspaces(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "latencyMs":
+			out.Values[i] = ec._ConnectionTest_latencyMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "checkedAt":
+			out.Values[i] = ec._ConnectionTest_checkedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var createdApiKeyImplementors = []string{"CreatedApiKey"}
 
 func (ec *executionContext) _CreatedApiKey(ctx context.Context, sel ast.SelectionSet, obj *model.CreatedAPIKey) graphql.Marshaler {
@@ -9185,6 +13561,107 @@ func (ec *executionContext) _EncryptionStatus(ctx context.Context, sel ast.Selec
 			}
 		case "rotation":
 			out.Values[i] = ec._EncryptionStatus_rotation(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var externalAccountImplementors = []string{"ExternalAccount"}
+
+func (ec *executionContext) _ExternalAccount(ctx context.Context, sel ast.SelectionSet, obj *integration.ExternalAccount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, externalAccountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExternalAccount")
+		case "id":
+			out.Values[i] = ec._ExternalAccount_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._ExternalAccount_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var externalNodeImplementors = []string{"ExternalNode"}
+
+func (ec *executionContext) _ExternalNode(ctx context.Context, sel ast.SelectionSet, obj *integration.ExternalNode) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, externalNodeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ExternalNode")
+		case "externalId":
+			out.Values[i] = ec._ExternalNode_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "parentExternalId":
+			out.Values[i] = ec._ExternalNode_parentExternalId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "kind":
+			out.Values[i] = ec._ExternalNode_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._ExternalNode_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "selectable":
+			out.Values[i] = ec._ExternalNode_selectable(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "archived":
+			out.Values[i] = ec._ExternalNode_archived(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "itemCount":
+			out.Values[i] = ec._ExternalNode_itemCount(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -9339,6 +13816,55 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "deleteIntegration":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_deleteIntegration(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "testSettings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_testSettings(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "testConnection":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_testConnection(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startSync":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_startSync(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "cancelSync":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_cancelSync(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resetSyncState":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resetSyncState(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updateSyncMappings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateSyncMappings(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "setSyncSchedule":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_setSyncSchedule(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
@@ -9975,6 +14501,30 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_syncStates(ctx, field)
 				})
+		case "syncRuns":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_syncRuns(ctx, field)
+				})
+		case "syncRun":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_syncRun(ctx, field)
+				})
+		case "externalStructure":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_externalStructure(ctx, field)
+				})
+		case "syncedObjects":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_syncedObjects(ctx, field)
+				})
 		case "apiKeys":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -10024,6 +14574,44 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 	return out
 }
 
+var relationshipImplementors = []string{"Relationship"}
+
+func (ec *executionContext) _Relationship(ctx context.Context, sel ast.SelectionSet, obj *integration.Relationship) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, relationshipImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Relationship")
+		case "type":
+			out.Values[i] = ec._Relationship_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "target":
+			out.Values[i] = ec._Relationship_target(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var sealedRowsImplementors = []string{"SealedRows"}
 
 func (ec *executionContext) _SealedRows(ctx context.Context, sel ast.SelectionSet, obj *integration.SealedRows) graphql.Marshaler {
@@ -10042,6 +14630,86 @@ func (ec *executionContext) _SealedRows(ctx context.Context, sel ast.SelectionSe
 			}
 		case "rows":
 			out.Values[i] = ec._SealedRows_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "syncRunProgress":
+		return ec._Subscription_syncRunProgress(ctx, fields[0])
+	case "syncStateChanged":
+		return ec._Subscription_syncStateChanged(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
+}
+
+var syncCountImplementors = []string{"SyncCount"}
+
+func (ec *executionContext) _SyncCount(ctx context.Context, sel ast.SelectionSet, obj *integration.SyncCount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncCountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncCount")
+		case "type":
+			out.Values[i] = ec._SyncCount_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "created":
+			out.Values[i] = ec._SyncCount_created(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updated":
+			out.Values[i] = ec._SyncCount_updated(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unchanged":
+			out.Values[i] = ec._SyncCount_unchanged(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deleted":
+			out.Values[i] = ec._SyncCount_deleted(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failed":
+			out.Values[i] = ec._SyncCount_failed(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -10100,6 +14768,49 @@ func (ec *executionContext) _SyncCursor(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
+var syncFailureImplementors = []string{"SyncFailure"}
+
+func (ec *executionContext) _SyncFailure(ctx context.Context, sel ast.SelectionSet, obj *integration.SyncFailure) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncFailureImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncFailure")
+		case "type":
+			out.Values[i] = ec._SyncFailure_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "externalId":
+			out.Values[i] = ec._SyncFailure_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._SyncFailure_reason(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var syncMappingImplementors = []string{"SyncMapping"}
 
 func (ec *executionContext) _SyncMapping(ctx context.Context, sel ast.SelectionSet, obj *integration.SyncMapping) graphql.Marshaler {
@@ -10123,6 +14834,205 @@ func (ec *executionContext) _SyncMapping(ctx context.Context, sel ast.SelectionS
 			}
 		case "target":
 			out.Values[i] = ec._SyncMapping_target(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncRunImplementors = []string{"SyncRun"}
+
+func (ec *executionContext) _SyncRun(ctx context.Context, sel ast.SelectionSet, obj *integration.SyncRun) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncRunImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncRun")
+		case "id":
+			out.Values[i] = ec._SyncRun_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "integrationId":
+			out.Values[i] = ec._SyncRun_integrationId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mode":
+			out.Values[i] = ec._SyncRun_mode(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "trigger":
+			out.Values[i] = ec._SyncRun_trigger(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._SyncRun_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "step":
+			out.Values[i] = ec._SyncRun_step(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "waitingUntil":
+			out.Values[i] = ec._SyncRun_waitingUntil(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "processed":
+			out.Values[i] = ec._SyncRun_processed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "total":
+			out.Values[i] = ec._SyncRun_total(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "counts":
+			out.Values[i] = ec._SyncRun_counts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "failures":
+			out.Values[i] = ec._SyncRun_failures(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "error":
+			out.Values[i] = ec._SyncRun_error(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestedBy":
+			out.Values[i] = ec._SyncRun_requestedBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "queuedAt":
+			out.Values[i] = ec._SyncRun_queuedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startedAt":
+			out.Values[i] = ec._SyncRun_startedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "finishedAt":
+			out.Values[i] = ec._SyncRun_finishedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "estimatedSecondsLeft":
+			out.Values[i] = ec._SyncRun_estimatedSecondsLeft(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncRunConnectionImplementors = []string{"SyncRunConnection"}
+
+func (ec *executionContext) _SyncRunConnection(ctx context.Context, sel ast.SelectionSet, obj *model.SyncRunConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncRunConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncRunConnection")
+		case "nodes":
+			out.Values[i] = ec._SyncRunConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._SyncRunConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._SyncRunConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._SyncRunConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncRunEdgeImplementors = []string{"SyncRunEdge"}
+
+func (ec *executionContext) _SyncRunEdge(ctx context.Context, sel ast.SelectionSet, obj *model.SyncRunEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncRunEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncRunEdge")
+		case "cursor":
+			out.Values[i] = ec._SyncRunEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._SyncRunEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -10277,6 +15187,11 @@ func (ec *executionContext) _SyncState(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "currentRun":
+			out.Values[i] = ec._SyncState_currentRun(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "createdAt":
 			out.Values[i] = ec._SyncState_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -10284,6 +15199,190 @@ func (ec *executionContext) _SyncState(ctx context.Context, sel ast.SelectionSet
 			}
 		case "updatedAt":
 			out.Values[i] = ec._SyncState_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncedObjectImplementors = []string{"SyncedObject"}
+
+func (ec *executionContext) _SyncedObject(ctx context.Context, sel ast.SelectionSet, obj *integration.SyncedObject) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedObjectImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedObject")
+		case "id":
+			out.Values[i] = ec._SyncedObject_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "integrationId":
+			out.Values[i] = ec._SyncedObject_integrationId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "type":
+			out.Values[i] = ec._SyncedObject_type(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "title":
+			out.Values[i] = ec._SyncedObject_title(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "content":
+			out.Values[i] = ec._SyncedObject_content(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "properties":
+			out.Values[i] = ec._SyncedObject_properties(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "externalSource":
+			out.Values[i] = ec._SyncedObject_externalSource(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "externalId":
+			out.Values[i] = ec._SyncedObject_externalId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "externalUrl":
+			out.Values[i] = ec._SyncedObject_externalUrl(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "externalParentId":
+			out.Values[i] = ec._SyncedObject_externalParentId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "externalUpdatedAt":
+			out.Values[i] = ec._SyncedObject_externalUpdatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "syncedAt":
+			out.Values[i] = ec._SyncedObject_syncedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deletedAt":
+			out.Values[i] = ec._SyncedObject_deletedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "relationships":
+			out.Values[i] = ec._SyncedObject_relationships(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncedObjectConnectionImplementors = []string{"SyncedObjectConnection"}
+
+func (ec *executionContext) _SyncedObjectConnection(ctx context.Context, sel ast.SelectionSet, obj *model.SyncedObjectConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedObjectConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedObjectConnection")
+		case "nodes":
+			out.Values[i] = ec._SyncedObjectConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "edges":
+			out.Values[i] = ec._SyncedObjectConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._SyncedObjectConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalCount":
+			out.Values[i] = ec._SyncedObjectConnection_totalCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var syncedObjectEdgeImplementors = []string{"SyncedObjectEdge"}
+
+func (ec *executionContext) _SyncedObjectEdge(ctx context.Context, sel ast.SelectionSet, obj *model.SyncedObjectEdge) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, syncedObjectEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SyncedObjectEdge")
+		case "cursor":
+			out.Values[i] = ec._SyncedObjectEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._SyncedObjectEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -10851,6 +15950,14 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) marshalNConnectionTest2ᚖpatchbayᚋinternalᚋintegrationᚐConnectionTest(ctx context.Context, sel ast.SelectionSet, v *integration.ConnectionTest) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ConnectionTest!")
+		return graphql.Null
+	}
+	return ec._ConnectionTest(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNCreateApiKeyInput2patchbayᚋgraphᚋmodelᚐCreateAPIKeyInput(ctx context.Context, v any) (model.CreateAPIKeyInput, error) {
 	res, err := ec.unmarshalInputCreateApiKeyInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -10880,6 +15987,50 @@ func (ec *executionContext) marshalNEncryptionStatus2ᚖpatchbayᚋinternalᚋin
 		return graphql.Null
 	}
 	return ec._EncryptionStatus(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNExternalAccount2patchbayᚋinternalᚋintegrationᚐExternalAccount(ctx context.Context, sel ast.SelectionSet, v integration.ExternalAccount) graphql.Marshaler {
+	return ec._ExternalAccount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNExternalAccount2ᚕpatchbayᚋinternalᚋintegrationᚐExternalAccountᚄ(ctx context.Context, sel ast.SelectionSet, v []integration.ExternalAccount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExternalAccount2patchbayᚋinternalᚋintegrationᚐExternalAccount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNExternalNode2ᚕᚖpatchbayᚋinternalᚋintegrationᚐExternalNodeᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.ExternalNode) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNExternalNode2ᚖpatchbayᚋinternalᚋintegrationᚐExternalNode(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNExternalNode2ᚖpatchbayᚋinternalᚋintegrationᚐExternalNode(ctx context.Context, sel ast.SelectionSet, v *integration.ExternalNode) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ExternalNode!")
+		return graphql.Null
+	}
+	return ec._ExternalNode(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNGalleryEntry2ᚕᚖpatchbayᚋgraphᚋmodelᚐGalleryEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.GalleryEntry) graphql.Marshaler {
@@ -10956,6 +16107,21 @@ func (ec *executionContext) marshalNMap2map(ctx context.Context, sel ast.Selecti
 	res := scalar.MarshalMap(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Map!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNObjectType2patchbayᚋinternalᚋintegrationᚐObjectType(ctx context.Context, v any) (integration.ObjectType, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.ObjectType(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNObjectType2patchbayᚋinternalᚋintegrationᚐObjectType(ctx context.Context, sel ast.SelectionSet, v integration.ObjectType) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "ObjectType!")
 	}
 	return res
 }
@@ -11108,6 +16274,45 @@ func (ec *executionContext) marshalNPublicIntegrationEdge2ᚖpatchbayᚋgraphᚋ
 	return ec._PublicIntegrationEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNRelationship2ᚕᚖpatchbayᚋinternalᚋintegrationᚐRelationshipᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.Relationship) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRelationship2ᚖpatchbayᚋinternalᚋintegrationᚐRelationship(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRelationship2ᚖpatchbayᚋinternalᚋintegrationᚐRelationship(ctx context.Context, sel ast.SelectionSet, v *integration.Relationship) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Relationship!")
+		return graphql.Null
+	}
+	return ec._Relationship(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNRelationshipType2patchbayᚋinternalᚋintegrationᚐRelationshipType(ctx context.Context, v any) (integration.RelationshipType, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.RelationshipType(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRelationshipType2patchbayᚋinternalᚋintegrationᚐRelationshipType(ctx context.Context, sel ast.SelectionSet, v integration.RelationshipType) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "RelationshipType!")
+	}
+	return res
+}
+
 func (ec *executionContext) unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx context.Context, v any) (integration.Role, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := integration.Role(tmp)
@@ -11186,6 +16391,26 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	return ret
 }
 
+func (ec *executionContext) marshalNSyncCount2patchbayᚋinternalᚋintegrationᚐSyncCount(ctx context.Context, sel ast.SelectionSet, v integration.SyncCount) graphql.Marshaler {
+	return ec._SyncCount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSyncCount2ᚕpatchbayᚋinternalᚋintegrationᚐSyncCountᚄ(ctx context.Context, sel ast.SelectionSet, v []integration.SyncCount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncCount2patchbayᚋinternalᚋintegrationᚐSyncCount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNSyncCursor2patchbayᚋinternalᚋintegrationᚐSyncCursor(ctx context.Context, sel ast.SelectionSet, v integration.SyncCursor) graphql.Marshaler {
 	return ec._SyncCursor(ctx, sel, &v)
 }
@@ -11195,6 +16420,26 @@ func (ec *executionContext) marshalNSyncCursor2ᚕpatchbayᚋinternalᚋintegrat
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
 		return ec.marshalNSyncCursor2patchbayᚋinternalᚋintegrationᚐSyncCursor(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncFailure2patchbayᚋinternalᚋintegrationᚐSyncFailure(ctx context.Context, sel ast.SelectionSet, v integration.SyncFailure) graphql.Marshaler {
+	return ec._SyncFailure(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNSyncFailure2ᚕpatchbayᚋinternalᚋintegrationᚐSyncFailureᚄ(ctx context.Context, sel ast.SelectionSet, v []integration.SyncFailure) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncFailure2patchbayᚋinternalᚋintegrationᚐSyncFailure(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11226,6 +16471,25 @@ func (ec *executionContext) marshalNSyncMapping2ᚕpatchbayᚋinternalᚋintegra
 	return ret
 }
 
+func (ec *executionContext) unmarshalNSyncMappingInput2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncMappingᚄ(ctx context.Context, v any) ([]*integration.SyncMapping, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*integration.SyncMapping, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNSyncMappingInput2ᚖpatchbayᚋinternalᚋintegrationᚐSyncMapping(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) unmarshalNSyncMappingInput2ᚖpatchbayᚋinternalᚋintegrationᚐSyncMapping(ctx context.Context, v any) (*integration.SyncMapping, error) {
+	res, err := ec.unmarshalInputSyncMappingInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNSyncMappingKind2patchbayᚋinternalᚋintegrationᚐSyncMappingKind(ctx context.Context, v any) (integration.SyncMappingKind, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := integration.SyncMappingKind(tmp)
@@ -11239,6 +16503,77 @@ func (ec *executionContext) marshalNSyncMappingKind2patchbayᚋinternalᚋintegr
 		graphql.AddInvalidNullFromMarshaler(ctx, "SyncMappingKind!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNSyncMode2patchbayᚋinternalᚋintegrationᚐSyncMode(ctx context.Context, v any) (integration.SyncMode, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.SyncMode(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSyncMode2patchbayᚋinternalᚋintegrationᚐSyncMode(ctx context.Context, sel ast.SelectionSet, v integration.SyncMode) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "SyncMode!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNSyncRun2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncRunᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.SyncRun) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx context.Context, sel ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncRun!")
+		return graphql.Null
+	}
+	return ec._SyncRun(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncRunConnection2ᚖpatchbayᚋgraphᚋmodelᚐSyncRunConnection(ctx context.Context, sel ast.SelectionSet, v *model.SyncRunConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncRunConnection!")
+		return graphql.Null
+	}
+	return ec._SyncRunConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncRunEdge2ᚕᚖpatchbayᚋgraphᚋmodelᚐSyncRunEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.SyncRunEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncRunEdge2ᚖpatchbayᚋgraphᚋmodelᚐSyncRunEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncRunEdge2ᚖpatchbayᚋgraphᚋmodelᚐSyncRunEdge(ctx context.Context, sel ast.SelectionSet, v *model.SyncRunEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncRunEdge!")
+		return graphql.Null
+	}
+	return ec._SyncRunEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNSyncState2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncStateᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.SyncState) graphql.Marshaler {
@@ -11278,6 +16613,77 @@ func (ec *executionContext) marshalNSyncStatus2patchbayᚋinternalᚋintegration
 		graphql.AddInvalidNullFromMarshaler(ctx, "SyncStatus!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNSyncTrigger2patchbayᚋinternalᚋintegrationᚐSyncTrigger(ctx context.Context, v any) (integration.SyncTrigger, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.SyncTrigger(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSyncTrigger2patchbayᚋinternalᚋintegrationᚐSyncTrigger(ctx context.Context, sel ast.SelectionSet, v integration.SyncTrigger) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "SyncTrigger!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNSyncedObject2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSyncedObjectᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.SyncedObject) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx context.Context, sel ast.SelectionSet, v *integration.SyncedObject) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncedObject!")
+		return graphql.Null
+	}
+	return ec._SyncedObject(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncedObjectConnection2ᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectConnection(ctx context.Context, sel ast.SelectionSet, v *model.SyncedObjectConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncedObjectConnection!")
+		return graphql.Null
+	}
+	return ec._SyncedObjectConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNSyncedObjectEdge2ᚕᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.SyncedObjectEdge) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSyncedObjectEdge2ᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSyncedObjectEdge2ᚖpatchbayᚋgraphᚋmodelᚐSyncedObjectEdge(ctx context.Context, sel ast.SelectionSet, v *model.SyncedObjectEdge) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SyncedObjectEdge!")
+		return graphql.Null
+	}
+	return ec._SyncedObjectEdge(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
@@ -11613,6 +17019,25 @@ func (ec *executionContext) marshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐS
 	return res
 }
 
+func (ec *executionContext) unmarshalOObjectType2ᚖpatchbayᚋinternalᚋintegrationᚐObjectType(ctx context.Context, v any) (*integration.ObjectType, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.ObjectType(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOObjectType2ᚖpatchbayᚋinternalᚋintegrationᚐObjectType(ctx context.Context, sel ast.SelectionSet, v *integration.ObjectType) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
 func (ec *executionContext) marshalOProvider2ᚖpatchbayᚋinternalᚋintegrationᚐProvider(ctx context.Context, sel ast.SelectionSet, v *integration.Provider) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -11625,6 +17050,14 @@ func (ec *executionContext) marshalOPublicIntegration2ᚖpatchbayᚋinternalᚋi
 		return graphql.Null
 	}
 	return ec._PublicIntegration(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOStartSyncInput2ᚖpatchbayᚋgraphᚋmodelᚐStartSyncInput(ctx context.Context, v any) (*model.StartSyncInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputStartSyncInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOString2ᚖpatchbayᚋinternalᚋintegrationᚐSecretText(ctx context.Context, v any) (*integration.SecretText, error) {
@@ -11663,11 +17096,45 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	return res
 }
 
+func (ec *executionContext) unmarshalOSyncMode2ᚖpatchbayᚋinternalᚋintegrationᚐSyncMode(ctx context.Context, v any) (*integration.SyncMode, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := integration.SyncMode(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSyncMode2ᚖpatchbayᚋinternalᚋintegrationᚐSyncMode(ctx context.Context, sel ast.SelectionSet, v *integration.SyncMode) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) marshalOSyncRun2ᚖpatchbayᚋinternalᚋintegrationᚐSyncRun(ctx context.Context, sel ast.SelectionSet, v *integration.SyncRun) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SyncRun(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOSyncSchedule2ᚖpatchbayᚋinternalᚋintegrationᚐSyncSchedule(ctx context.Context, sel ast.SelectionSet, v *integration.SyncSchedule) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._SyncSchedule(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSyncScheduleInput2ᚖpatchbayᚋinternalᚋintegrationᚐSyncSchedule(ctx context.Context, v any) (*integration.SyncSchedule, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSyncScheduleInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOSyncStatus2ᚖpatchbayᚋinternalᚋintegrationᚐSyncStatus(ctx context.Context, v any) (*integration.SyncStatus, error) {
@@ -11687,6 +17154,14 @@ func (ec *executionContext) marshalOSyncStatus2ᚖpatchbayᚋinternalᚋintegrat
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) unmarshalOSyncedObjectFilter2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObjectFilter(ctx context.Context, v any) (*integration.SyncedObjectFilter, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSyncedObjectFilter(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalOTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {

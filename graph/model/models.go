@@ -170,6 +170,62 @@ type PublicIntegrationEdge struct {
 	Node *integration.PublicIntegration `json:"node"`
 }
 
+// What to import, and how. What is left out or null is the integration's own setting, but for externalIds.
+type StartSyncInput struct {
+	// How much to read.
+	Mode graphql.Omittable[*integration.SyncMode] `json:"mode,omitempty"`
+	// The nodes of externalStructure to import, with all below them. Given, they become the integration's selection; absent means that selection; null means everything.
+	ExternalIds graphql.Omittable[[]string] `json:"externalIds,omitempty"`
+	// Whether completed items are imported.
+	IncludeCompleted graphql.Omittable[*bool] `json:"includeCompleted,omitempty"`
+	// Whether archived items are imported.
+	IncludeArchived graphql.Omittable[*bool] `json:"includeArchived,omitempty"`
+	// How many objects are stored together, 10 to 1000.
+	BatchSize graphql.Omittable[*int] `json:"batchSize,omitempty"`
+	// Lets a full run mark more than 30 % of what it covers as deleted.
+	ConfirmDeletions graphql.Omittable[*bool] `json:"confirmDeletions,omitempty"`
+}
+
+// A page of runs.
+type SyncRunConnection struct {
+	// The runs.
+	Nodes []*integration.SyncRun `json:"nodes"`
+	// The runs, each with its cursor.
+	Edges []*SyncRunEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many the whole list has.
+	TotalCount int `json:"totalCount"`
+}
+
+// A run and its cursor.
+type SyncRunEdge struct {
+	// For `after`.
+	Cursor string `json:"cursor"`
+	// The run.
+	Node *integration.SyncRun `json:"node"`
+}
+
+// A page of imported objects.
+type SyncedObjectConnection struct {
+	// The objects.
+	Nodes []*integration.SyncedObject `json:"nodes"`
+	// The objects, each with its cursor.
+	Edges []*SyncedObjectEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many the whole list has, with the filter.
+	TotalCount int `json:"totalCount"`
+}
+
+// An imported object and its cursor.
+type SyncedObjectEdge struct {
+	// For `after`.
+	Cursor string `json:"cursor"`
+	// The object.
+	Node *integration.SyncedObject `json:"node"`
+}
+
 // What to change of an integration; a field that is left out stays.
 type UpdateIntegrationInput struct {
 	// Refuse with CONFLICT unless the integration still has this revision.

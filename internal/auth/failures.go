@@ -2,26 +2,32 @@ package auth
 
 import (
 	"context"
-	"net/http"
-
-	"patchbay/internal/integration"
+	"crypto/sha256"
+	"net/netip"
 )
 
-// authenticate finds out who a credential's request runs as. Where its address has shown too many bad ones, it fails
-// with RateLimited and looks nothing up.
-func (s *Sessions) authenticate(r *http.Request, credential string) (p integration.Principal, err error) {
-	err = s.Failures.Check(r.Context(), s.RemoteAddr(r), credential, func() (err error) {
-		p, err = s.check(r.Context(), credential, r.Header.Get("Authorization") != "")
-		return err
-	})
-	return p, err
+// identify finds out who a credential's request runs as. Where its address has shown too many bad ones, that is RateLimited,
+// and nothing is looked up. bearer says that the credential did not come in a cookie.
+func (s *Sessions) identify(ctx context.Context, from netip.Addr, credential string, bearer bool) (id identity) {
+	if err := s.Failures.Check(ctx, from, credential, func() error {
+		id = s.check(ctx, credential, bearer)
+		return id.err
+	}); err != nil {
+		return identity{err: err}
+	}
+	return id
 }
 
-// check returns the principal of a credential: a token of the OpenID provider's where it has that form and did not come in a
-// cookie, and an API key otherwise.
-func (s *Sessions) check(ctx context.Context, credential string, bearer bool) (integration.Principal, error) {
+// check takes a credential for a token of the OpenID provider's where it has that form and did not come in a cookie, and for an
+// API key otherwise.
+func (s *Sessions) check(ctx context.Context, credential string, bearer bool) identity {
 	if s.OIDC != nil && bearer && jwtForm.MatchString(credential) {
-		return s.OIDC.Authenticate(ctx, credential)
+		p, until, err := s.OIDC.Authenticate(ctx, credential)
+		return identity{principal: p, err: err, until: until}
 	}
-	return s.keys.Authenticate(ctx, credential)
+	found, err := s.keys.find(ctx, credential)
+	if err != nil {
+		return identity{err: err}
+	}
+	return identity{principal: principal(found), key: found.ID, hash: sha256.Sum256([]byte(credential))}
 }

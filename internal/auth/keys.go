@@ -31,6 +31,8 @@ const (
 	// RevocationDelay is how long another replica may go on accepting a key after it was revoked. The replica that
 	// revoked it refuses it at once.
 	RevocationDelay = 2 * time.Second
+	// lookUpTimeout bounds a key's look-up in the database.
+	lookUpTimeout = 10 * time.Second
 	// cachedKeys bounds the memory of the cache; a key that fell out costs one query.
 	cachedKeys = 10_000
 
@@ -48,6 +50,7 @@ type Keys struct {
 	cache *expirable.LRU[[sha256.Size]byte, *store.AuthenticAPIKey]
 	// revoked remembers what this replica has just revoked, for look-ups that began before and end after.
 	revoked *expirable.LRU[uuid.UUID, struct{}]
+	held    held
 }
 
 // NewKeys makes the service over a database.
@@ -56,20 +59,12 @@ func NewKeys(db *store.DB) *Keys {
 		db:      db,
 		cache:   expirable.NewLRU[[sha256.Size]byte, *store.AuthenticAPIKey](cachedKeys, nil, RevocationDelay),
 		revoked: expirable.NewLRU[uuid.UUID, struct{}](cachedKeys, nil, time.Minute),
+		held:    held{keys: map[[sha256.Size]byte]*heldKey{}},
 	}
 }
 
-// Authenticate returns the principal of a key. It fails with Unauthenticated for one that is unknown, revoked or
-// expired, and tells the three apart nowhere.
-func (k *Keys) Authenticate(ctx context.Context, key string) (integration.Principal, error) {
-	found, err := k.find(ctx, key)
-	if err != nil {
-		return integration.Principal{}, err
-	}
-	return principal(found), nil
-}
-
-// find returns a key that is valid, and fails as Authenticate does.
+// find returns a key that is valid. It fails with Unauthenticated for one that is unknown, revoked or expired, and tells the
+// three apart nowhere.
 func (k *Keys) find(ctx context.Context, key string) (*store.AuthenticAPIKey, error) {
 	refused := integration.Unauthenticated("the API key is unknown, revoked or expired")
 	if len(key) != keyLength || !strings.HasPrefix(key, keyPrefix) {
@@ -78,6 +73,8 @@ func (k *Keys) find(ctx context.Context, key string) (*store.AuthenticAPIKey, er
 	hash := sha256.Sum256([]byte(key))
 	found, ok := k.cache.Get(hash)
 	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+		defer cancel()
 		var err error
 		if found, err = k.db.AuthenticateAPIKey(ctx, hash[:]); err != nil {
 			return nil, fmt.Errorf("look up an API key: %w", err)
@@ -167,6 +164,7 @@ func (k *Keys) Revoke(ctx context.Context, p integration.Principal, id uuid.UUID
 				k.cache.Remove(hash)
 			}
 		}
+		k.held.end(func(held *heldKey) bool { return held.id == id })
 	}
 	return key, err
 }

@@ -47,7 +47,7 @@ func TestALookUpThatIsOvertakenByARevocation(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.keys.cache.Add(hash, found) // as Authenticate does, late
-	if _, err := s.keys.Authenticate(t.Context(), text.Expose()); !integration.IsKind(err, integration.KindUnauthenticated) {
+	if _, err := s.keys.find(t.Context(), text.Expose()); !integration.IsKind(err, integration.KindUnauthenticated) {
 		t.Errorf("the revoked key is taken: %v", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestAKeyThatCannotBeChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Close()
-	if _, err := NewKeys(db).Authenticate(t.Context(), text.Expose()); err == nil || integration.IsKind(err, integration.KindUnauthenticated) {
+	if _, err := NewKeys(db).find(t.Context(), text.Expose()); err == nil || integration.IsKind(err, integration.KindUnauthenticated) {
 		t.Errorf("the failure is shown as %v", err)
 	}
 }

@@ -72,26 +72,26 @@ func NewOIDC(o OIDCOptions) *OIDC {
 	}
 }
 
-// Authenticate returns the principal of a bearer token. It fails with Unauthenticated for one that is not the issuer's,
+// Authenticate returns the principal of a bearer token, and until when the token is valid. It fails with Unauthenticated for one that is not the issuer's,
 // not for this server or not valid now, with Forbidden for one whose claims give no rights here, and with another error
 // where that could not be found out.
-func (o *OIDC) Authenticate(ctx context.Context, token string) (integration.Principal, error) {
+func (o *OIDC) Authenticate(ctx context.Context, token string) (integration.Principal, time.Time, error) {
 	if len(token) > maxToken {
-		return integration.Principal{}, integration.Unauthenticated("the token has more than %d bytes", maxToken)
+		return integration.Principal{}, time.Time{}, integration.Unauthenticated("the token has more than %d bytes", maxToken)
 	}
 	hash := sha256.Sum256([]byte(token))
 	if found, ok := o.cache.Get(hash); ok && time.Now().Before(found.until) {
-		return found.principal, nil
+		return found.principal, found.until, nil
 	}
 	said, until, err := o.verify(ctx, token, o.Audience)
 	if err != nil {
-		return integration.Principal{}, err
+		return integration.Principal{}, time.Time{}, err
 	}
 	p, err := said.principal(o.Claims)
 	if err == nil {
 		o.cache.Add(hash, authenticToken{p, until})
 	}
-	return p, err
+	return p, until, err
 }
 
 // verify checks everything of a token that does not depend on what it is for, and returns its claims, and until when

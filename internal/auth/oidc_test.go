@@ -48,7 +48,7 @@ func (o *OIDC) later() {
 
 // outcome is how a token fared: "" where it was taken, or the kind of the failure.
 func (o *OIDC) outcome(token string) string {
-	_, err := o.Authenticate(context.Background(), token)
+	_, _, err := o.Authenticate(context.Background(), token)
 	switch {
 	case err == nil:
 		return ""
@@ -65,7 +65,7 @@ func TestAProvidersToken(t *testing.T) {
 	t.Parallel()
 	o, provider := newOIDC(t)
 	project := uuid.New()
-	p, err := o.Authenticate(t.Context(), provider.Token(t, "ci", map[string]any{"org": "acme", "role": "editor", "projects": []any{project}, "email": "ci@example.com"}))
+	p, _, err := o.Authenticate(t.Context(), provider.Token(t, "ci", map[string]any{"org": "acme", "role": "editor", "projects": []any{project}, "email": "ci@example.com"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		}
 	}
 	// What nobody has signed is repeated in no answer.
-	_, err = o.Authenticate(t.Context(), header(`{"alg":"SECRETSECRET"}`)+"."+parts[1]+"."+parts[2])
+	_, _, err = o.Authenticate(t.Context(), header(`{"alg":"SECRETSECRET"}`)+"."+parts[1]+"."+parts[2])
 	if err == nil || strings.Contains(err.Error(), "SECRETSECRET") {
 		t.Errorf("the answer is %v", err)
 	}
@@ -478,7 +478,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 					if !remember {
 						o.cache.Purge()
 					}
-					if _, err := o.Authenticate(b.Context(), token); err != nil {
+					if _, _, err := o.Authenticate(b.Context(), token); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,8 @@ type Config struct {
 	DatabaseURL seal.Secret `env:"DATABASE_URL"`
 	// MigrateDatabaseURL is the owner's login, for migrations, where DatabaseURL's is one that can only serve.
 	MigrateDatabaseURL seal.Secret `env:"PATCHBAY_MIGRATE_DATABASE_URL"`
+	// ListenDatabaseURL is for the one connection that hears of other processes; empty means DatabaseURL.
+	ListenDatabaseURL seal.Secret `env:"PATCHBAY_LISTEN_DATABASE_URL"`
 	// Addr is the address to listen on; port 0 takes a free one.
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
@@ -46,6 +49,13 @@ type Config struct {
 	AuthFailureLimit Limit `env:"PATCHBAY_AUTH_FAILURE_LIMIT" envDefault:"60"`
 	// TrustedProxies are believed where they say that a request came from.
 	TrustedProxies Networks `env:"PATCHBAY_TRUSTED_PROXIES"`
+	// AllowPrivateHosts are the private hosts that integrations' settings may name all the same.
+	AllowPrivateHosts PrivateHosts `env:"PATCHBAY_ALLOW_PRIVATE_HOSTS"`
+	// ClickUpAPI is where ClickUp's API is, if not where ClickUp itself has it; the others alike.
+	ClickUpAPI APIOrigin `env:"CLICKUP_API_URL"`
+	GitHubAPI  APIOrigin `env:"GITHUB_API_URL"`
+	LinearAPI  APIOrigin `env:"LINEAR_API_URL"`
+	JiraAPI    APIOrigin `env:"JIRA_API_URL"`
 	// AdoptKey is the earlier module's key, in whatever form it had; only `patchbay adopt` needs it.
 	AdoptKey seal.Secret `env:"PATCHBAY_ADOPT_KEY"`
 	// OIDCIssuer is the OpenID provider whose tokens are taken; empty means none.
@@ -150,12 +160,66 @@ type PublicURL string
 
 // UnmarshalText takes an http or https origin; a trailing slash is dropped.
 func (p *PublicURL) UnmarshalText(text []byte) error {
+	return parseOrigin((*string)(p), text, "https://patchbay.example.com")
+}
+
+// APIOrigin is where a third party's API is: an origin, without a path.
+type APIOrigin string
+
+// UnmarshalText takes an http or https origin; a trailing slash is dropped.
+func (o *APIOrigin) UnmarshalText(text []byte) error {
+	return parseOrigin((*string)(o), text, "https://api.example.com")
+}
+
+func parseOrigin(to *string, text []byte, example string) error {
 	u, err := url.Parse(string(text))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("expected an origin such as https://patchbay.example.com, without a path")
+		return fmt.Errorf("expected an origin such as %s, without a path", example)
 	}
-	*p = PublicURL(u.Scheme + "://" + u.Host)
+	*to = u.Scheme + "://" + u.Host
+	return nil
+}
+
+// APIOrigins are the operator's own origins of APIs, by provider name.
+func (c Config) APIOrigins() map[string]string {
+	origins := map[string]string{}
+	for name, origin := range map[string]APIOrigin{"clickup": c.ClickUpAPI, "github": c.GitHubAPI, "linear": c.LinearAPI, "jira": c.JiraAPI} {
+		if origin != "" {
+			origins[name] = string(origin)
+		}
+	}
+	return origins
+}
+
+// PrivateHosts are hosts, and ranges of addresses, in private networks.
+type PrivateHosts struct {
+	Hosts  []string // in small letters
+	Ranges []netip.Prefix
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)*$`)
+
+// UnmarshalText takes host names, addresses and CIDRs, separated by commas.
+func (p *PrivateHosts) UnmarshalText(text []byte) error {
+	for entry := range strings.SplitSeq(string(text), ",") {
+		entry = strings.ToLower(strings.TrimSpace(entry))
+		prefix, err := netip.ParsePrefix(entry)
+		if ip, ipErr := netip.ParseAddr(entry); ipErr == nil {
+			prefix, err = netip.PrefixFrom(ip.Unmap().WithZone(""), ip.Unmap().BitLen()), nil
+		}
+		switch {
+		case entry == "":
+		case err == nil && prefix.Addr().Is4In6():
+			return fmt.Errorf("%q is an IPv4 range written as IPv6: write it as IPv4", entry)
+		case err == nil:
+			p.Ranges = append(p.Ranges, prefix.Masked())
+		case hostName.MatchString(entry):
+			p.Hosts = append(p.Hosts, entry)
+		default:
+			return fmt.Errorf("%q is no host, address or CIDR: expected such as jira.internal, 10.1.2.3 or 10.0.0.0/8, separated by commas", entry)
+		}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -34,6 +35,8 @@ func TestEveryWrongValueNamesItsVariable(t *testing.T) {
 	_, err := Load([]string{
 		"PATCHBAY_ADDR=somewhere",
 		"PATCHBAY_PUBLIC_URL=ftp://patchbay.example.com",
+		"PATCHBAY_ALLOW_PRIVATE_HOSTS=10.0.0.0/8,http://jira.internal",
+		"CLICKUP_API_URL=https://api.clickup.com/api/v2",
 		"PATCHBAY_OIDC_ISSUER=http://login.example.com",
 		"PATCHBAY_LOG_LEVEL=loud",
 		"PATCHBAY_LOG_FORMAT=xml",
@@ -49,6 +52,8 @@ PATCHBAY_PUBLIC_URL: expected an origin such as https://patchbay.example.com, wi
 PATCHBAY_RATE_LIMIT: "-1" is no limit: expected a whole number up to 1,000,000,000, or 0 for no limit
 PATCHBAY_AUTH_FAILURE_LIMIT: "many" is no limit: expected a whole number up to 1,000,000,000, or 0 for no limit
 PATCHBAY_TRUSTED_PROXIES: "proxy.example.com" is no network: expected CIDRs or addresses separated by commas, such as 10.0.0.0/8,fd00::1
+PATCHBAY_ALLOW_PRIVATE_HOSTS: "http://jira.internal" is no host, address or CIDR: expected such as jira.internal, 10.1.2.3 or 10.0.0.0/8, separated by commas
+CLICKUP_API_URL: expected an origin such as https://api.example.com, without a path
 PATCHBAY_OIDC_ISSUER: expected the provider's issuer, such as https://login.example.com/realms/acme; http is for this machine alone
 PATCHBAY_LOG_LEVEL: "loud" is no log level: expected debug, info, warn or error
 PATCHBAY_LOG_FORMAT: "xml" is no log format: expected text or json`
@@ -130,6 +135,31 @@ func TestNetworks(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(c.TrustedProxies), "[10.0.0.0/8 fd00::1/128 192.0.2.7/32]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestPrivateHosts(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"PATCHBAY_ALLOW_PRIVATE_HOSTS= Jira.Internal,10.1.2.3/8, 127.0.0.1, fd00::1,::ffff:192.168.0.1,, "})
+	want := PrivateHosts{Hosts: []string{"jira.internal"}, Ranges: []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::1/128"), netip.MustParsePrefix("192.168.0.1/32"),
+	}}
+	if err != nil || !reflect.DeepEqual(c.AllowPrivateHosts, want) {
+		t.Errorf("got %v, %v", c.AllowPrivateHosts, err)
+	}
+	for _, wrong := range []string{"https://a", "a b", "a/b", "10.0.0.0/33", "*.internal", "::ffff:10.0.0.0/104", "a:443"} {
+		if _, err := Load([]string{"PATCHBAY_ALLOW_PRIVATE_HOSTS=" + wrong}); err == nil {
+			t.Errorf("%q was taken", wrong)
+		}
+	}
+}
+
+func TestAPIOrigins(t *testing.T) {
+	t.Parallel()
+	c, err := Load([]string{"CLICKUP_API_URL=http://127.0.0.1:9000/", "JIRA_API_URL=https://jira.example.com"})
+	want := map[string]string{"clickup": "http://127.0.0.1:9000", "jira": "https://jira.example.com"}
+	if diff := cmp.Diff(want, c.APIOrigins()); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 }
 

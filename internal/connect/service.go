@@ -24,6 +24,7 @@ type Service struct {
 	db        *store.DB
 	ring      *seal.Ring
 	providers *provider.Registry
+	network   *provider.Network
 	reveal    bool
 	// webhookURL is where third parties reach this server, without a trailing slash.
 	webhookURL string
@@ -33,6 +34,8 @@ type Service struct {
 type Options struct {
 	// Reveal allows RevealSettings.
 	Reveal bool
+	// Network is the way to third parties; nil where nothing is asked of them.
+	Network *provider.Network
 	// WebhookURL is the origin of webhooks' addresses, without a trailing slash; where requests are served.
 	WebhookURL string
 }
@@ -56,7 +59,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 			"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

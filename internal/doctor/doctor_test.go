@@ -239,7 +239,7 @@ func (p *patient) settled(t *testing.T, want []string) *doctor.Report {
 func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
-	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 9`, `DROP TABLE kb.api_usage`)
+	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 11`, `DROP TABLE kb.rate_limits`) // the last one
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {

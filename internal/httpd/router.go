@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -20,7 +21,9 @@ type Parts struct {
 	Pages    http.Handler // GraphiQL and the logos
 	Sessions *auth.Sessions
 	Health   *Health
-	Log      *slog.Logger
+	// Origin is where browsers reach the server; empty trusts the Host that requests name alone.
+	Origin string
+	Log    *slog.Logger
 	// TrustedProxies are believed where they say that a request came from.
 	TrustedProxies []netip.Prefix
 }
@@ -39,10 +42,10 @@ func New(p Parts) http.Handler {
 	r.With(deadline).Get("/sign-in", p.Sessions.SignIn)
 	r.With(deadline).Get("/sign-in/callback", p.Sessions.Callback)
 	// People's browsers, from our own pages. A repeat finds nothing to end.
-	r.With(sameOrigin, deadline).Post("/sign-out", p.Sessions.SignOut)
+	r.With(sameOrigin(p.Origin), deadline).Post("/sign-out", p.Sessions.SignOut)
 
 	// Every client. A browser's cookie counts only in requests from our own pages. Answers are nobody else's.
-	r.With(sameOrigin, noStore, deadline, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
+	r.With(sameOrigin(p.Origin), noStore, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
 
 	// People's browsers.
 	r.Handle("/graphiql", p.Pages)
@@ -53,23 +56,37 @@ func New(p Parts) http.Handler {
 }
 
 // sameOrigin refuses what another site's page makes a browser send. Programs, which send neither Sec-Fetch-Site nor
-// Origin, pass; so do reads, whose answers another site's page cannot see.
-func sameOrigin(next http.Handler) http.Handler {
+// Origin, pass; so do reads, whose answers another site's page cannot see, but for those that last.
+func sameOrigin(origin string) func(http.Handler) http.Handler {
 	p := http.NewCrossOriginProtection()
-	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	deny := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"errors":[{"message":"requests from pages of another origin are refused","extensions":{"code":"FORBIDDEN"}}]}`))
-	}))
-	return p.Handler(next)
+	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			checked := r
+			if r.Header.Get("Upgrade") != "" || strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream") {
+				checked = &http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
+			}
+			// Browsers say nothing of the site where they open a WebSocket, and proxies may change the Host.
+			ours := origin != "" && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == origin
+			if !ours && p.Check(checked) != nil {
+				deny(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
-// requestTimeout bounds an operation, so that statements that wait for a lock do not hold every connection for ever.
-const requestTimeout = 30 * time.Second
+// signInTimeout bounds what has to do with signing in, where the database or the OpenID provider may not answer.
+const signInTimeout = 30 * time.Second
 
 func deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -30,6 +30,7 @@ func newServer(api http.HandlerFunc) *server {
 		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
 		Sessions: auth.NewSessions(nil, auth.SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: RemoteAddr}),
 		Health:   s.health,
+		Origin:   "https://patchbay.example.com",
 		Log:      slog.New(LogHandler{slog.NewJSONHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})}),
 	})
 	return s
@@ -163,5 +164,32 @@ func TestAPanicIsAnswered(t *testing.T) {
 	want(t, lines[1]["status"], any(500.0))
 	if strings.Contains(s.log.String(), "SECRET") {
 		t.Errorf("the log holds the panic's value: %s", s.log.String())
+	}
+}
+
+// What lasts is for our own pages and for programs, whatever the method: another site's page cannot read it, but could have
+// many of them opened.
+func TestStreamsAreForOurOwnPages(t *testing.T) {
+	s := newServer(func(http.ResponseWriter, *http.Request) {})
+	for name, stream := range map[string][]string{"events": {"Accept", "text/event-stream"}, "a WebSocket": {"Upgrade", "websocket", "Connection", "Upgrade"}} {
+		for _, r := range []struct {
+			from   []string
+			status int
+		}{
+			{nil, 200},
+			{[]string{"Sec-Fetch-Site", "same-origin"}, 200},
+			{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+			{[]string{"Sec-Fetch-Site", "same-site"}, 403},
+			{[]string{"Origin", "http://example.com"}, 200}, // the Host of httptest's requests
+			{[]string{"Origin", "https://patchbay.example.com"}, 200},
+			{[]string{"Origin", "http://patchbay.example.com"}, 403},
+			{[]string{"Origin", "https://evil.example"}, 403},
+			{[]string{"Origin", "https://patchbay.example.com", "Sec-Fetch-Site", "cross-site"}, 403},
+		} {
+			if w := s.send("GET", "/graphql", append(r.from, stream...)...); w.Code != r.status {
+				t.Errorf("%s with %q: %d, want %d", name, r.from, w.Code, r.status)
+			}
+		}
+		want(t, s.send("GET", "/graphql", "Sec-Fetch-Site", "cross-site").Code, 200)
 	}
 }

@@ -35,6 +35,12 @@ const (
 	AuditSecretsOpen         AuditAction = "secrets.open"
 	AuditWebhookSecretRotate AuditAction = "webhook_secret.rotate"
 	AuditKeyRotate           AuditAction = "key.rotate"
+	AuditSyncStart           AuditAction = "sync.start"
+	AuditSyncCancel          AuditAction = "sync.cancel"
+	AuditSyncReset           AuditAction = "sync.reset"
+	AuditSyncScheduleSet     AuditAction = "sync_schedule.set"
+	AuditSyncMappingsSet     AuditAction = "sync_mappings.set"
+	AuditSettingsTest        AuditAction = "settings.test"
 	AuditKeyForget           AuditAction = "key.forget"
 	AuditMutationDenied      AuditAction = "mutation.denied"
 )

@@ -23,8 +23,21 @@ const (
 	KindConflict
 	// KindUnreadable is a sealed secret that does not open: damaged, or copied from another row.
 	KindUnreadable
+	// KindProvider is a third party that refused, or did not answer; Error.Provider and Error.Reason say more.
+	KindProvider
 	// KindRateLimited is a request too many; Error.RetryAfter says when the next may come.
 	KindRateLimited
+)
+
+// ProviderReason says why a third party did not do what was asked of it.
+type ProviderReason string
+
+const (
+	ReasonAuthFailed  ProviderReason = "auth_failed"  // the credentials are not, or no longer, valid
+	ReasonPermission  ProviderReason = "permission"   // they are, and do not reach this
+	ReasonNotFound    ProviderReason = "not_found"    // there is no such thing, or none that they reach
+	ReasonRateLimited ProviderReason = "rate_limited" // too much was asked
+	ReasonUnavailable ProviderReason = "unavailable"  // it did not answer, or not as its contract says
 )
 
 // Error is an error that is safe to show to a client. Whatever is not an Error is internal: logged in full, shown as
@@ -33,6 +46,9 @@ type Error struct {
 	Kind    Kind
 	Field   string // the input field at fault, as a dotted path; empty where no single one is
 	Message string
+
+	Provider string         // of KindProvider: the provider's name
+	Reason   ProviderReason // of KindProvider
 	// RetryAfter is how long to wait before asking again, of KindRateLimited alone.
 	RetryAfter time.Duration
 }
@@ -68,6 +84,18 @@ func Unauthenticated(format string, args ...any) *Error {
 // Unreadable reports that stored secrets do not open.
 func Unreadable(format string, args ...any) *Error {
 	return &Error{Kind: KindUnreadable, Message: fmt.Sprintf(format, args...)}
+}
+
+// ProviderFailed reports that a third party refused, or did not answer. The message must hold nothing of the request's
+// headers or the answer's body.
+func ProviderFailed(provider string, reason ProviderReason, format string, args ...any) *Error {
+	return &Error{Kind: KindProvider, Provider: provider, Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// IsProviderReason reports whether err is, or wraps, a third party's failure for this reason.
+func IsProviderReason(err error, reason ProviderReason) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Kind == KindProvider && e.Reason == reason
 }
 
 // RateLimited reports a request too many, of which another may be tried after so long.

@@ -3,6 +3,7 @@ package integration
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // Provider describes a third party that integrations connect to. It is data: package provider makes it from what the
@@ -38,6 +39,15 @@ func (p *Provider) Missing(public map[string]any, secrets []string) []string {
 		}
 	}
 	return missing
+}
+
+// CheckComplete refuses a draft: the error names what is missing.
+func (p *Provider) CheckComplete(public map[string]any, secrets []string) error {
+	missing := p.Missing(public, secrets)
+	if len(missing) == 0 {
+		return nil
+	}
+	return Invalid("settings."+missing[0], "the integration needs these settings first: %s", strings.Join(missing, ", "))
 }
 
 // Catalogue is every provider that this server can connect to. It does not change once made.

@@ -36,6 +36,7 @@ type SyncState struct {
 	Schedule            *SyncSchedule
 	ConsecutiveFailures int
 	NextSyncAt          *time.Time
+	CurrentRun          *SyncRun // nil unless one is live and the reader asked for it
 	CreatedAt           time.Time
 	UpdatedAt           time.Time
 }

@@ -1,6 +1,16 @@
 package provider
 
-import "patchbay/internal/integration"
+import (
+	"time"
+
+	"patchbay/internal/integration"
+)
+
+// Limit is how many requests one token may send in a window of time.
+type Limit struct {
+	Requests int
+	Window   time.Duration
+}
 
 // Declaration is what a provider's folder tells about itself. NewRegistry checks it.
 type Declaration struct {
@@ -27,6 +37,13 @@ type Declaration struct {
 	//
 	// required names what a sync needs; an integration without it is a draft and may be stored.
 	SettingsSchema string
+
+	// Limit is the lowest limit that the third party publishes. It holds until an answer names one.
+	Limit Limit
+
+	// Connect makes connections; nil where nothing can be imported. It asks nothing of the third party and fails only for
+	// settings that cannot be used, with an *integration.Error that names the setting.
+	Connect func(Access) (Connection, error)
 
 	// Aliases are other names that a setting is accepted under, by the setting's name. Only the setting's name is stored.
 	Aliases map[string][]string

@@ -17,6 +17,7 @@ type Registry struct {
 	catalogue *integration.Catalogue
 	settings  map[string]*settings // by provider name
 	signs     map[string]bool      // by provider name
+	connects  map[string]connects
 }
 
 // providerName is the form of a provider's name: it fits the column that keeps it, and URLs.
@@ -25,7 +26,11 @@ var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,49}$`)
 // NewRegistry checks the declarations and makes the registry of them. logoBase is this server's public URL, without a
 // trailing slash. The error, made at start-up and for the developer of a provider, names provider and setting.
 func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error) {
-	r := &Registry{settings: make(map[string]*settings, len(declarations)), signs: make(map[string]bool, len(declarations))}
+	r := &Registry{
+		settings: make(map[string]*settings, len(declarations)),
+		signs:    make(map[string]bool, len(declarations)),
+		connects: make(map[string]connects, len(declarations)),
+	}
 	providers := make([]*integration.Provider, len(declarations))
 	for i, d := range declarations {
 		if r.settings[d.Name] != nil {
@@ -37,6 +42,7 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 		}
 		r.settings[d.Name] = s
 		r.signs[d.Name] = d.SignsWebhooks
+		r.connects[d.Name] = connects{to: d.Connect, origin: d.APIOrigin}
 		providers[i] = &integration.Provider{
 			Name:             d.Name,
 			DisplayName:      d.DisplayName,

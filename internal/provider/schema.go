@@ -37,6 +37,7 @@ type property struct {
 	Expected         string `json:"x-expected"`
 	ContentMediaType string
 	Minimum, Maximum *float64
+	Default          any
 	Items            *property
 	MaxItems         int
 }

@@ -174,3 +174,21 @@ func parse(t *testing.T, text string) Key {
 	}
 	return k
 }
+
+func TestFingerprintsTellSecretsApartAndNothingElse(t *testing.T) {
+	t.Parallel()
+	secret := NewSecret("pk_42_ABCDEF")
+	current, other := parse(t, hex.EncodeToString(material)), parse(t, GenerateKey().Expose())
+	got := NewRing(current, other).Fingerprint(secret)
+	if got != NewRing(current).Fingerprint(secret) || len(got) != 32 {
+		t.Errorf("the fingerprint is %s, and %s without previous keys", got, NewRing(current).Fingerprint(secret))
+	}
+	for name, another := range map[string]string{
+		"another secret":      NewRing(current).Fingerprint(NewSecret("pk_42_ABCDEG")),
+		"another current key": NewRing(other, current).Fingerprint(secret),
+	} {
+		if another == got {
+			t.Errorf("%s has the same fingerprint", name)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -65,6 +66,18 @@ func (r *Ring) Passphrase(keyID string, cell Cell) (Secret, error) {
 		return Secret{}, fmt.Errorf("derive a passphrase: %w", err)
 	}
 	return NewSecret(hex.EncodeToString(b)), nil
+}
+
+// Fingerprint names a secret without telling it: 32 hex digits, which only who has the current key can make of it, so that
+// nobody else can try guesses. With another current key it is another.
+func (r *Ring) Fingerprint(secret Secret) string {
+	key, err := hkdf.Expand(sha256.New, []byte(r.current.material.Expose()), "fingerprints v1", 32)
+	if err != nil {
+		panic(err) // only for lengths that SHA-256 cannot give
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(secret.Expose()))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // Derive returns a key for something that is stored nowhere, such as cookies, from each master key, the current one's

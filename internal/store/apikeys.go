@@ -137,3 +137,16 @@ func (db *DB) AuthenticateAPIKey(ctx context.Context, hash []byte) (*AuthenticAP
 	}
 	return key, translate(err)
 }
+
+// ValidAPIKeys returns which of these SHA-256 are of keys that are neither revoked nor expired, and notes that they are in use.
+func (db *DB) ValidAPIKeys(ctx context.Context, hashes [][]byte) ([][]byte, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT k.hash
+		FROM unnest($1::bytea[]) AS k (hash)
+		WHERE EXISTS (SELECT FROM kb.authenticate_api_key(k.hash))`, hashes)
+	if err != nil {
+		return nil, translate(err)
+	}
+	valid, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	return valid, translate(err)
+}

@@ -29,12 +29,8 @@ type audit struct {
 // the event commits with the change, and a change that found nothing to do leaves none. project and integration are
 // expressions over rows. The statement's arguments grow by the event's.
 func (t *Tenant) recorded(args *[]any, rows, project, integrationID string, e audit) string {
-	actor := t.scope.Actor
-	if actor == "" {
-		actor = systemActor
-	}
 	n := len(*args)
-	*args = append(*args, uuid.Must(uuid.NewV7()), actor, string(e.action), jsonObject(e.changes), t.scope.Origin.RequestID, t.scope.Origin.RemoteAddr)
+	*args = append(*args, uuid.Must(uuid.NewV7()), t.actor(), string(e.action), jsonObject(e.changes), t.scope.Origin.RequestID, t.scope.Origin.RemoteAddr)
 	return fmt.Sprintf(`audited AS (
 				INSERT INTO kb.audit_events (id, org_id, project_id, integration_id, actor, action, changes, request_id, remote_addr)
 				SELECT $%d, org_id, %s, %s, $%d, $%d, $%d, nullif($%d, ''), nullif($%d, '')
@@ -45,6 +41,11 @@ func (t *Tenant) recorded(args *[]any, rows, project, integrationID string, e au
 // RecordDenied records that a mutation was refused to the scope's actor. code is the API's.
 func (t *Tenant) RecordDenied(ctx context.Context, mutation, code string) error {
 	return t.record(ctx, nil, nil, audit{integration.AuditMutationDenied, map[string]any{"mutation": mutation, "code": code}})
+}
+
+// RecordSettingsTest records that the scope's actor tried settings that are not stored.
+func (t *Tenant) RecordSettingsTest(ctx context.Context, provider string) error {
+	return t.record(ctx, nil, nil, audit{integration.AuditSettingsTest, map[string]any{"provider": provider}})
 }
 
 // record writes an event that belongs to no change of a row.
@@ -64,14 +65,9 @@ func (t *Tenant) AuditEvents(ctx context.Context, f integration.AuditFilter, arg
 	var afterAt *time.Time
 	var afterID *uuid.UUID
 	if args.After != nil {
-		keys, err := integration.DecodeCursor("after", auditList, *args.After, 2)
+		at, id, err := decodeTimeCursor(auditList, *args.After)
 		if err != nil {
 			return page.Page, err
-		}
-		at, errAt := time.Parse(time.RFC3339Nano, keys[0])
-		id, errID := uuid.Parse(keys[1])
-		if errAt != nil || errID != nil {
-			return page.Page, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
 		}
 		afterAt, afterID = &at, &id
 	}
@@ -97,7 +93,7 @@ func (t *Tenant) AuditEvents(ctx context.Context, f integration.AuditFilter, arg
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.AuditEvent, string, error) {
 				var e integration.AuditEvent
 				err := row.Scan(&e.ID, &e.At, &e.Actor, &e.Action, &e.OrgID, &e.ProjectID, &e.IntegrationID, &e.Changes, &e.RequestID, &e.RemoteAddr)
-				return &e, integration.EncodeCursor(auditList, e.At.UTC().Format(time.RFC3339Nano), e.ID.String()), err
+				return &e, encodeTimeCursor(auditList, e.At, e.ID), err
 			})
 		})
 		if args.CountTotal {

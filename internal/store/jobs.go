@@ -37,9 +37,12 @@ const (
 	jobAttempts = 5
 	// softStop is how long jobs may go on after Stop before their contexts end.
 	softStop = 8 * time.Second
-	// maxWorkersPerQueue is for a pool of 8 or more; with a smaller one it is half of the pool, since requests need
+	// rotationWorkers is for a pool of 8 or more; with a smaller one it is half of the pool, since requests need
 	// connections too.
-	maxWorkersPerQueue = 2
+	rotationWorkers = 2
+	// syncWorkers is how many runs a process works on at once. They wait for third parties most of the time, and hold a
+	// connection while they store a page only.
+	syncWorkers = 8
 )
 
 // newInserter makes the client that queues jobs and works on none.
@@ -79,7 +82,8 @@ func (db *DB) Work(ctx context.Context, log *slog.Logger, register ...func(*rive
 		MaxAttempts: jobAttempts,
 		Logger:      slog.New(atLeastWarn{log.Handler()}),
 		Queues: map[string]river.QueueConfig{
-			RotationQueue: {MaxWorkers: min(maxWorkersPerQueue, max(1, int(db.pool.Config().MaxConns)/2))},
+			SyncQueue:     {MaxWorkers: syncWorkers},
+			RotationQueue: {MaxWorkers: min(rotationWorkers, max(1, int(db.pool.Config().MaxConns)/2))},
 		},
 		Workers:              workers,
 		Middleware:           []rivertype.Middleware{river.WorkerMiddlewareFunc(recovered)},

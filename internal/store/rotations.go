@@ -41,11 +41,7 @@ const FirstFence = 1
 // StartKeyRotation begins to seal the organisation's secrets anew under a key, and records that. Where this is going on
 // already, it is returned, and started is false. One to another key is ended where it stands.
 func (t *Tenant) StartKeyRotation(ctx context.Context, keyID string) (r *integration.KeyRotation, started bool, err error) {
-	actor := t.scope.Actor
-	if actor == "" {
-		actor = systemActor
-	}
-	args := []any{t.scope.Org, t.scope.Projects, uuid.Must(uuid.NewV7()), keyID, actor}
+	args := []any{t.scope.Org, t.scope.Projects, uuid.Must(uuid.NewV7()), keyID, t.actor()}
 	statement := `
 			WITH started AS (
 				INSERT INTO kb.key_rotations (id, org_id, key_id, total, requested_by, fence)
@@ -326,7 +322,7 @@ func (t *Tenant) HandOnKeyRotation(ctx context.Context, id uuid.UUID, fence int)
 				AND r.finished_at IS NULL
 			RETURNING r.fence`,
 			t.scope.Org, t.scope.Projects, id, fence,
-		).QueryRow(scanFence(&next))
+		).QueryRow(scanNumber(&next))
 	})
 	return next, err
 }
@@ -345,19 +341,9 @@ func (t *Tenant) TakeOverKeyRotation(ctx context.Context, ring *seal.Ring, id uu
 				AND r.key_id = ANY ($5)
 			RETURNING r.fence`,
 			t.scope.Org, t.scope.Projects, id, after, ring.IDs(),
-		).QueryRow(scanFence(&next))
+		).QueryRow(scanNumber(&next))
 	})
 	return next, err
-}
-
-// scanFence leaves a fence as it is where there is no row.
-func scanFence(fence *int) func(pgx.Row) error {
-	return func(row pgx.Row) error {
-		if err := row.Scan(fence); !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		return nil
-	}
 }
 
 // EncryptionStatus counts the scope's sealed rows by key, and tells of the rotation that runs, or ran last.

@@ -71,12 +71,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "patchbay"
 	}
 	if !o.OwnLogin {
-		cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-			if _, err := c.Exec(ctx, "SET ROLE "+serveRole); err != nil {
-				return cannotBecome(serveRole, err)
-			}
-			return nil
-		}
+		cfg.AfterConnect = giveUpLogin
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

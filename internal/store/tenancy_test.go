@@ -41,7 +41,7 @@ func newTowns(t testing.TB) *towns {
 		for i := range 3 {
 			p := createProject(t, tenant, fmt.Sprintf("Project %d", i))
 			*projects = append(*projects, p)
-			createIntegration(t, tenant, newIntegration(p, "clickup"))
+			synchronise(t, tenant, createIntegration(t, tenant, newIntegration(p, "clickup")).ID)
 			createIntegration(t, tenant, newIntegration(p, "clickup-2"))
 			createKey(t, tenant, []uuid.UUID{p})
 		}
@@ -105,6 +105,23 @@ var orgWide = map[string]bool{"kb.audit_chain": true, "kb.audit_pending": true, 
 
 // anyProject tables take rows of the organisation that are in no project the writer is limited to.
 var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": true}
+
+// sharedTables have rows that belong to no tenant, and so no column that could tell of one: these are all that they have.
+var sharedTables = map[string][]string{
+	"kb.api_usage":   {"account", "points", "at"}, // hashes of principals
+	"kb.rate_limits": {"fingerprint", "state", "changed_at"},
+}
+
+func TestSharedTablesTellOfNoTenant(t *testing.T) {
+	t.Parallel()
+	root := storetest.New(t).Connect(t, "", "")
+	for table, want := range sharedTables {
+		got := column[string](t, root, `SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`, table)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("columns of %s (-want +got):\n%s", table, diff)
+		}
+	}
+}
 
 // as runs fn in a transaction of the serving role, with the settings of a scope unless org is "", and rolls it back.
 func (d *towns) as(t testing.TB, org, projects string, fn func(pgx.Tx)) {
@@ -304,6 +321,12 @@ func TestMethodsNameTheScope(t *testing.T) {
 		if n := one[int](t, d.root, `SELECT count(*) FROM kb.integrations WHERE project_id = $1 AND key_id IS NOT NULL`, project); n != 2 {
 			t.Errorf("ForgetKey: %d of 2 integrations have their secrets", n)
 		}
+		run := one[uuid.UUID](t, d.root, `SELECT id FROM kb.sync_runs WHERE integration_id = $1`, id)
+		before := everythingOf(t, d.root, id)
+		synchronises(t, tenant, id, run)
+		if diff := cmp.Diff(before, everythingOf(t, d.root, id)); diff != "" {
+			t.Errorf("as %+v the runs of another tenant were changed (-before +after):\n%s", scope, diff)
+		}
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
 		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
@@ -418,7 +441,9 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)", "kb.orphaned_rotations(interval)", "kb.sealing_keys()")
+		"kb.authenticate_api_key(bytea)", "kb.due_syncs(integer)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
+		"kb.organisations_with_old_runs(timestamp with time zone)", "kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.sealing_keys()",
+		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
@@ -453,7 +478,7 @@ func TestCatalogOfRights(t *testing.T) {
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')
 		ORDER BY 1`,
-		"api_usage", "patchbay_migrations")
+		"api_usage", "patchbay_migrations", "rate_limits")
 	same("what the serving role may do with tables without row-level security", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
@@ -461,9 +486,6 @@ func TestCatalogOfRights(t *testing.T) {
 		GROUP BY c.relname
 		ORDER BY 1`,
 		"api_usage DELETE INSERT SELECT UPDATE")
-	same("columns of the table that is everybody's, which tell of nobody", `
-		SELECT attname || ' ' || atttypid::regtype FROM pg_attribute WHERE attrelid = 'kb.api_usage'::regclass AND attnum > 0 ORDER BY attnum`,
-		"account bytea", "points double precision", "at timestamp with time zone")
 	same("views that do not run as who asks", `
 		SELECT c.relname::text FROM pg_class c
 		WHERE c.relkind IN ('v', 'm') AND c.relnamespace = 'kb'::regnamespace

@@ -120,6 +120,81 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 		"RecordDenied": func(ctx context.Context, t *store.Tenant) error {
 			return t.RecordDenied(ctx, "createProject", "FORBIDDEN")
 		},
+		"RecordSettingsTest": func(ctx context.Context, t *store.Tenant) error { return t.RecordSettingsTest(ctx, "clickup") },
+		"StartSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			run, err := startRun(ctx, t, id)
+			if err == nil { // or no other could begin
+				_, err = t.CancelSyncRun(ctx, run.ID)
+			}
+			return err
+		},
+		"CancelSyncRun": func(ctx context.Context, t *store.Tenant) error { _, err := t.CancelSyncRun(ctx, id); return err },
+		"SyncRun":       func(ctx context.Context, t *store.Tenant) error { _, err := t.SyncRun(ctx, id); return err },
+		"SyncRuns": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SyncRuns(ctx, id, integration.PageArgs{First: 1, CountTotal: true})
+			return err
+		},
+		"LiveSyncRuns": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.LiveSyncRuns(ctx, []uuid.UUID{id})
+			return err
+		},
+		"PruneSyncRuns": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.PruneSyncRuns(ctx, time.Now(), 1, 10)
+			return err
+		},
+		"ClaimSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ClaimSyncRun(ctx, id, store.FirstFence)
+			return err
+		},
+		"BeatSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.BeatSyncRun(ctx, id, store.FirstFence)
+			return err
+		},
+		"CommitSync": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CommitSync(ctx, id, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Task")}})
+			return err
+		},
+		"WaitSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.WaitSyncRun(ctx, id, store.FirstFence, time.Now(), "waiting", true)
+			return err
+		},
+		"PendingDetails": func(ctx context.Context, t *store.Tenant) error {
+			_, _, err := t.PendingDetails(ctx, id, "", 10)
+			return err
+		},
+		"NoteAllDetails": func(ctx context.Context, t *store.Tenant) error { return t.NoteAllDetails(ctx, id, store.FirstFence) },
+		"BeginSweep": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.BeginSweep(ctx, id, store.FirstFence, store.SweepRules{})
+			return err
+		},
+		"Unconfirmed": func(ctx context.Context, t *store.Tenant) error { _, _, err := t.Unconfirmed(ctx, id, 10); return err },
+		"EndSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.EndSyncRun(ctx, id, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
+			return err
+		},
+		"TakeOverSyncRun": func(ctx context.Context, t *store.Tenant) error {
+			_, _, err := t.TakeOverSyncRun(ctx, id, time.Second)
+			return err
+		},
+		"SyncState":      func(ctx context.Context, t *store.Tenant) error { _, err := t.SyncState(ctx, id); return err },
+		"ResetSyncState": func(ctx context.Context, t *store.Tenant) error { _, err := t.ResetSyncState(ctx, id); return err },
+		"SetSyncSchedule": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SetSyncSchedule(ctx, id, &integration.SyncSchedule{EveryMinutes: ptr(5)}, ptr(time.Now()))
+			return err
+		},
+		"SetSyncMappings": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SetSyncMappings(ctx, id, []integration.SyncMapping{{Kind: integration.MapList, ExternalID: "1", Target: "2"}})
+			return err
+		},
+		"TakeDueSync": func(ctx context.Context, t *store.Tenant) error { _, err := t.TakeDueSync(ctx, id); return err },
+		"SetNextSync": func(ctx context.Context, t *store.Tenant) error { return t.SetNextSync(ctx, id, nil) },
+		"SyncedObjects": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SyncedObjects(ctx, id, integration.SyncedObjectFilter{Search: ptr("word")}, integration.PageArgs{First: 1, CountTotal: true})
+			return err
+		},
+		"Relate": func(ctx context.Context, t *store.Tenant) error {
+			return t.Relate(ctx, []*integration.SyncedObject{{IntegrationID: id, ExternalID: "t1"}})
+		},
 		"CheckProject": func(ctx context.Context, t *store.Tenant) error { return t.CheckProject(ctx, project) },
 		"CreateAPIKey": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.CreateAPIKey(ctx, newKey(nil))

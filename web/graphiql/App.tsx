@@ -1,7 +1,8 @@
 import type { Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { getOperationAST } from "graphql";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { send } from "../shared/api";
+import { type Subscriber, send, subscribe } from "../shared/api";
 import { useSession } from "../shared/session";
 import { AccountBar } from "./AccountBar";
 import { type Example, examples, findIds, type Ids } from "./examples";
@@ -41,6 +42,21 @@ export function App() {
   const fetcher = useMemo<Fetcher>(
     () => (operation, options) => {
       if (operation.operationName !== "IntrospectionQuery") ran.current = true;
+      const asked = options?.documentAST && getOperationAST(options.documentAST, operation.operationName);
+      if (asked?.operation === "subscription") {
+        return {
+          subscribe: (subscriber: Subscriber) => ({
+            unsubscribe: subscribe(operation, apiKey, options?.headers ?? {}, {
+              ...subscriber,
+              // As below.
+              error: ({ message }) => {
+                subscriber.next({ errors: [{ message }] });
+                subscriber.complete();
+              },
+            }),
+          }),
+        } as ReturnType<Fetcher>;
+      }
       // A thrown error would be shown with its stack.
       return send(operation, apiKey, options?.headers).catch((error: Error) => ({
         errors: [{ message: error.message }],

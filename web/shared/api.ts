@@ -27,12 +27,67 @@ export async function send<Data = Record<string, unknown>>(
   apiKey: string | null,
   headers: Record<string, string> = {},
 ): Promise<Answer<Data>> {
-  let response: Response;
+  return read(await post(operation, apiKey, headers, "application/graphql-response+json, application/json;q=0.9"));
+}
+
+/** What becomes of a subscription: answers, and in the end either an error or its completion. */
+export interface Subscriber {
+  next(answer: Answer): void;
+  error(error: Error): void;
+  complete(): void;
+}
+
+/** Sends one subscription as send does, as a stream of server-sent events, and returns how to end it. */
+export function subscribe(
+  operation: Operation,
+  apiKey: string | null,
+  headers: Record<string, string>,
+  subscriber: Subscriber,
+): () => void {
+  const ending = new AbortController();
+  follow().catch((error: unknown) => {
+    if (!ending.signal.aborted) subscriber.error(error instanceof Error ? error : new Error(String(error)));
+  });
+  return () => ending.abort();
+
+  async function follow() {
+    const response = await post(operation, apiKey, headers, "text/event-stream", ending.signal);
+    if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      subscriber.next(await read(response));
+      subscriber.complete();
+      return;
+    }
+    const texts = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ; ) {
+      const { done, value } = await texts.read().catch(() => ({ done: true, value: undefined }));
+      if (ending.signal.aborted) return;
+      if (done) throw new Error("The server ended the subscription before it was complete.");
+      const events = (rest + value).split("\n\n");
+      rest = events.pop() ?? "";
+      for (const event of events) {
+        const data = /^data: (.+)$/m.exec(event)?.[1];
+        if (/^event: next$/m.test(event) && data) subscriber.next(JSON.parse(data) as Answer);
+        if (/^event: complete$/m.test(event)) {
+          subscriber.complete();
+          return;
+        }
+      }
+    }
+  }
+}
+
+async function post(
+  operation: Operation,
+  apiKey: string | null,
+  headers: Record<string, string>,
+  accept: string,
+  signal: AbortSignal | null = null,
+): Promise<Response> {
   try {
-    response = await fetch("/graphql", {
+    return await fetch("/graphql", {
       method: "POST",
       headers: {
-        Accept: "application/graphql-response+json, application/json;q=0.9",
+        Accept: accept,
         "Content-Type": "application/json",
         ...(apiKey === null ? {} : { Authorization: `Bearer ${apiKey}` }),
         ...headers,
@@ -41,10 +96,14 @@ export async function send<Data = Record<string, unknown>>(
       credentials: apiKey === null ? "same-origin" : "omit",
       cache: "no-store",
       redirect: "error",
+      signal,
     });
   } catch {
     throw new Error("The server cannot be reached.");
   }
+}
+
+async function read<Data>(response: Response): Promise<Answer<Data>> {
   const text = await response.text();
   try {
     const answer: unknown = JSON.parse(text);

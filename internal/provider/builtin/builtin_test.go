@@ -19,6 +19,11 @@ var formKeywords = []string{
 	"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "uniqueItems", "items",
 }
 
+// capabilities are what this server can do with each provider; nothing with those that are not here.
+var capabilities = map[string]integration.ProviderCapabilities{
+	"clickup": {SupportsImport: true, SupportsIncrementalSync: true},
+}
+
 func newRegistry(t *testing.T) *provider.Registry {
 	t.Helper()
 	r, err := provider.NewRegistry("https://patchbay.example.com", builtin.All()...)
@@ -35,8 +40,8 @@ func TestEveryDeclarationIsComplete(t *testing.T) {
 			if strings.Count(p.Description, ".") != 1 || !strings.HasSuffix(p.Description, ".") {
 				t.Errorf("the description is not one sentence: %q", p.Description)
 			}
-			if diff := cmp.Diff(integration.ProviderCapabilities{}, p.Capabilities); diff != "" {
-				t.Errorf("nothing can be imported yet, but the capabilities say otherwise: %s", diff)
+			if diff := cmp.Diff(capabilities[p.Name], p.Capabilities); diff != "" {
+				t.Errorf("the capabilities are not what this server can do: %s", diff)
 			}
 			for name, schema := range p.SettingsSchema["properties"].(map[string]any) {
 				checkProperty(t, r, p, name, schema.(map[string]any))
@@ -71,6 +76,17 @@ func checkProperty(t *testing.T, r *provider.Registry, p *integration.Provider, 
 		t.Errorf("%s is a boolean without a default", name)
 	case !secret && schema["type"] == "string" && schema["maxLength"] == nil && schema["pattern"] == nil:
 		t.Errorf("%s is a string of any length", name)
+	}
+}
+
+func TestWhatCanBeImportedHasAConnection(t *testing.T) {
+	for _, d := range builtin.All() {
+		if d.Capabilities.SupportsImport != (d.Connect != nil) {
+			t.Errorf("%s says that it can import: %v, and that it has a connection: %v", d.Name, d.Capabilities.SupportsImport, d.Connect != nil)
+		}
+		if d.Connect != nil && (d.Limit.Requests <= 0 || d.Limit.Window <= 0) {
+			t.Errorf("%s has no limit: %+v", d.Name, d.Limit)
+		}
 	}
 }
 

@@ -3,17 +3,22 @@ package clickup
 
 import (
 	_ "embed"
+	"time"
 
+	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 )
 
 //go:embed settings.schema.json
 var settingsSchema string
 
-// Declaration is what Patchbay tells about ClickUp. Nothing can be imported yet, so it has no capability.
+// name is also what ClickUp's errors say.
+const name = "clickup"
+
+// Declaration is what Patchbay tells about ClickUp.
 func Declaration() provider.Declaration {
 	return provider.Declaration{
-		Name:             "clickup",
+		Name:             name,
 		DisplayName:      "ClickUp",
 		Description:      "Tasks, lists and documents of a ClickUp Workspace.",
 		DocumentationURL: "https://developer.clickup.com/docs",
@@ -21,5 +26,8 @@ func Declaration() provider.Declaration {
 		SignsWebhooks:    true,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
+		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
+		Limit:            provider.Limit{Requests: 100, Window: time.Minute}, // of the cheaper plans; the others have 1,000 and 10,000
+		Connect:          connect,
 	}
 }

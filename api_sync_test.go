@@ -1,0 +1,375 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/provider/clickup/clickuptest/contract"
+	"patchbay/internal/store/storetest"
+)
+
+// newClickUp serves a test's own stand-in for ClickUp, and checks what is asked of it and what it answers against ClickUp's
+// contract.
+func newClickUp(t testing.TB, o clickuptest.Options) *thirdParty {
+	t.Helper()
+	if o.RateLimit == 0 {
+		o.RateLimit = 1_000_000
+	}
+	fake := clickuptest.New(o)
+	server := httptest.NewServer(contract.Checked(t, fake))
+	t.Cleanup(server.Close)
+	return &thirdParty{fake, server.URL}
+}
+
+// connect makes an integration of a stand-in's first Workspace.
+func (c *client) connect(t testing.TB, name string, to *thirdParty) (id string) {
+	t.Helper()
+	return c.create(t, map[string]any{"name": name, "provider": "clickup", "settings": to.settings()}).text(t, "createIntegration", "id")
+}
+
+const runFields = `id mode trigger status step processed total counts { type created updated unchanged deleted failed } error failures { externalId reason } waitingUntil startedAt finishedAt`
+
+func (c *client) startSync(t testing.TB, integration string, input map[string]any) answer {
+	t.Helper()
+	return c.try(t, `mutation ($id: UUID!, $in: StartSyncInput) { startSync(integrationId: $id, input: $in) { `+runFields+` } }`, map[string]any{"id": integration, "in": input})
+}
+
+// syncs runs one run to its end.
+func (c *client) syncs(t testing.TB, integration string, input map[string]any) answer {
+	t.Helper()
+	started := c.startSync(t, integration, input)
+	return c.ended(t, started.text(t, "startSync", "id"))
+}
+
+func (c *client) ended(t testing.TB, run string) (a answer) {
+	t.Helper()
+	eventually(t, 90*time.Second, "the run to end", func() bool {
+		a = c.do(t, `query ($id: UUID!) { syncRun(id: $id) { `+runFields+` } }`, map[string]any{"id": run})
+		return a.get(t, "syncRun", "finishedAt") != nil
+	})
+	return a
+}
+
+func (c *client) wantEnd(t testing.TB, a answer, status string) {
+	t.Helper()
+	if got := a.text(t, "syncRun", "status"); got != status {
+		t.Fatalf("the run ended with %s: %s", got, a.raw)
+	}
+}
+
+// imported lists what an integration has, by type.
+func (c *client) imported(t testing.TB, integration string) map[string][]string {
+	t.Helper()
+	ids := map[string][]string{}
+	var after any
+	for {
+		a := c.do(t, `query ($id: UUID!, $after: String) { syncedObjects(integrationId: $id, first: 200, after: $after) { nodes { type externalId } pageInfo { endCursor hasNextPage } } }`,
+			map[string]any{"id": integration, "after": after})
+		for _, node := range a.get(t, "syncedObjects", "nodes").([]any) {
+			n := node.(map[string]any)
+			ids[n["type"].(string)] = append(ids[n["type"].(string)], n["externalId"].(string))
+		}
+		after = a.get(t, "syncedObjects", "pageInfo", "endCursor")
+		if a.get(t, "syncedObjects", "pageInfo", "hasNextPage") == false {
+			break
+		}
+	}
+	for _, list := range ids {
+		slices.Sort(list)
+	}
+	return ids
+}
+
+// there lists what a stand-in's first Workspace has, as imported does.
+func (p *thirdParty) there(selection clickuptest.Selection) map[string][]string {
+	s := p.Snapshot(p.Workspaces()[0].ID, selection)
+	ids := map[string][]string{"ORGANIZATION": {s.Workspace.ID}}
+	add := func(kind, id string) { ids[kind] = append(ids[kind], id) }
+	for _, u := range s.Users {
+		add("USER", fmt.Sprintf("user:%d", u.ID))
+	}
+	for _, x := range s.Spaces {
+		add("PROJECT", x.ID)
+	}
+	for _, x := range s.Folders {
+		add("COLLECTION", x.ID)
+	}
+	for _, x := range s.Lists {
+		add("COLLECTION", x.ID)
+	}
+	for _, x := range s.Tasks {
+		add("TASK", x.ID)
+	}
+	for _, x := range s.Comments {
+		add("COMMENT", "comment:"+x.ID)
+	}
+	for _, x := range s.Docs {
+		add("DOCUMENT", x.ID)
+	}
+	for _, x := range s.Pages {
+		add("DOCUMENT", x.DocID+"/"+x.ID)
+	}
+	for _, list := range ids {
+		slices.Sort(list)
+	}
+	return ids
+}
+
+// everything is what includes all there is.
+var everything = map[string]any{"includeCompleted": true, "includeArchived": true}
+
+func with(input map[string]any, more ...any) map[string]any {
+	all := maps.Clone(input)
+	for i := 0; i < len(more); i += 2 {
+		all[more[i].(string)] = more[i+1]
+	}
+	return all
+}
+
+func TestAnImport(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Small(7))
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	id := c.connect(t, "clickup", clickUp)
+
+	tested := c.do(t, `mutation ($s: Map!) { testSettings(provider: "clickup", settings: $s) { ok message account workspaces { id name } } }`,
+		map[string]any{"s": map[string]any{"api_token": clickUp.Token()}})
+	if tested.get(t, "testSettings", "account") == nil || tested.get(t, "testSettings", "workspaces", 0, "id") == nil {
+		t.Errorf("a test with the token alone: %s", tested.raw)
+	}
+	structure := c.do(t, `query ($id: UUID!) { externalStructure(integrationId: $id) { externalId parentExternalId kind name selectable archived itemCount } }`, map[string]any{"id": id})
+	lists := map[string]string{} // an open list of each kind of place
+	for _, node := range structure.get(t, "externalStructure").([]any) {
+		if n := node.(map[string]any); n["archived"] == false {
+			lists[n["kind"].(string)] = n["externalId"].(string)
+		}
+	}
+	want(t, slices.Sorted(maps.Keys(lists)), []string{"folder", "list", "space", "workspace"})
+
+	// One list first, then everything.
+	run := c.syncs(t, id, with(everything, "externalIds", []string{lists["list"]}, "batchSize", 10))
+	c.wantEnd(t, run, "SUCCESS")
+	for _, task := range c.imported(t, id)["TASK"] {
+		if found, ok := clickUp.Task(task); !ok || found.ListID != lists["list"] && !slices.Contains(found.AlsoIn, lists["list"]) {
+			t.Errorf("task %s is not of the list that was selected", task)
+		}
+	}
+	state := c.do(t, `query ($p: UUID!, $org: ID!) { syncStates(orgId: $org, projectId: $p) { status selection totalSynced workspaceName currentRun { id } lastSynced { kind externalId } } }`)
+	want(t, state.get(t, "syncStates", 0, "selection"), any([]any{lists["list"]}))
+	want(t, state.get(t, "syncStates", 0, "currentRun"), nil)
+
+	run = c.syncs(t, id, with(everything, "externalIds", nil))
+	c.wantEnd(t, run, "SUCCESS")
+	want(t, c.imported(t, id), clickUp.there(clickuptest.Selection{}))
+	if run.get(t, "syncRun", "processed") != run.get(t, "syncRun", "total") {
+		t.Errorf("%s", run.raw)
+	}
+
+	// What people change, an incremental run brings; what they delete, a full one.
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 3 {
+		clickUp.Churn(random, 30)
+		c.wantEnd(t, c.syncs(t, id, with(everything, "mode", "INCREMENTAL")), "SUCCESS")
+		c.wantEnd(t, c.syncs(t, id, with(everything, "confirmDeletions", true)), "SUCCESS")
+		want(t, c.imported(t, id), clickUp.there(clickuptest.Selection{}))
+	}
+
+	// An object with its surroundings.
+	nodes := c.do(t, `query ($id: UUID!) { syncedObjects(integrationId: $id, filter: {type: TASK}, first: 200) {
+		totalCount nodes { title externalUrl externalSource relationships { type target { type title relationships { type target { title } } } } } } }`, map[string]any{"id": id})
+	if url := nodes.text(t, "syncedObjects", "nodes", 0, "externalUrl"); !strings.HasPrefix(url, "https://app.clickup.com/t/") {
+		t.Errorf("a task is at %s", url)
+	}
+	belongs := nodes.get(t, "syncedObjects", "nodes", 0, "relationships").([]any)
+	if len(belongs) == 0 || belongs[0].(map[string]any)["target"].(map[string]any)["relationships"] == nil {
+		t.Errorf("the first task's relationships are %v", belongs)
+	}
+	title := nodes.text(t, "syncedObjects", "nodes", 0, "title")
+	found := c.do(t, `query ($id: UUID!, $s: String!) { syncedObjects(integrationId: $id, filter: {search: $s}) { nodes { title } totalCount } }`,
+		map[string]any{"id": id, "s": `"` + strings.ReplaceAll(title, `"`, "") + `"`})
+	if found.get(t, "syncedObjects", "totalCount") == 0.0 {
+		t.Errorf("%q is not found: %s", title, found.raw)
+	}
+}
+
+// Wrong credentials end a run at once, with words for people and a reason for programs, and what was known stays.
+func TestARunWithWrongCredentials(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Small(8))
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	id := c.connect(t, "clickup", clickUp)
+	c.wantEnd(t, c.syncs(t, id, nil), "SUCCESS")
+	before := c.imported(t, id)
+	clickUp.Revoke(clickUp.Token())
+	run := c.syncs(t, id, map[string]any{"mode": "INCREMENTAL"})
+	c.wantEnd(t, run, "ERROR")
+	if text := run.text(t, "syncRun", "error"); !strings.Contains(text, "auth_failed") {
+		t.Errorf("the run says %q", text)
+	}
+	want(t, c.imported(t, id), before)
+	a := c.try(t, `query ($id: UUID!) { externalStructure(integrationId: $id) { name } }`, map[string]any{"id": id})
+	a.wantErrors(t, "PROVIDER_ERROR")
+	if !strings.Contains(a.raw, `"reason":"auth_failed"`) || !strings.Contains(a.raw, `"provider":"clickup"`) || strings.Contains(a.raw, clickUp.Token()) {
+		t.Errorf("%s", a.raw)
+	}
+	tested := c.do(t, `mutation ($id: UUID!) { testConnection(integrationId: $id) { ok message } }`, map[string]any{"id": id})
+	want(t, tested.get(t, "testConnection", "ok"), any(false))
+}
+
+func TestWhatNoRunComesOf(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	draft := c.create(t, map[string]any{"name": "clickup"}).text(t, "createIntegration", "id")
+	c.startSync(t, draft, nil).wantErrors(t, "BAD_USER_INPUT settings.api_token")
+	github := c.create(t, map[string]any{"name": "github", "settings": map[string]any{"access_token": "ghp_ABCDEFGHIJKL"}}).text(t, "createIntegration", "id")
+	c.startSync(t, github, nil).wantErrors(t, "BAD_USER_INPUT integrationId")
+	id := c.connect(t, "clickup-2", clickUp())
+	c.update(t, "clickup-2", map[string]any{"enabled": false}).wantErrors(t)
+	c.startSync(t, id, nil).wantErrors(t, "BAD_USER_INPUT integrationId")
+	c.update(t, "clickup-2", map[string]any{"enabled": true}).wantErrors(t)
+	c.startSync(t, id, map[string]any{"batchSize": 9, "externalIds": []string{}}).wantErrors(t, "BAD_USER_INPUT batchSize", "BAD_USER_INPUT externalIds")
+	c.startSync(t, id, map[string]any{"externalIds": []string{"1", ""}}).wantErrors(t, "BAD_USER_INPUT externalIds.1")
+	c.try(t, `mutation ($id: UUID!) { setSyncSchedule(integrationId: $id, schedule: {cron: "soon"}) { id } }`, map[string]any{"id": id}).wantErrors(t, "BAD_USER_INPUT schedule.cron")
+	c.try(t, `query ($id: UUID!) { syncedObjects(integrationId: $id, after: "x") { totalCount } }`, map[string]any{"id": id}).wantErrors(t, "BAD_USER_INPUT after")
+}
+
+// Two servers, one database: of two starts at the same moment one wins, and who watches at the other server sees all of it.
+func TestTwoServersSynchronise(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Small(9))
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	other := *c
+	other.server = startServer(t, c.db, "CLICKUP_API_URL="+clickUp.url)
+	id := c.connect(t, "clickup", clickUp)
+	release := make(chan struct{})
+	held := clickUp.Fail(clickuptest.Fault{Route: "GET /api/v2/team", Until: release})
+	answers := make([]answer, 2)
+	var both sync.WaitGroup
+	for i, at := range []*client{c, &other} {
+		both.Go(func() { answers[i] = at.startSync(t, id, nil) })
+	}
+	both.Wait()
+	won := slices.IndexFunc(answers, func(a answer) bool { return len(a.codes()) == 0 })
+	if won < 0 {
+		t.Fatalf("%s\n%s", answers[0].raw, answers[1].raw)
+	}
+	answers[1-won].wantErrors(t, "CONFLICT")
+	run := answers[won].text(t, "startSync", "id")
+	watching := []*server{c.server, other.server}[1-won].open(t, c.key, `subscription ($id: UUID!) { syncRunProgress(runId: $id) { status processed finishedAt } }`, map[string]any{"id": run})
+	watching.next(t)
+	held.Lift()
+	close(release)
+	var last answer
+	seen := 0
+	for ended := false; !ended; seen++ {
+		last = watching.next(t)
+		ended = last.get(t, "syncRunProgress", "finishedAt") != nil
+	}
+	want(t, last.text(t, "syncRunProgress", "status"), "SUCCESS")
+	if seen < 2 {
+		t.Errorf("%d changes were seen", seen)
+	}
+	watching.wantEnd(t, "complete")
+}
+
+// A token's limit holds for all integrations and processes that use it.
+func TestTheLimitOfATokenHolds(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Options{
+		Seed: 10, Workspaces: 1, Members: 2, Spaces: 1, Lists: 1, Folders: 1, FolderlessLists: 1, TasksPerList: 30, CommentsPerTask: 1, RateLimit: 20, Window: 2 * time.Second,
+	})
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	startServer(t, c.db, "CLICKUP_API_URL="+clickUp.url)
+	var runs []string
+	for _, name := range []string{"one", "two"} {
+		runs = append(runs, c.startSync(t, c.connect(t, name, clickUp), everything).text(t, "startSync", "id"))
+	}
+	for _, run := range runs {
+		c.wantEnd(t, c.ended(t, run), "SUCCESS")
+	}
+	want(t, clickUp.BeyondLimit(), 0)
+}
+
+// A server that is killed again and again imports what one that is left alone does, row for row.
+func TestAnImportOutlivesItsServers(t *testing.T) {
+	t.Parallel()
+	const kills = 10
+	clickUp := newClickUp(t, clickuptest.Options{
+		Seed: 11, Workspaces: 1, Members: 3, Spaces: 2, Folders: 1, Lists: 2, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Docs: 3, PagesPerDoc: 3,
+	})
+	clickUp.Fail(clickuptest.Fault{Delay: 10 * time.Millisecond})
+	path := filepath.Join(t.TempDir(), "patchbay")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, out)
+	}
+	left := importWith(t, clickUp, nil)
+	disturbed := importWith(t, clickUp, func(db *storetest.Database, running func() bool) {
+		env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url}
+		random := rand.New(rand.NewPCG(11, uint64(time.Now().UnixNano())))
+		killed := 0
+		for ; killed < kills && running(); killed++ {
+			victim, _ := process(t, path, env, "work")
+			before := rows(t, db, `SELECT fence || ' ' || processed FROM kb.sync_runs`)
+			eventually(t, 25*time.Second, "the run to be taken up", func() bool { // within 20 s of a kill, and the start of a process
+				return !slices.Equal(rows(t, db, `SELECT fence || ' ' || processed FROM kb.sync_runs`), before)
+			})
+			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // a moment of the import, not of the test
+			if err := victim.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = victim.Wait()
+		}
+		t.Logf("%d servers were killed", killed)
+		process(t, path, env, "work")
+	})
+	if len(left) < 300 {
+		t.Fatalf("only %d rows were imported", len(left))
+	}
+	want(t, disturbed, left)
+}
+
+// importWith imports everything into a database of its own, and returns what is stored. disturb, where it is given, has to see to
+// it that somebody works.
+func importWith(t *testing.T, clickUp *thirdParty, disturb func(*storetest.Database, func() bool)) []string {
+	t.Helper()
+	db := storetest.New(t)
+	s := startServer(t, db, "CLICKUP_API_URL="+clickUp.url)
+	c := &client{server: s, db: db, org: "acme", key: s.key(t, "acme", "admin")}
+	c.project = s.project(t, c.key, c.org)
+	id := c.connect(t, "clickup", clickUp)
+	if disturb != nil {
+		clickUp.SetRateLimit(1, time.Second) // the server is to end before it gets anywhere
+		run := c.startSync(t, id, everything).text(t, "startSync", "id")
+		if err := s.end(); err != nil {
+			t.Fatal(err)
+		}
+		clickUp.SetRateLimit(1_000_000, time.Minute)
+		running := func() bool {
+			return rows(t, db, `SELECT (finished_at IS NULL)::text FROM kb.sync_runs WHERE id = $1`, run)[0] == "true"
+		}
+		disturb(db, running)
+		eventually(t, 90*time.Second, "the run to end", func() bool { return !running() })
+		if ended := rows(t, db, `SELECT concat_ws(' ', status, error) FROM kb.sync_runs WHERE id = $1`, run)[0]; ended != "SUCCESS" {
+			t.Fatalf("the run ended with %s", ended)
+		}
+	} else {
+		c.wantEnd(t, c.syncs(t, id, everything), "SUCCESS")
+	}
+	return rows(t, db, `
+		SELECT concat_ws(' | ', type, external_id, title, md5(content), properties, external_url, external_parent_id, external_updated_at, completed, archived, listing, deleted_at IS NULL, encode(content_hash, 'hex'))
+		FROM kb.synced_objects
+		UNION ALL
+		SELECT concat_ws(' | ', source_id, type, target_id, stated_by)
+		FROM kb.synced_relationships
+		ORDER BY 1`)
+}

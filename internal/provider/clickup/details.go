@@ -1,0 +1,42 @@
+package clickup
+
+import (
+	"context"
+	"iter"
+	"strings"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+)
+
+// Details reads the comments on tasks and the pages of documents.
+func (c *connection) Details(ctx context.Context, plan provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
+	r := c.run(ctx, plan)
+	return each(ctx, of, func(ctx context.Context, ref provider.Ref) (*provider.Page, error) {
+		page, err := c.details(ctx, r.plan, ref)
+		if missing(err) { // its listing will notice
+			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
+		}
+		if refused(err) {
+			if fatal := c.reachable(ctx); fatal != nil {
+				return nil, fatal
+			}
+			reason := "ClickUp refuses to show its details to the token's owner"
+			return &provider.Page{Step: page.Step, Failed: []integration.SyncFailure{failure(ref.Type, ref.ExternalID, reason)}}, nil
+		}
+		return page, err
+	})
+}
+
+func (c *connection) details(ctx context.Context, plan provider.Plan, ref provider.Ref) (page *provider.Page, err error) {
+	page = &provider.Page{Done: []provider.Ref{ref}}
+	switch {
+	case ref.Type == integration.ObjectTask:
+		page.Step, page.Covered = "comments", []string{commentsKey(ref.ExternalID)}
+		page.Objects, page.Failed, err = c.commentsOf(ctx, ref.ExternalID)
+	case ref.Type == integration.ObjectDocument && !strings.Contains(ref.ExternalID, "/"):
+		page.Step, page.Covered = "pages of documents", []string{pagesKey(text(ref.ExternalID))}
+		page.Objects, page.Failed, err = c.pagesOf(ctx, text(ref.ExternalID), plan)
+	}
+	return page, err
+}

@@ -1,0 +1,223 @@
+package clickup_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/provider/clickup/clickuptest"
+)
+
+func source(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
+
+// last is the error that a reading ends with.
+func last(pages iter.Seq2[*provider.Page, error]) (end error) {
+	for _, err := range pages {
+		end = err
+	}
+	return end
+}
+
+func collect(pages iter.Seq2[*provider.Page, error]) *imported {
+	in := nothing()
+	for p, err := range pages {
+		if err != nil {
+			in.err = err
+			break
+		}
+		in.take(p)
+	}
+	return in
+}
+
+func taskRef(id string) provider.Ref {
+	return provider.Ref{Type: integration.ObjectTask, ExternalID: id}
+}
+
+func TestAllCommentsOfATaskAreRead(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 30, Members: 2, Spaces: 1, FolderlessLists: 1, Plain: true})
+	list := srv.Lists(workspace(srv))[0]
+	c := connected(t, srv)
+	for _, n := range []int{0, 1, 24, 25, 26, 50, 60} {
+		task := srv.CreateTask(list.ID, clickuptest.Task{Name: "talk"})
+		var want []string
+		for i := range n {
+			comment := srv.AddComment(task.ID, fmt.Sprint("comment ", i))
+			want = append(want, "comment:"+comment.ID)
+			if i%10 == 3 {
+				want = append(want, "comment:"+srv.AddReply(comment.ID, "reply").ID)
+			}
+		}
+		got := collect(c.Details(t.Context(), everything, []provider.Ref{taskRef(task.ID)}))
+		slices.Sort(want)
+		if diff := cmp.Diff(append([]string{}, want...), got.ids("comment")); diff != "" {
+			t.Errorf("%d comments: %s", n, diff)
+		}
+		if got.err != nil || got.done[taskRef(task.ID)] != 1 || !got.covered["task:"+task.ID+"/comments"] {
+			t.Errorf("%d comments: done %v, covered %v, %v", n, got.done, got.covered, got.err)
+		}
+	}
+}
+
+func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
+	t.Parallel()
+	srv := newServer(tiny(31))
+	got := read(t, connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}), everything, nil)
+	if refs := got.detailed(); len(refs) > 0 {
+		t.Errorf("details are asked for: %v", refs)
+	}
+}
+
+func TestALimitInTheMiddleKeepsWhatWasRead(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 32, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Plain: true})
+	c := connected(t, srv)
+	refs := read(t, c, everything, nil).detailed()
+	srv.SetRateLimit(20, time.Hour)
+	got := collect(c.Details(t.Context(), everything, refs))
+	var wait *provider.Wait
+	if !errors.As(got.err, &wait) || time.Until(wait.Until) < time.Second {
+		t.Fatalf("it ends with %v", got.err)
+	}
+	if len(got.done) < 5 || len(got.done) > 20 {
+		t.Errorf("%d tasks were done with 20 requests", len(got.done))
+	}
+	srv.SetRateLimit(0, time.Hour)
+	rest := collect(connected(t, srv).Details(t.Context(), everything, slices.DeleteFunc(slices.Clone(refs), func(r provider.Ref) bool { return got.done[r] > 0 })))
+	if rest.err != nil || len(got.done)+len(rest.done) != len(refs) {
+		t.Errorf("%d and %d of %d tasks were done, %v", len(got.done), len(rest.done), len(refs), rest.err)
+	}
+}
+
+func TestDetailsOfOneObjectThatFailLeaveTheOthers(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 33, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 12, CommentsPerTask: 2, Plain: true})
+	c := connected(t, srv)
+	refs := read(t, c, everything, nil).detailed()
+	srv.DeleteTask(refs[3].ExternalID)
+	srv.Fail(clickuptest.Fault{
+		Match: func(r *http.Request) bool { return strings.Contains(r.URL.Path, refs[5].ExternalID) }, Status: 403, Code: "ACCESS_083", Text: "no",
+	})
+	got := collect(c.Details(t.Context(), everything, refs))
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if len(got.done) != 11 || got.done[refs[3]] != 1 || got.done[refs[5]] != 0 || got.covered["task:"+refs[3].ExternalID+"/comments"] {
+		t.Errorf("done: %v, covered: %v", got.done, got.covered)
+	}
+	if len(got.failed) != 1 || got.failed[0].ExternalID != refs[5].ExternalID {
+		t.Errorf("failed: %v", got.failed)
+	}
+}
+
+func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Small(34))
+	c := connected(t, srv)
+	all := readAll(t, c, everything)
+	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+	gone := map[provider.Ref]bool{}
+	deleted := func(kind integration.ObjectType, id string) { gone[provider.Ref{Type: kind, ExternalID: id}] = true }
+	for _, task := range snap.Tasks[:5] {
+		if _, there := srv.Task(task.ID); there { // and not gone with the one above it
+			srv.DeleteTask(task.ID)
+		}
+	}
+	for _, task := range snap.Tasks { // those below them too
+		if _, there := srv.Task(task.ID); !there {
+			deleted(integration.ObjectTask, task.ID)
+		}
+	}
+	srv.DeleteDoc(snap.Docs[0].ID)
+	deleted(integration.ObjectDocument, snap.Docs[0].ID)
+	for _, p := range snap.Pages {
+		if p.DocID == snap.Docs[0].ID {
+			deleted(integration.ObjectDocument, p.DocID+"/"+p.ID)
+		}
+	}
+	for _, never := range []provider.Ref{
+		taskRef("zzz"), taskRef(".."), {Type: integration.ObjectCollection, ExternalID: "77"}, {Type: integration.ObjectProject, ExternalID: "78"},
+		{Type: integration.ObjectDocument, ExternalID: "x-1"}, {Type: integration.ObjectUser, ExternalID: "user:1"},
+	} {
+		deleted(never.Type, never.ExternalID)
+	}
+	var refs []provider.Ref
+	for id, o := range all.objects {
+		if o.Type != integration.ObjectComment && !gone[provider.Ref{Type: o.Type, ExternalID: id}] {
+			refs = append(refs, provider.Ref{Type: o.Type, ExternalID: id})
+		}
+	}
+	there := len(refs)
+	for ref := range gone {
+		refs = append(refs, ref)
+	}
+	got := collect(c.Fetch(t.Context(), everything, refs))
+	if got.err != nil || len(got.failed) > 0 {
+		t.Fatalf("%v, failed: %v", got.err, got.failed)
+	}
+	if len(got.objects) != there || len(got.done) != len(refs) {
+		t.Errorf("%d objects instead of %d; %d of %d done", len(got.objects), there, len(got.done), len(refs))
+	}
+	for _, ref := range refs {
+		if got.done[ref] != 1 || (got.gone[ref] == 1) != gone[ref] {
+			t.Errorf("%v: done %d times, gone %d times", ref, got.done[ref], got.gone[ref])
+		}
+	}
+	for id, o := range got.objects { // as the import has them
+		want := all.objects[id]
+		want.HasDetails = want.HasDetails || o.Kind == "doc"
+		if diff := cmp.Diff(want, o); diff != "" {
+			t.Errorf("%s is another thing alone: %s", id, diff)
+		}
+	}
+}
+
+func TestACommentCannotBeFetched(t *testing.T) {
+	t.Parallel()
+	srv := newServer(tiny(35))
+	ref := provider.Ref{Type: integration.ObjectComment, ExternalID: "comment:1"}
+	got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{ref}))
+	if got.err != nil || len(got.failed) != 1 || len(got.done) != 0 || len(got.gone) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestALostAuthorisationIsNoDeletion(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*clickuptest.Server){
+		"token revoked": func(srv *clickuptest.Server) { srv.Revoke(srv.Token()) },
+		"Workspace not authorised any more": func(srv *clickuptest.Server) {
+			srv.Fail(clickuptest.Fault{Status: 401, Code: "OAUTH_027", Text: "Team not authorized"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(tiny(36))
+			c := connected(t, srv)
+			whole := read(t, c, everything, nil)
+			lose(srv)
+			for what, in := range map[string]*imported{
+				"fetch":         collect(c.Fetch(t.Context(), everything, whole.detailed())),
+				"fetch of all":  collect(c.Fetch(t.Context(), everything, []provider.Ref{{Type: integration.ObjectUser, ExternalID: "user:1"}})),
+				"details":       collect(c.Details(t.Context(), everything, whole.detailed())),
+				"import":        collect(c.Import(t.Context(), everything, nil)),
+				"rest of tasks": collect(c.Import(t.Context(), everything, whole.pages[len(whole.pages)/2].Cursor)),
+			} {
+				if in.err == nil || len(in.gone)+len(in.done)+len(in.covered) > 0 {
+					t.Errorf("%s: gone %v, done %v, covered %v, error %v", what, in.gone, in.done, in.covered, in.err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,325 @@
+package clickup
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+)
+
+// tasksPage is how many tasks an answer has unless it is the last one.
+const tasksPage = 100
+
+// listsTogether is how many lists are asked for at once, which keeps the URL below 2,000 characters.
+const listsTogether = 50
+
+const stepChanges = "changed tasks"
+
+// inSpaces is whether a space has something that is selected, once the places were read.
+func (r *run) inSpaces() func(space) bool {
+	if r.chosen.all {
+		return nil
+	}
+	return func(s space) bool { return slices.Contains(r.at.Spaces, string(s.ID)) }
+}
+
+// tasks reads every selected list to its end.
+func (r *run) tasks() bool {
+	for b, err := range r.walk(r.inSpaces()) {
+		if err != nil {
+			return r.fail(err)
+		}
+		if len(b.failed) > 0 && !r.unread(b) || b.space.ID != "" && !r.tasksOf(b) {
+			return false
+		}
+	}
+	return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+}
+
+// enter puts the cursor into a branch, where it is not there yet.
+func (r *run) enter(b branch) {
+	if r.at.Space != string(b.space.ID) || r.at.Folder != b.id() || r.at.Past {
+		r.at.Space, r.at.Folder, r.at.Past = string(b.space.ID), b.id(), false
+		r.at.List, r.at.After, r.at.Page, r.at.Archived = "", "", 0, false
+	}
+}
+
+// past is the cursor after a branch.
+func (at cursor) past() cursor {
+	at.Past, at.List, at.After, at.Page, at.Archived = true, "", "", 0, false
+	return at
+}
+
+func (r *run) tasksOf(b branch) bool {
+	r.enter(b)
+	for i, l := range b.lists {
+		if order := compareIDs(string(l.ID), r.at.List); order < 0 {
+			continue
+		} else if order > 0 {
+			r.at.List, r.at.After, r.at.Page, r.at.Archived = string(l.ID), "", 0, false
+		}
+		after := r.at.past()
+		if i+1 < len(b.lists) {
+			after.Past, after.List = false, string(b.lists[i+1].ID)
+		}
+		if !r.list(l, after) {
+			return false
+		}
+	}
+	if r.at.Past {
+		return true
+	}
+	return r.page(provider.Page{Step: fmt.Sprintf("tasks of %q", b.space.Name)}, nil, r.at.past()) // no list was left
+}
+
+// list reads a list from the cursor's page on, what is archived last.
+func (r *run) list(l list, after cursor) bool {
+	step := fmt.Sprintf("tasks of list %q", l.Name)
+	for {
+		query := archived(r.at.Archived)
+		query.Set("page", strconv.Itoa(r.at.Page))
+		query.Set("subtasks", "true")
+		query.Set("include_timl", "true")
+		query.Set("include_closed", strconv.FormatBool(r.plan.IncludeCompleted))
+		query.Set("include_markdown_description", "true")
+		found, err := r.readTasks(r.v2("list", string(l.ID), "task"), query)
+		if err != nil {
+			reason, fatal := r.without(err)
+			if fatal != nil {
+				return r.fail(fatal)
+			}
+			var bad []integration.SyncFailure
+			if !missing(err) { // what is deleted is no failure
+				bad = append(bad, failure(integration.ObjectCollection, string(l.ID), "the list's tasks could not be read: "+reason))
+			}
+			return r.page(provider.Page{Step: step}, failures(bad), after)
+		}
+		items := found.items(func(t task) *provider.Object {
+			if t.List == "" {
+				t.List = id(l.ID)
+			}
+			o := r.taskObject(t, r.plan)
+			if !r.reads(t) {
+				o.Listing = tasksKey(string(l.ID))
+			}
+			return &o
+		})
+		next, covered := r.at, []string(nil)
+		next.Page, next.After = r.at.Page+1, ""
+		switch {
+		case !found.last:
+		case r.plan.IncludeArchived && !r.at.Archived:
+			next.Page, next.Archived = 0, true
+		default:
+			next, covered = after, []string{tasksKey(string(l.ID))}
+		}
+		if !r.give(step, items, covered, next) {
+			return false
+		}
+		if covered != nil || next.List != string(l.ID) || next.Past {
+			return true
+		}
+	}
+}
+
+// reads reports whether the run reads the task's home list.
+func (r *run) reads(t task) bool {
+	return r.chosen.all || r.chosen.has(text(t.List)) || r.chosen.has(text(t.Folder)) || r.chosen.has(text(t.Space))
+}
+
+// taskAnswer is a page of tasks.
+type taskAnswer struct {
+	raw  many
+	last bool
+}
+
+func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
+	answer, err := r.get(r.ctx, path, query)
+	if err != nil {
+		return taskAnswer{}, err
+	}
+	// Lists say which page is the last one, the Workspace does not.
+	var fields struct {
+		Tasks json.RawMessage `json:"tasks"`
+		Last  *flag           `json:"last_page"`
+	}
+	decode(answer, &fields)
+	raw, ok := items(fields.Tasks)
+	if !ok {
+		return taskAnswer{}, unexpected("list of tasks")
+	}
+	last := len(raw) < tasksPage
+	if fields.Last != nil {
+		last = bool(*fields.Last) || len(raw) == 0
+	}
+	return taskAnswer{raw: raw, last: last}, nil
+}
+
+// items maps the tasks of an answer; those that are mapped to nil are left out.
+func (a taskAnswer) items(object func(task) *provider.Object) []item {
+	var items []item
+	for _, raw := range a.raw {
+		t, reason := decodeTask(raw)
+		if reason != "" {
+			f := failure(integration.ObjectTask, string(t.ID), reason)
+			items = append(items, item{key: "failed:" + string(t.ID), failed: &f})
+		} else if o := object(t); o != nil {
+			items = append(items, item{key: string(t.ID), object: o})
+		}
+	}
+	return items
+}
+
+// order is how the times at which an answer's tasks changed, in Unix ms, follow each other: 1 if none is before the one in front of it, -1
+// if none is after it, and 0 if neither or if one is not told. All may have one time: then it is 1, and first is last.
+func (a taskAnswer) order() (order int, first, last int64) {
+	up, down := true, true
+	for i, raw := range a.raw {
+		var t struct {
+			Updated moment `json:"date_updated"`
+		}
+		if decode(raw, &t); t.Updated.Time == nil {
+			return 0, 0, 0
+		}
+		at := t.Updated.UnixMilli()
+		if i == 0 {
+			first, last = at, at
+		}
+		up, down, last = up && at >= last, down && at <= last, at
+	}
+	switch {
+	case up:
+		return 1, first, last
+	case down:
+		return -1, first, last
+	}
+	return 0, first, last
+}
+
+// changes reads the tasks that changed, of the Workspace or of the selected lists.
+func (r *run) changes() bool {
+	if r.chosen.all {
+		return r.changed()
+	}
+	for {
+		if len(r.at.Lists) == 0 && !r.gather() {
+			return false
+		}
+		if len(r.at.Lists) == 0 {
+			return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+		}
+		if !r.changed() {
+			return false
+		}
+	}
+}
+
+// gather puts the next selected lists into the cursor; none where there are no more. Each step is handed over, and what was gathered
+// before an error is read first, so that no run is too large for the token's limit.
+func (r *run) gather() bool {
+	if r.at.Ended {
+		return true
+	}
+	at := r.at
+	for b, err := range r.walk(r.inSpaces()) {
+		if err != nil && len(at.Lists) > 0 {
+			return r.page(provider.Page{Step: stepChanges}, nil, at)
+		}
+		if err != nil {
+			return r.fail(err)
+		}
+		if len(b.failed) > 0 && !r.unread(b) {
+			return false
+		}
+		if b.space.ID == "" {
+			continue
+		}
+		if at.Space != string(b.space.ID) || at.Folder != b.id() || at.Past {
+			at.Space, at.Folder, at.Past, at.List = string(b.space.ID), b.id(), false, ""
+		}
+		for _, l := range b.lists {
+			if compareIDs(string(l.ID), at.List) < 0 {
+				continue
+			}
+			if at.List = string(l.ID); len(at.Lists) == listsTogether {
+				return r.page(provider.Page{Step: stepChanges}, nil, at)
+			}
+			at.Lists = append(slices.Clip(at.Lists), string(l.ID))
+		}
+		at.Past, at.List = true, ""
+		if len(at.Lists) == 0 && !r.page(provider.Page{Step: stepChanges}, nil, at) {
+			return false
+		}
+	}
+	at.Ended = true
+	return r.page(provider.Page{Step: stepChanges}, nil, at)
+}
+
+// changed reads the changed tasks of the cursor's lists, or of the whole Workspace.
+//
+// The least recently changed come first; as ClickUp does not say which way reverse turns them, the first answer decides. A task that
+// changes meanwhile moves to the end, and those behind it to the front, so that page numbers would miss one of them. So each answer
+// is asked for by the time of the last task before, and by its number only while all tasks have one time.
+func (r *run) changed() bool {
+	since := r.plan.Since.UnixMilli() - 1
+	if r.at.Newer < since {
+		r.at.Newer = since
+	}
+	for {
+		query := url.Values{
+			"page": {strconv.Itoa(r.at.Page)}, "order_by": {"updated"}, "reverse": {strconv.FormatBool(!r.at.Turned)}, "subtasks": {"true"}, "include_closed": {"true"},
+			"include_markdown_description": {"true"}, "date_updated_gt": {strconv.FormatInt(r.at.Newer, 10)},
+		}
+		if len(r.at.Lists) > 0 {
+			query["list_ids[]"] = r.at.Lists
+		}
+		found, err := r.readTasks(r.v2("team", r.workspace, "task"), query)
+		if err != nil {
+			return r.fail(err)
+		}
+		order, first, last := found.order()
+		if order < 0 && !found.last && !r.at.Turned {
+			r.at.Turned, r.at.After = true, ""
+			continue
+		}
+		items := found.items(r.changedTask)
+		next := r.at
+		next.Page, next.After = r.at.Page+1, ""
+		if order > 0 && last > first && last-1 > r.at.Newer {
+			next.Page, next.Newer = 0, last-1
+		}
+		switch {
+		case !found.last:
+		case r.chosen.all:
+			next = r.at.begin(stageDocs)
+		default:
+			next.Page, next.Newer, next.Lists = 0, since, nil
+		}
+		if !r.give(stepChanges, items, nil, next) {
+			return false
+		}
+		if found.last {
+			return true
+		}
+	}
+}
+
+// changedTask is nil for a task of a list that was not asked for.
+func (r *run) changedTask(t task) *provider.Object {
+	o := r.taskObject(t, r.plan)
+	if r.chosen.all {
+		return &o
+	}
+	asked := slices.DeleteFunc(t.lists(), func(l string) bool { return !slices.Contains(r.at.Lists, l) })
+	if len(asked) == 0 {
+		return nil
+	}
+	if !r.reads(t) {
+		o.Listing = tasksKey(asked[0])
+	}
+	return &o
+}

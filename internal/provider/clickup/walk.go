@@ -1,0 +1,296 @@
+package clickup
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+)
+
+const stepPlaces = "spaces, folders and lists"
+
+// branch is a place that lists lie in: a space, or a folder of it. It has what the plan selects.
+type branch struct {
+	space   space
+	folder  *folder  // nil for the space's own lists
+	above   []folder // that the folder lies in, innermost first
+	lists   []list
+	whole   bool // all that is in it is selected
+	read    bool // and was read
+	failed  []integration.SyncFailure
+	last    bool // of the space
+	folders bool // the space's folders are all selected, and were read
+}
+
+func (b branch) id() string {
+	if b.folder == nil {
+		return ""
+	}
+	return string(b.folder.ID)
+}
+
+// selected reports whether the plan wants something of the branch.
+func (b branch) selected() bool { return b.whole || len(b.lists) > 0 }
+
+// walk gives the branches of every space, in the order of their ids, from the cursor's on. Where wanted is given, other spaces are
+// left out. After an error there is nothing more.
+func (r *run) walk(wanted func(space) bool) iter.Seq2[branch, error] {
+	return func(yield func(branch, error) bool) {
+		if r.spacesRead == nil {
+			spaces, bad, err := r.spaces(r.ctx, r.plan.IncludeArchived)
+			if err != nil {
+				yield(branch{}, err)
+				return
+			}
+			r.spacesRead = append([]space{}, spaces...)
+			if len(bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: bad}, nil) {
+				return
+			}
+		}
+		from := r.at
+		for _, s := range r.spacesRead {
+			order := compareIDs(string(s.ID), from.Space)
+			if order < 0 || wanted != nil && !wanted(s) {
+				continue
+			}
+			start := "" // of the space's branches
+			if order == 0 {
+				start = from.Folder
+			}
+			if known, ok := r.branches[string(s.ID)]; ok {
+				for _, b := range known {
+					if before(b.id(), start, order == 0 && from.Past) {
+						continue
+					}
+					if !yield(b, nil) {
+						return
+					}
+				}
+				continue
+			}
+			if !r.walkSpace(s, start, order == 0 && from.Past, yield) {
+				return
+			}
+		}
+	}
+}
+
+// before reports whether a branch was done at a cursor.
+func before(folder, start string, past bool) bool {
+	order := compareIDs(folder, start)
+	return order < 0 || order == 0 && past
+}
+
+func (r *run) walkSpace(s space, start string, past bool, yield func(branch, error) bool) bool {
+	head := branch{space: s, whole: r.wholly(s, nil)}
+	folders, bad, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
+	var reason string
+	if reason, err = r.without(err); err != nil {
+		yield(branch{}, err)
+		return false
+	}
+	readFolders := reason == "" && len(bad) == 0
+	if reason != "" {
+		bad = append(bad, failure(integration.ObjectProject, string(s.ID), reason))
+	}
+	head.failed, head.folders = bad, readFolders && head.whole
+	var known []branch
+	give := func(b branch) bool {
+		known = append(known, b.small())
+		return yield(b, nil)
+	}
+	head.last = len(folders) == 0
+	if before("", start, past) {
+		if len(bad) > 0 && !yield(branch{failed: bad}, nil) {
+			return false
+		}
+	} else {
+		if head.lists, bad, err = r.looseLists(r.ctx, s, r.plan.IncludeArchived); err != nil {
+			if reason, err = r.without(err); err != nil {
+				yield(branch{}, err)
+				return false
+			}
+			bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
+		}
+		head.read = len(bad) == 0
+		head.failed = append(head.failed, bad...)
+		head.lists = r.choose(head.lists, head.whole)
+		if !give(head) {
+			return false
+		}
+	}
+	for i, f := range folders {
+		if before(string(f.ID), start, past) {
+			continue
+		}
+		b := branch{space: s, folder: &f, above: f.ancestors(folders), last: i == len(folders)-1, folders: head.folders}
+		b.whole = r.wholly(s, append([]folder{f}, b.above...))
+		lists, bad, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
+		if err != nil {
+			if reason, err = r.without(err); err != nil {
+				yield(branch{}, err)
+				return false
+			}
+			bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
+		}
+		b.read, b.failed, b.lists = len(bad) == 0, bad, r.choose(lists, b.whole)
+		if !give(b) {
+			return false
+		}
+	}
+	if start == "" && !past {
+		r.branches[string(s.ID)] = known
+	}
+	return true
+}
+
+// wholly reports whether all that is in a folder is selected, by the first of chain or what it lies in.
+func (r *run) wholly(s space, chain []folder) bool {
+	return r.chosen.all || r.chosen.has(s.ID) || slices.ContainsFunc(chain, func(f folder) bool { return r.chosen.has(f.ID) })
+}
+
+// small is the branch as it is remembered.
+func (b branch) small() branch {
+	lists := make([]list, len(b.lists))
+	for i, l := range b.lists {
+		lists[i] = list{ID: l.ID, Name: l.Name}
+	}
+	b.lists, b.failed = lists, nil
+	if b.folder != nil {
+		b.folder = &folder{ID: b.folder.ID, Name: b.folder.Name}
+	}
+	return b
+}
+
+// choose keeps the lists that are selected.
+func (r *run) choose(lists []list, whole bool) []list {
+	if whole {
+		return lists
+	}
+	return slices.DeleteFunc(lists, func(l list) bool { return !r.chosen.has(l.ID) })
+}
+
+// without is the reason to leave a place out that could not be read; other errors end the run, and so does that of a Workspace
+// which is not reached any more.
+func (r *run) without(err error) (reason string, fatal error) {
+	switch {
+	case err == nil:
+		return "", nil
+	case missing(err):
+		return "it was deleted while it was read, or the token may not see it any more", nil
+	case refused(err):
+		if fatal := r.reachable(r.ctx); fatal != nil {
+			return "", fatal
+		}
+		return "the token's owner may not see it: ask for access in ClickUp, or leave it out of the selection", nil
+	}
+	return "", err
+}
+
+// places reads spaces, folders and lists, and finds those of the selection.
+func (r *run) places() bool {
+	for b, err := range r.walk(nil) {
+		if err != nil {
+			return r.fail(err)
+		}
+		if !r.branch(b) {
+			return false
+		}
+	}
+	var covered []string
+	var bad []item
+	next := r.at.begin(stageTasks)
+	if r.chosen.all {
+		covered = []string{"workspace:" + r.workspace + "/spaces"}
+	} else {
+		_, lost := r.chosen.split(r.at.Found)
+		for _, id := range lost {
+			f := failure(integration.ObjectCollection, id, "the selection names "+id+", but the token sees no space, folder or list with that id; it may be deleted, or archived while archived ones are left out")
+			bad = append(bad, item{key: "selection:" + id, failed: &f})
+		}
+	}
+	if !r.full() {
+		next.Stage, next.Newer = stageChanges, r.plan.Since.UnixMilli()-1 // the filter is strict
+	}
+	r.at.After = "" // of a branch
+	return r.give(stepPlaces, bad, covered, next)
+}
+
+// branch gives the objects of a branch, those above it included where only a part of them is selected.
+func (r *run) branch(b branch) bool {
+	if b.space.ID == "" {
+		return r.unread(b)
+	}
+	next := r.at
+	next.Space, next.Folder, next.Past, next.After = string(b.space.ID), b.id(), true, ""
+	here := next
+	here.Past = false
+	if r.at.Space != here.Space || r.at.Folder != here.Folder || r.at.Past {
+		r.at.After = ""
+	}
+	here.After = r.at.After
+	r.at = here
+
+	items, total := failures(b.failed), 0
+	add := func(o item) { items = append(items, o); total++ }
+	first := b.folder == nil
+	if !r.chosen.all {
+		next.Found = r.chosen.note(next.Found, b.space.ID)
+		if b.folder != nil {
+			next.Found = r.chosen.note(next.Found, b.folder.ID)
+		}
+		for _, l := range b.lists {
+			next.Found = r.chosen.note(next.Found, l.ID)
+		}
+		first = b.selected() && !slices.Contains(r.at.Spaces, here.Space)
+		if first {
+			next.Spaces = append(slices.Clone(next.Spaces), here.Space)
+		}
+	}
+	if first {
+		add(object(r.spaceObject(b.space, r.plan)))
+	}
+	if b.folder != nil && b.selected() {
+		for i, f := range slices.Backward(b.above) {
+			if !r.wholly(b.space, b.above[i:]) { // else it has a branch of its own
+				add(object(r.folderObject(f, parentFolder(b, i+1), b.space.ID, r.plan)))
+			}
+		}
+		add(object(r.folderObject(*b.folder, parentFolder(b, 0), b.space.ID, r.plan)))
+	}
+	for _, l := range b.lists {
+		add(object(r.listObject(l, text(b.id()), b.space.ID, r.plan)))
+		if l.Tasks.float64 != nil && *l.Tasks.float64 > 0 {
+			total += int(*l.Tasks.float64)
+		}
+	}
+	next.Total += total
+
+	var covered []string
+	if b.whole && b.read {
+		if b.folder == nil {
+			covered = append(covered, spaceListsKey(b.space.ID))
+		} else {
+			covered = append(covered, folderListsKey(b.folder.ID))
+		}
+	}
+	if b.last && b.folders {
+		covered = append(covered, foldersKey(b.space.ID))
+	}
+	return r.give(fmt.Sprintf("%s of %q", stepPlaces, b.space.Name), items, covered, next)
+}
+
+// unread reports places that could not be read.
+func (r *run) unread(b branch) bool {
+	return r.page(provider.Page{Step: stepPlaces}, failures(b.failed), r.at)
+}
+
+// parentFolder is the id of what the i-th folder of a branch lies in: 0 is the branch's own, 1 the one above it.
+func parentFolder(b branch, i int) text {
+	if i < len(b.above) {
+		return b.above[i].ID
+	}
+	return b.space.ID
+}

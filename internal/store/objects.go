@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// syncedObjectList names the cursors of SyncedObjects.
+const syncedObjectList = "syncedObjects"
+
+// objectSource selects imported objects o with what integration.SyncedObject shows.
+const objectSource = `
+			SELECT
+				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
+				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at, o.change_seq
+			FROM kb.synced_objects o
+			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id`
+
+func scanObject(row pgx.Row) (*integration.SyncedObject, int64, error) {
+	var o integration.SyncedObject
+	var seq int64
+	err := row.Scan(scanID(&o.ID), scanID(&o.IntegrationID), &o.Type, &o.Title, &o.Content, &o.Properties, &o.ExternalSource, &o.ExternalID, &o.ExternalURL,
+		&o.ExternalParentID, &o.ExternalUpdatedAt, &o.SyncedAt, &o.DeletedAt, &seq)
+	return &o, seq, err
+}
+
+// objectScope is the predicate of statements on kb.synced_objects o: $1 is the organisation, $2 the scope's projects.
+const objectScope = `o.org_id = $1 AND ($2::uuid[] IS NULL OR o.project_id = ANY ($2))`
+
+// SyncedObjects lists what was imported into an integration in the order of change: an object that changes moves to the end.
+// The cursor of a page's end, given again later, leads to all that changed since, and nothing is skipped under concurrent
+// writers. An integration outside the scope is NotFound.
+func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.SyncedObjectFilter, args integration.PageArgs) (integration.Page[*integration.SyncedObject], error) {
+	page := newPage[*integration.SyncedObject](args)
+	var after int64
+	if args.After != nil {
+		keys, err := integration.DecodeCursor("after", syncedObjectList, *args.After, 1)
+		if err != nil {
+			return page.Page, err
+		}
+		if after, err = strconv.ParseInt(keys[0], 10, 64); err != nil || after < 0 {
+			return page.Page, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
+		}
+	}
+	filter := []any{t.scope.Org, t.scope.Projects, id, f.Type, f.IncludeDeleted, after}
+	matches := objectScope + `
+				AND o.integration_id = $3
+				AND ($4::text IS NULL OR o.type = $4)
+				AND ($5 OR o.deleted_at IS NULL)
+				AND o.change_seq > $6`
+	list := objectSource + `
+			WHERE ` + matches + `
+			ORDER BY o.change_seq
+			LIMIT $7`
+	listArgs := append(slices.Clone(filter), args.First+1)
+	count := `SELECT count(*) FROM kb.synced_objects o WHERE ` + matches
+	countArgs := append(slices.Clone(filter[:5]), 0) // of the whole list
+	if f.Search != nil {
+		list = `
+			WITH found AS MATERIALIZED (
+				SELECT id
+				FROM kb.search_objects($3, websearch_to_tsquery('simple', $8), $4, $5, $6, $7)
+			)` + objectSource + `
+			JOIN found f ON f.id = o.id
+			WHERE ` + objectScope + `
+			ORDER BY o.change_seq`
+		listArgs = append(listArgs, *f.Search)
+		count = `SELECT count(*) FROM kb.search_objects($1, websearch_to_tsquery('simple', $2), $3, $4, 0, NULL)`
+		countArgs = []any{id, *f.Search, f.Type, f.IncludeDeleted}
+	}
+	var exists bool
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT `+integrationExists, t.scope.Org, t.scope.Projects, id).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+		b.Queue(list, listArgs...).Query(func(rows pgx.Rows) error {
+			return page.collect(rows, func(row pgx.CollectableRow) (*integration.SyncedObject, string, error) {
+				o, seq, err := scanObject(row)
+				return o, integration.EncodeCursor(syncedObjectList, strconv.FormatInt(seq, 10)), err
+			})
+		})
+		if args.CountTotal {
+			b.Queue(count, countArgs...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
+		}
+	})
+	if err == nil && !exists {
+		err = noIntegration()
+	}
+	return page.Page, err
+}
+
+// Relate fills in the relationships of imported objects, in one query for all of them, sorted by type and the target's external
+// id. Targets that were never imported, or are deleted at their source, are left out.
+func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	type key struct {
+		integration uuid.UUID
+		externalID  string
+	}
+	sources := map[key][]*integration.SyncedObject{} // several, where one is the target of several
+	var integrations []uuid.UUID
+	var ids []string
+	for _, o := range objects {
+		o.Relationships = []*integration.Relationship{}
+		k := key{o.IntegrationID, o.ExternalID}
+		if sources[k] == nil {
+			integrations, ids = append(integrations, o.IntegrationID), append(ids, o.ExternalID)
+		}
+		sources[k] = append(sources[k], o)
+	}
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT
+				r.source_id, r.type,
+				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
+				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at
+			FROM unnest($3::uuid[], $4::text[]) AS g (integration_id, external_id)
+			JOIN kb.synced_relationships r ON r.integration_id = g.integration_id AND r.source_id = g.external_id AND r.org_id = $1
+			JOIN kb.synced_objects o ON o.integration_id = r.integration_id AND o.external_id = r.target_id
+			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
+			WHERE `+objectScope+`
+				AND o.deleted_at IS NULL
+			ORDER BY r.source_id, r.type, r.target_id`,
+			t.scope.Org, t.scope.Projects, integrations, ids,
+		).Query(func(rows pgx.Rows) error {
+			var source string
+			var kind integration.RelationshipType
+			var o integration.SyncedObject
+			_, err := pgx.ForEachRow(rows, []any{
+				&source, &kind,
+				scanID(&o.ID), scanID(&o.IntegrationID), &o.Type, &o.Title, &o.Content, &o.Properties, &o.ExternalSource, &o.ExternalID, &o.ExternalURL,
+				&o.ExternalParentID, &o.ExternalUpdatedAt, &o.SyncedAt, &o.DeletedAt,
+			}, func() error {
+				for _, from := range sources[key{o.IntegrationID, source}] {
+					target := o
+					from.Relationships = append(from.Relationships, &integration.Relationship{Type: kind, Target: &target})
+				}
+				o = integration.SyncedObject{}
+				return nil
+			})
+			return err
+		})
+	})
+}

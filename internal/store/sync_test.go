@@ -1,0 +1,463 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// task is one in the listing "tasks".
+func task(id, title string) store.ImportedObject {
+	hash := sha256.Sum256([]byte(id + title))
+	return store.ImportedObject{
+		Type: integration.ObjectTask, ExternalID: id, Kind: "task", Title: title, Properties: []byte(`{"a": 1}`), Listing: "tasks",
+		ContentHash: hash[:], HasDetails: true, Relations: []store.ImportedRelation{{Type: integration.RelBelongsTo, Source: id, Target: "list"}},
+	}
+}
+
+func startRun(ctx context.Context, t *store.Tenant, id uuid.UUID) (*integration.SyncRun, error) {
+	return t.StartSyncRun(ctx, store.NewSyncRun{
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: id, Trigger: integration.TriggerManual, StartSync: integration.StartSync{Mode: integration.SyncFull},
+	})
+}
+
+func commit(t testing.TB, tenant *store.Tenant, run uuid.UUID, step store.SyncStep) {
+	t.Helper()
+	step.Stage = store.StageImport
+	if held, err := tenant.CommitSync(context.Background(), run, store.FirstFence, step); !held || err != nil {
+		t.Fatalf("commit: %t, %v", held, err)
+	}
+}
+
+// begin starts and claims a run.
+func begin(t testing.TB, tenant *store.Tenant, id uuid.UUID) uuid.UUID {
+	t.Helper()
+	run, err := startRun(context.Background(), tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if work, err := tenant.ClaimSyncRun(context.Background(), run.ID, store.FirstFence); work == nil || err != nil {
+		t.Fatalf("claim: %v, %v", work, err)
+	}
+	return run.ID
+}
+
+// synchronise leaves a live run with rows in every table of its own.
+func synchronise(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
+	t.Helper()
+	run := begin(t, tenant, id)
+	commit(t, tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task"), task("t2", "Another")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
+	if n, err := tenant.BeginSweep(context.Background(), run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 2, Missing: 1}) || err != nil {
+		t.Fatalf("sweep: %+v, %v", n, err)
+	}
+}
+
+// synchronises tries everything of a run that is not the tenant's.
+func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
+	t.Helper()
+	ctx := context.Background()
+	nothing := func(what string, err error, found ...bool) {
+		t.Helper()
+		if err != nil || slices.Contains(found, true) {
+			t.Errorf("%s: %v, %v", what, found, err)
+		}
+	}
+	notFound := func(what string, err error) {
+		t.Helper()
+		if !integration.IsKind(err, integration.KindNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := startRun(ctx, tenant, id)
+	notFound("StartSyncRun", err)
+	_, err = tenant.SyncRuns(ctx, id, integration.PageArgs{First: 5})
+	notFound("SyncRuns", err)
+	_, err = tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, integration.PageArgs{First: 5})
+	notFound("SyncedObjects", err)
+	r, err := tenant.CancelSyncRun(ctx, run)
+	nothing("CancelSyncRun", err, r != nil)
+	r, err = tenant.SyncRun(ctx, run)
+	nothing("SyncRun", err, r != nil)
+	live, err := tenant.LiveSyncRuns(ctx, []uuid.UUID{id})
+	nothing("LiveSyncRuns", err, len(live) > 0)
+	n, err := tenant.PruneSyncRuns(ctx, time.Now().Add(time.Hour), 0, 5)
+	nothing("PruneSyncRuns", err, n > 0)
+	work, err := tenant.ClaimSyncRun(ctx, run, store.FirstFence)
+	nothing("ClaimSyncRun", err, work != nil)
+	held, err := tenant.BeatSyncRun(ctx, run, store.FirstFence)
+	nothing("BeatSyncRun", err, held)
+	held, err = tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Mine")}})
+	nothing("CommitSync", err, held)
+	attempts, err := tenant.WaitSyncRun(ctx, run, store.FirstFence, time.Now(), "waiting", true)
+	nothing("WaitSyncRun", err, attempts != -1)
+	pending, left, err := tenant.PendingDetails(ctx, id, "", 5)
+	nothing("PendingDetails", err, len(pending) > 0, left > 0)
+	nothing("NoteAllDetails", tenant.NoteAllDetails(ctx, run, store.FirstFence))
+	swept, err := tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{Completed: true})
+	nothing("BeginSweep", err, swept != store.SweepCount{})
+	missing, left, err := tenant.Unconfirmed(ctx, run, 5)
+	nothing("Unconfirmed", err, len(missing) > 0, left > 0)
+	held, err = tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
+	nothing("EndSyncRun", err, held)
+	fence, _, err := tenant.TakeOverSyncRun(ctx, run, 0)
+	nothing("TakeOverSyncRun", err, fence != 0)
+	state, err := tenant.SyncState(ctx, id)
+	nothing("SyncState", err, state != nil)
+	state, err = tenant.ResetSyncState(ctx, id)
+	nothing("ResetSyncState", err, state != nil)
+	state, err = tenant.SetSyncSchedule(ctx, id, nil, nil)
+	nothing("SetSyncSchedule", err, state != nil)
+	state, err = tenant.SetSyncMappings(ctx, id, nil)
+	nothing("SetSyncMappings", err, state != nil)
+	state, err = tenant.TakeDueSync(ctx, id)
+	nothing("TakeDueSync", err, state != nil)
+	nothing("SetNextSync", tenant.SetNextSync(ctx, id, ptr(time.Now())))
+	o := &integration.SyncedObject{IntegrationID: id, ExternalID: "t1"}
+	nothing("Relate", tenant.Relate(ctx, []*integration.SyncedObject{o}), len(o.Relationships) > 0)
+}
+
+// everythingOf is all that is stored of an integration's synchronisation.
+func everythingOf(t testing.TB, q querier, id uuid.UUID) (rows []string) {
+	t.Helper()
+	for _, from := range []string{
+		`kb.sync_states x WHERE integration_id = $1`, `kb.sync_runs x WHERE integration_id = $1`, `kb.synced_objects x WHERE integration_id = $1`,
+		`kb.synced_relationships x WHERE integration_id = $1`, `kb.sync_pending x WHERE integration_id = $1`,
+		`kb.sync_run_pages x WHERE run_id IN (SELECT id FROM kb.sync_runs WHERE integration_id = $1)`,
+		`kb.sync_run_missing x WHERE run_id IN (SELECT id FROM kb.sync_runs WHERE integration_id = $1)`,
+		`kb.sync_run_counts x WHERE run_id IN (SELECT id FROM kb.sync_runs WHERE integration_id = $1)`,
+	} {
+		rows = append(rows, column[string](t, q, `SELECT to_jsonb(x)::text FROM `+from+` ORDER BY 1`, id)...)
+	}
+	return rows
+}
+
+// A worker that lost its run to another one stores nothing.
+func TestAFenceKeepsWorkersApart(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task")}})
+	fence, attempts, err := w.tenant.TakeOverSyncRun(ctx, run, 0)
+	if fence != store.FirstFence+1 || attempts != 1 || err != nil {
+		t.Fatal(fence, attempts, err)
+	}
+	before := everythingOf(t, w.root, id)
+	step := store.SyncStep{Stage: store.StageSweep, Objects: []store.ImportedObject{task("t1", "Late"), task("t2", "Late")}, Seen: []string{"t2"}, Done: []string{"t1"}}
+	if held, err := w.tenant.CommitSync(ctx, run, store.FirstFence, step); held || err != nil {
+		t.Errorf("a late commit: %t, %v", held, err)
+	}
+	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); held || err != nil {
+		t.Errorf("a late end: %t, %v", held, err)
+	}
+	if held, err := w.tenant.BeatSyncRun(ctx, run, store.FirstFence); held || err != nil {
+		t.Errorf("a late heartbeat: %t, %v", held, err)
+	}
+	if diff := cmp.Diff(before, everythingOf(t, w.root, id)); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	if fence, _, err := w.tenant.TakeOverSyncRun(ctx, run, time.Hour); fence != 0 || err != nil {
+		t.Errorf("a run that beats was taken over: %d, %v", fence, err)
+	}
+}
+
+// Objects are numbered in the order of commits: who reads on from the last number misses none, however many write.
+func TestNoChangeIsSkipped(t *testing.T) {
+	t.Parallel()
+	const writers, steps, perStep = 4, 25, 7
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	var all sync.WaitGroup
+	for n := range writers {
+		all.Go(func() {
+			for i := range steps {
+				var step store.SyncStep
+				for j := range perStep {
+					step.Objects = append(step.Objects, task(fmt.Sprintf("%d-%d", n, j), fmt.Sprint(i)))
+				}
+				commit(t, w.tenant, run, step)
+			}
+		})
+	}
+	written := make(chan struct{})
+	go func() { all.Wait(); close(written) }()
+	latest := map[string]string{}
+	var after *string
+	seen := int64(0)
+	for done := false; ; {
+		select {
+		case <-written:
+			done = true
+		default:
+		}
+		page, err := w.tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, integration.PageArgs{First: 5, After: after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			latest[item.Node.ExternalID] = item.Node.Title
+			keys, err := integration.DecodeCursor("after", "syncedObjects", item.Cursor, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seq, err := strconv.ParseInt(keys[0], 10, 64)
+			if err != nil || seq <= seen {
+				t.Fatalf("%d after %d, %v", seq, seen, err)
+			}
+			seen, after = seq, &item.Cursor
+		}
+		if len(page.Items) == 0 && done {
+			break
+		}
+	}
+	if len(latest) != writers*perStep {
+		t.Errorf("%d objects were read, want %d", len(latest), writers*perStep)
+	}
+	for id, title := range latest {
+		if title != fmt.Sprint(steps-1) {
+			t.Errorf("the last change of %s that was read is %s", id, title)
+		}
+	}
+}
+
+func TestWhatReadersSee(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	list := task("list", "The list")
+	list.Type, list.Relations, list.HasDetails = integration.ObjectCollection, nil, false
+	about := task("t3", "About blue whales")
+	about.Content = ptr("They sing, and are rarely seen.")
+	commit(t, w.tenant, run, store.SyncStep{
+		Objects: []store.ImportedObject{list, task("t1", "Blue paint"), task("t2", "Red paint"), about}, Seen: []string{"list", "t1", "t3"}, Covered: []string{"tasks"},
+	})
+	if _, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
+		t.Fatal(held, err)
+	}
+	for _, c := range []struct {
+		filter integration.SyncedObjectFilter
+		want   string
+	}{
+		{integration.SyncedObjectFilter{}, "list t1 t3"},
+		{integration.SyncedObjectFilter{IncludeDeleted: true}, "list t1 t3 t2"}, // deleting is a change
+		{integration.SyncedObjectFilter{Type: ptr(integration.ObjectTask)}, "t1 t3"},
+		{integration.SyncedObjectFilter{Search: ptr("BLUE")}, "t1 t3"},
+		{integration.SyncedObjectFilter{Search: ptr("blue -paint")}, "t3"},
+		{integration.SyncedObjectFilter{Search: ptr(`"rarely seen"`)}, "t3"},
+		{integration.SyncedObjectFilter{Search: ptr("paint"), IncludeDeleted: true}, "t1 t2"},
+		{integration.SyncedObjectFilter{Search: ptr("list"), Type: ptr(integration.ObjectTask)}, ""},
+		{integration.SyncedObjectFilter{Search: ptr("' & | ! ( :*")}, ""},
+	} {
+		var got []string
+		var after *string
+		for {
+			page, err := w.tenant.SyncedObjects(ctx, id, c.filter, integration.PageArgs{First: 1, After: after, CountTotal: true})
+			if err != nil {
+				t.Fatalf("%+v: %v", c.filter, err)
+			}
+			if want := len(strings.Fields(c.want)); page.Total != want {
+				t.Errorf("%+v: the total is %d, want %d", c.filter, page.Total, want)
+			}
+			for _, item := range page.Items {
+				got, after = append(got, item.Node.ExternalID), &item.Cursor
+			}
+			if !page.HasNext {
+				break
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", toJSON(t, c.filter), got, c.want)
+		}
+	}
+	page, err := w.tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, integration.PageArgs{First: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []*integration.SyncedObject
+	for _, item := range page.Items {
+		objects = append(objects, item.Node)
+	}
+	if err := w.tenant.Relate(ctx, objects); err != nil {
+		t.Fatal(err)
+	}
+	related := map[string][]string{}
+	for _, o := range objects {
+		for _, r := range o.Relationships {
+			related[o.ExternalID] = append(related[o.ExternalID], string(r.Type)+" "+r.Target.Title)
+		}
+	}
+	if diff := cmp.Diff(map[string][]string{"t1": {"BELONGS_TO The list"}, "t3": {"BELONGS_TO The list"}}, related); diff != "" {
+		t.Error(diff)
+	}
+	if o := objects[2]; *o.Content != *about.Content || o.ExternalSource != "clickup" || o.Properties["a"] != 1.0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// The view that readers of the earlier module know.
+func TestTheEarlierViewTellsTheTruth(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	look := func() (r map[string]any) {
+		if err := json.Unmarshal([]byte(one[string](t, w.root, `SELECT to_jsonb(v)::text FROM kb.clickup_sync_state v WHERE integration_id = $1`, id)), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want := func(status string, err any) map[string]any {
+		t.Helper()
+		r := look()
+		if r["sync_status"] != status || r["sync_error"] != err {
+			t.Errorf("%v, %v; want %s, %v", r["sync_status"], r["sync_error"], status, err)
+		}
+		return r
+	}
+	want("pending", nil)
+	run := begin(t, w.tenant, id)
+	want("running", nil)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task")}, Workspace: &integration.ExternalAccount{ID: "w9", Name: "Nine"}})
+	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncPartial, Error: "some failed"}); err != nil {
+		t.Fatal(err)
+	}
+	r := want("error", "some failed")
+	if r["last_task_synced_id"] != "t1" || r["last_doc_synced_id"] != nil || r["total_synced"] != 1.0 || r["workspace_id"] != "w9" || r["workspace_name"] != "Nine" || r["last_successful_sync"] != nil {
+		t.Errorf("%v", r)
+	}
+	run = begin(t, w.tenant, id)
+	if _, err := w.tenant.CancelSyncRun(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	want("pending", nil)
+	run = begin(t, w.tenant, id)
+	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
+		t.Fatal(err)
+	}
+	if r := want("success", nil); r["last_successful_sync"] == nil {
+		t.Errorf("%v", r)
+	}
+	if _, err := w.tenant.SetSyncMappings(ctx, id, []integration.SyncMapping{{Kind: integration.MapList, ExternalID: "1", Target: "2"}}); err != nil {
+		t.Fatal(err)
+	}
+	if r := look(); fmt.Sprint(r["list_mappings"], r["space_mappings"]) != "map[1:2] map[]" {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestOldRunsArePruned(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	for range 6 {
+		run := begin(t, w.tenant, id)
+		commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task")}, Seen: []string{"t1"}})
+		if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	execute(t, w.root, `UPDATE kb.sync_runs SET finished_at = now() - interval '100 days' WHERE id <> (SELECT max(id::text)::uuid FROM kb.sync_runs)`)
+	live := begin(t, w.tenant, id)
+	if orgs, err := w.store.OrganisationsWithOldSyncRuns(ctx, time.Now().Add(-90*24*time.Hour)); err != nil || !slices.Equal(orgs, []string{org}) {
+		t.Fatal(orgs, err)
+	}
+	if n, err := w.tenant.PruneSyncRuns(ctx, time.Now().Add(-90*24*time.Hour), 4, 10); n != 3 || err != nil { // of seven
+		t.Errorf("%d were removed, %v", n, err)
+	}
+	if r, err := w.tenant.SyncRun(ctx, live); r == nil || err != nil {
+		t.Errorf("the live run: %v, %v", r, err)
+	}
+	if left := one[int](t, w.root, `SELECT count(*) FROM kb.sync_run_pages`); left != 0 {
+		t.Errorf("%d pages are left of runs that ended", left)
+	}
+}
+
+// With 200,000 objects a search reads a small part of them, and so does following changes.
+func TestObjectsAreFoundByIndex(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	execute(t, w.root, `
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, listing, content_hash, change_seq)
+		SELECT gen_random_uuid(), $1, $2, $3, 'TASK', n, 'Task number' || n, 'word' || n % 5000 || ' and more text to fill it', 'tasks', decode(repeat('ab', 32), 'hex'), n
+		FROM generate_series(1, 200000) n`, id, org, w.project)
+	execute(t, w.root, `VACUUM ANALYZE kb.synced_objects`)
+	for name, c := range map[string]struct {
+		filter integration.SyncedObjectFilter
+		want   int
+	}{
+		"a rare word": {integration.SyncedObjectFilter{Search: ptr("word4321")}, 40},
+		"two words":   {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 0},
+		"no search":   {integration.SyncedObjectFilter{}, 50},
+	} {
+		tr := &tracer{}
+		tenant := w.db.Open(t, catalogue, tr).Tenant(integration.Scope{Org: org, Projects: []uuid.UUID{w.project}})
+		after := integration.EncodeCursor("syncedObjects", "1000")
+		page, err := tenant.SyncedObjects(ctx, id, c.filter, integration.PageArgs{First: 50, After: &after})
+		if err != nil || len(page.Items) != c.want && c.want != 0 {
+			t.Fatalf("%s: %d found, %v", name, len(page.Items), err)
+		}
+		serve := w.db.Connect(t, "", "")
+		execute(t, serve, "SET ROLE patchbay_serve")
+		for _, sent := range tr.take() {
+			if len(sent.sql) < 3 {
+				continue
+			}
+			for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+				tx, err := serve.Begin(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				execute(t, tx, store.SetScope, sent.args[0]...)
+				execute(t, tx, `SELECT set_config('plan_cache_mode', $1, true)`, mode)
+				plan := strings.Join(column[string](t, tx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) "+sent.sql[2], sent.args[2]...), "\n")
+				if n := buffers(t, plan); n > 1000 { // the table has some 5,000
+					t.Errorf("%s with %s touches %d buffers:\n%s", name, mode, n, plan)
+				}
+				if err := tx.Rollback(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+var hits = regexp.MustCompile(`Buffers: shared hit=(\d+)(?: read=(\d+))?`)
+
+// buffers is how many blocks the statement of a plan touched.
+func buffers(t testing.TB, plan string) (n int) {
+	t.Helper()
+	first := hits.FindStringSubmatch(plan)
+	if first == nil {
+		t.Fatalf("no buffers in the plan:\n%s", plan)
+	}
+	for _, number := range first[1:] {
+		k, _ := strconv.Atoi(number) // empty where nothing was read
+		n += k
+	}
+	return n
+}

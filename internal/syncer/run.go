@@ -1,0 +1,524 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+)
+
+const (
+	// overlap is how far an incremental run reaches back behind the one before: listings of third parties lag behind, and clocks
+	// differ.
+	overlap = 5 * time.Minute
+	// detailsSweep is how old details may become before a full run reads all of them anew: they may change without their object.
+	detailsSweep = 7 * 24 * time.Hour
+	// refsAtOnce is how many single objects are asked for together.
+	refsAtOnce = 50
+	// commitAfter is how long read pages wait for more to be committed with.
+	commitAfter = time.Second
+	// A full run that misses more than both of these needs confirmDeletions.
+	mostMissing      = 100
+	mostMissingShare = 0.3
+)
+
+// confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
+// while something is deleted, and options leave out what was archived or completed since.
+var confirmed = []integration.ObjectType{integration.ObjectProject, integration.ObjectCollection, integration.ObjectTask, integration.ObjectDocument}
+
+// run is one slice of a run.
+type run struct {
+	service  *Service
+	tenant   *store.Tenant
+	work     *store.SyncWork
+	fence    int
+	deadline time.Time // of the slice
+	changed  atomic.Bool
+
+	connection provider.Connection
+	plan       provider.Plan
+}
+
+// opened is an integration's connection for as long as one of its runs lasts, so that its secrets are opened once.
+type opened struct {
+	connection provider.Connection
+	revision   int // of the integration
+}
+
+// open connects, with the connection of the run's last slice if the integration is as it was.
+func (r *run) open(ctx context.Context) error {
+	s := r.service
+	s.mu.Lock()
+	o := s.open[r.work.ID]
+	s.mu.Unlock()
+	if o == nil || o.revision != r.work.Revision {
+		connection, err := s.connect.Open(ctx, r.tenant, r.work.IntegrationID, "sync")
+		if err != nil {
+			return err
+		}
+		o = &opened{connection, r.work.Revision}
+		s.mu.Lock()
+		s.open[r.work.ID] = o
+		s.mu.Unlock()
+	}
+	r.connection = o.connection
+	r.plan = provider.Plan{Options: o.connection.Options(), Since: r.work.Since, Selection: r.work.Selection, Mappings: r.work.Mappings}
+	if v := r.work.IncludeCompleted; v != nil {
+		r.plan.IncludeCompleted = *v
+	}
+	if v := r.work.IncludeArchived; v != nil {
+		r.plan.IncludeArchived = *v
+	}
+	if v := r.work.BatchSize; v != nil {
+		r.plan.BatchSize = *v
+	}
+	return nil
+}
+
+// forget closes what a run had open.
+func (s *Service) forget(run uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, run)
+}
+
+func (r *run) providerName() string { return r.service.connect.ProviderName(r.work.Provider) }
+
+// advance goes through the run's stages. It returns nil once the run has ended.
+func (r *run) advance(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	for {
+		var err error
+		switch r.work.Stage {
+		case store.StageImport:
+			err = r.importAll(ctx)
+		case store.StageDetails:
+			err = r.readDetails(ctx)
+		case store.StageSweep:
+			return r.sweep(ctx)
+		default:
+			err = fmt.Errorf("a run in the stage %q", r.work.Stage)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// over reports whether the slice should end.
+func (r *run) over() bool { return r.service.draining.Load() || time.Now().After(r.deadline) }
+
+// enter commits the change to another stage.
+func (r *run) enter(ctx context.Context, stage, step string, total *int) error {
+	r.work.Stage, r.work.Cursor = stage, nil
+	return r.commit(ctx, store.SyncStep{Step: step, Total: total})
+}
+
+// commit stores a step at the run's present stage and cursor.
+func (r *run) commit(ctx context.Context, step store.SyncStep) error {
+	step.Stage, step.Cursor = r.work.Stage, r.work.Cursor
+	held, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
+	if err != nil {
+		return fmt.Errorf("store a page of the run %s: %w", r.work.ID, err)
+	}
+	if !held {
+		return errLost
+	}
+	r.work.Processed += step.Processed
+	if at := step.SeenUntil; at != nil && (r.work.SeenUntil == nil || at.After(*r.work.SeenUntil)) {
+		r.work.SeenUntil = at
+	}
+	r.changed.Store(true)
+	return nil
+}
+
+// batch gathers pages that are stored together.
+type batch struct {
+	step  store.SyncStep
+	at    map[string]int // position in step.Objects by external id
+	since time.Time      // when its first page came
+}
+
+func newBatch() *batch { return &batch{at: map[string]int{}, since: time.Now()} }
+
+// add takes a page in. Of an object that comes twice, the last counts.
+func (b *batch) add(p *provider.Page) {
+	for _, f := range p.Failed {
+		b.fail(f)
+	}
+	for _, o := range p.Objects {
+		i, reason := imported(o)
+		if reason != "" {
+			b.fail(integration.SyncFailure{Type: o.Type, ExternalID: clean(o.ExternalID), Reason: reason})
+			continue
+		}
+		if at, twice := b.at[i.ExternalID]; twice {
+			b.step.Objects[at] = i
+		} else {
+			b.at[i.ExternalID] = len(b.step.Objects)
+			b.step.Objects = append(b.step.Objects, i)
+			b.step.Seen = append(b.step.Seen, i.ExternalID)
+		}
+		if i.UpdatedAt != nil && (b.step.SeenUntil == nil || i.UpdatedAt.After(*b.step.SeenUntil)) {
+			b.step.SeenUntil = i.UpdatedAt
+		}
+	}
+	for _, listing := range p.Covered {
+		b.step.Covered = append(b.step.Covered, clean(listing))
+	}
+	if p.Step != "" {
+		b.step.Step = clean(p.Step)
+	}
+	if p.Total != nil {
+		b.step.Total = p.Total
+	}
+	if p.Workspace != nil {
+		b.step.Workspace = &integration.ExternalAccount{ID: clean(p.Workspace.ID), Name: clean(p.Workspace.Name)}
+	}
+}
+
+// fail notes an item that was there and could not be imported: it is not missing.
+func (b *batch) fail(f integration.SyncFailure) {
+	f.Reason = clean(f.Reason)
+	b.step.Failures = append(b.step.Failures, f)
+	if f.ExternalID != "" {
+		b.step.Seen = append(b.step.Seen, clean(f.ExternalID))
+	}
+}
+
+// ready reports whether the batch should be stored now.
+func (b *batch) ready(size int) bool {
+	return len(b.step.Objects)+len(b.step.Failures) >= size || time.Since(b.since) > commitAfter
+}
+
+func (b *batch) empty() bool {
+	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0
+}
+
+// read reads pages ahead of take by one, until the slice is over. What take has not stored by then, flush stores.
+func (r *run) read(ctx context.Context, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) error {
+	type result struct {
+		page *provider.Page
+		err  error
+	}
+	reading, stop := context.WithCancel(ctx)
+	ahead := make(chan result, 1)
+	ended := false // whether pages came to their end; written before ahead is closed
+	go func() {
+		defer close(ahead)
+		defer func() {
+			if value := recover(); value != nil {
+				ahead <- result{err: fmt.Errorf("panic of type %T in a provider", value)}
+			}
+		}()
+		for page, err := range pages(reading) {
+			select {
+			case ahead <- result{page, err}:
+			case <-reading.Done():
+				return
+			}
+			if err != nil || r.over() {
+				return
+			}
+		}
+		ended = true
+	}()
+	defer func() {
+		stop()
+		for range ahead { // until the reader has ended
+		}
+	}()
+	for next := range ahead {
+		if next.err != nil {
+			return errors.Join(next.err, flush())
+		}
+		if err := take(next.page); err != nil {
+			return err
+		}
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if !ended {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return errSliceOver
+	}
+	return nil
+}
+
+// importAll reads the listings from the run's cursor on.
+func (r *run) importAll(ctx context.Context) error {
+	b, moved := newBatch(), false
+	flush := func() error {
+		if b.empty() && !moved {
+			return nil
+		}
+		moved = false
+		step := b.step
+		step.Processed = len(step.Objects) + len(step.Failures)
+		step.Incomplete = len(step.Failures) > 0
+		if r.work.Mode != integration.SyncFull {
+			step.Seen, step.Covered = nil, nil // it lists only what changed
+		}
+		b = newBatch()
+		return r.commit(ctx, step)
+	}
+	from := r.work.Cursor
+	err := r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+		return r.connection.Import(ctx, r.plan, from)
+	}, func(p *provider.Page) error {
+		b.add(p)
+		r.work.Cursor, moved = p.Cursor, true // of the last page in the batch
+		if b.ready(r.plan.BatchSize) {
+			return flush()
+		}
+		return nil
+	}, flush)
+	if err != nil {
+		return err
+	}
+	if r.allDetails() {
+		if err := r.tenant.NoteAllDetails(ctx, r.work.ID, r.fence); err != nil {
+			return err
+		}
+	}
+	return r.enter(ctx, store.StageDetails, "", nil)
+}
+
+// allDetails reports whether the run reads all details anew, whether their objects changed or not.
+func (r *run) allDetails() bool {
+	return r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep)
+}
+
+// readDetails reads what hangs on new and changed objects. Those that fail are left to the next run.
+func (r *run) readDetails(ctx context.Context) error {
+	for {
+		var after string
+		if r.work.Cursor != nil {
+			if err := json.Unmarshal(r.work.Cursor, &after); err != nil {
+				return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
+			}
+		}
+		pending, left, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, refsAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(pending) == 0 {
+			return r.enter(ctx, store.StageSweep, "looking for what was deleted", nil)
+		}
+		total := r.work.Processed + left
+		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %s and what follows, %d left", pending[0].ExternalID, left), Total: &total}); err != nil {
+			return err
+		}
+		if err := r.details(ctx, pending); err != nil {
+			return err
+		}
+		cursor, err := json.Marshal(pending[len(pending)-1].ExternalID)
+		if err != nil {
+			return err
+		}
+		r.work.Cursor = cursor
+		if err := r.commit(ctx, store.SyncStep{}); err != nil {
+			return err
+		}
+		if r.over() {
+			return errSliceOver
+		}
+	}
+}
+
+// details reads the details of some objects.
+func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
+	b := newBatch()
+	flush := func() error {
+		if b.empty() {
+			return nil
+		}
+		step := b.step
+		step.Processed = len(step.Done)
+		b = newBatch()
+		return r.commit(ctx, step)
+	}
+	return r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+		return r.connection.Details(ctx, r.plan, refs(pending))
+	}, func(p *provider.Page) error {
+		b.add(p)
+		for _, done := range p.Done {
+			b.step.Done = append(b.step.Done, done.ExternalID)
+		}
+		if b.ready(r.plan.BatchSize) {
+			return flush()
+		}
+		return nil
+	}, flush)
+}
+
+func refs(named []store.NamedObject) []provider.Ref {
+	list := make([]provider.Ref, len(named))
+	for i, n := range named {
+		list[i] = provider.Ref(n)
+	}
+	return list
+}
+
+// sweep finds what is gone at its source, and ends the run. Nothing is taken for deleted unless its listing was read to the end.
+func (r *run) sweep(ctx context.Context) error {
+	full := r.work.Mode == integration.SyncFull
+	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived}
+	if full {
+		rules.Confirm = confirmed
+	}
+	if r.work.Cursor == nil {
+		n, err := r.tenant.BeginSweep(ctx, r.work.ID, r.fence, rules)
+		if err != nil {
+			return err
+		}
+		if full && !r.work.ConfirmDeletions && n.Missing > mostMissing && float64(n.Missing) > mostMissingShare*float64(n.Covered) {
+			return r.finish(ctx, false, fmt.Sprintf("%d of %d objects were not found any more: nothing was marked as deleted; "+
+				"if they were deleted indeed, start a full run with confirmDeletions", n.Missing, n.Covered))
+		}
+		r.work.Cursor = []byte(`"begun"`)
+		if err := r.commit(ctx, store.SyncStep{Step: "looking for what was deleted"}); err != nil {
+			return err
+		}
+	}
+	for {
+		missing, left, err := r.tenant.Unconfirmed(ctx, r.work.ID, refsAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(missing) == 0 {
+			return r.finish(ctx, true, "")
+		}
+		if err := r.confirm(ctx, missing, left); err != nil {
+			return err
+		}
+		if r.over() {
+			return errSliceOver
+		}
+	}
+}
+
+// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
+func (r *run) confirm(ctx context.Context, missing []store.NamedObject, left int) error {
+	b := newBatch()
+	unsettled := map[string]integration.ObjectType{}
+	for _, m := range missing {
+		unsettled[m.ExternalID] = m.Type
+	}
+	flush := func() error {
+		if b.empty() {
+			return nil
+		}
+		step := b.step
+		step.Step = fmt.Sprintf("asking for %d objects that were not listed", left)
+		b = newBatch()
+		return r.commit(ctx, step)
+	}
+	err := r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+		return r.connection.Fetch(ctx, r.plan, refs(missing))
+	}, func(p *provider.Page) error {
+		b.add(p)
+		for _, gone := range p.Gone {
+			b.step.Gone = append(b.step.Gone, gone.ExternalID)
+			delete(unsettled, gone.ExternalID)
+		}
+		for _, done := range p.Done {
+			if _, open := unsettled[done.ExternalID]; open {
+				b.step.Found = append(b.step.Found, done.ExternalID)
+				delete(unsettled, done.ExternalID)
+			}
+		}
+		if b.ready(r.plan.BatchSize) {
+			return flush()
+		}
+		return nil
+	}, flush)
+	if err != nil {
+		return err
+	}
+	for id := range unsettled {
+		b.step.Found = append(b.step.Found, id)
+	}
+	return flush()
+}
+
+// finish ends a run that went through all of its stages.
+func (r *run) finish(ctx context.Context, tombstone bool, problem string) error {
+	now, err := r.tenant.SyncRun(ctx, r.work.ID)
+	if err != nil {
+		return err
+	}
+	if now == nil {
+		return errLost
+	}
+	var problems []string
+	if failed := failures(now); failed != "" {
+		problems = append(problems, failed)
+	}
+	if problem != "" {
+		problems = append(problems, problem)
+	}
+	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, DetailsSwept: r.allDetails()}
+	if len(problems) > 0 {
+		end.Status, end.Error, end.DetailsSwept = integration.SyncPartial, strings.Join(problems, "; "), false
+	}
+	end.Since = r.nextSince()
+	return r.end(ctx, end)
+}
+
+// nextSince is where the next incremental run begins: at the latest change that was seen, or the beginning of this run,
+// whichever is earlier, with an overlap, and never before where this run began.
+func (r *run) nextSince() *time.Time {
+	next := r.work.StartedAt
+	if seen := r.work.SeenUntil; seen != nil && seen.Before(next) {
+		next = *seen
+	} else if seen == nil && r.work.Since != nil {
+		return r.work.Since
+	}
+	next = next.Add(-overlap)
+	if r.work.Since != nil && next.Before(*r.work.Since) {
+		next = *r.work.Since
+	}
+	return &next
+}
+
+// shownFailures is how many failed items a run's error names.
+const shownFailures = 5
+
+// failures tells how many items of a run failed, and which; empty where none did.
+func failures(run *integration.SyncRun) string {
+	n := 0
+	for _, c := range run.Counts {
+		n += c.Failed
+	}
+	if n == 0 {
+		return ""
+	}
+	var named []string
+	for _, f := range run.Failures[:min(len(run.Failures), shownFailures)] {
+		named = append(named, fmt.Sprintf("%s %s (%s)", strings.ToLower(string(f.Type)), f.ExternalID, f.Reason))
+	}
+	if n > len(named) {
+		named = append(named, fmt.Sprintf("and %d more", n-len(named)))
+	}
+	noun := "items"
+	if n == 1 {
+		noun = "item"
+	}
+	return fmt.Sprintf("%d %s could not be imported: %s", n, noun, strings.Join(named, ", "))
+}
