@@ -20,6 +20,8 @@ CREATE TABLE kb.sync_runs (
   selection text[],
   -- An incremental run reads what changed from then on.
   since timestamptz,
+  -- Of the integration's public settings when it was queued: with others, a later run has to read everything.
+  settings_hash text NOT NULL DEFAULT '',
 
   -- Where it stands: IMPORT reads the listings, DETAILS what hangs on new and changed objects, SWEEP finds what is gone.
   stage text NOT NULL DEFAULT 'IMPORT' CONSTRAINT sync_runs_stage_check CHECK (stage IN ('IMPORT', 'DETAILS', 'SWEEP')),

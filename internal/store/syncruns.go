@@ -65,8 +65,8 @@ type NewSyncRun struct {
 }
 
 // StartSyncRun queues a run, inside InTx, and records that. While one is live for the integration it is a Conflict. What an
-// incremental run could not make complete becomes a full one: after a change of the selection, and where none ended well
-// before. A disabled integration, or one outside the scope, is NotFound.
+// incremental run could not make complete becomes a full one: after a change of the selection or of the settings, and where none
+// ended well before. A disabled integration, or one outside the scope, is NotFound.
 func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integration.SyncRun, err error) {
 	var selection []string
 	if n.Selection != nil {
@@ -82,8 +82,9 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 				SELECT
 					i.id, i.org_id, i.project_id,
 					CASE WHEN $11 THEN $12::text[] ELSE s.selection END AS selection,
+					md5(i.public_settings::text) AS settings_hash,
 					CASE
-						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection THEN NULL
+						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection OR s.cursor ->> 'settings' <> md5(i.public_settings::text) THEN NULL
 						ELSE (s.cursor ->> 'since')::timestamptz
 					END AS since
 				FROM kb.integrations i
@@ -94,15 +95,17 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 			), started AS (
 				INSERT INTO kb.sync_runs (
 					id, integration_id, org_id, project_id, mode, trigger, include_completed, include_archived, batch_size, confirm_deletions,
-					selection, since, requested_by)
+					selection, since, settings_hash, requested_by)
 				SELECT
 					$4, id, org_id, project_id, CASE WHEN since IS NULL THEN 'FULL' ELSE $5 END, $6, $7, $8, $9, $10,
-					selection, CASE WHEN $5 = 'INCREMENTAL' THEN since END, $13
+					selection, CASE WHEN $5 = 'INCREMENTAL' THEN since END, settings_hash, $13
 				FROM asked
 				RETURNING *
 			), state AS (
 				UPDATE kb.sync_states s
-				SET sync_status = 'PENDING', sync_error = NULL, selection = r.selection
+				SET
+					sync_status = 'PENDING', sync_error = NULL, selection = r.selection,
+					cursor = CASE WHEN r.selection IS DISTINCT FROM s.selection THEN NULL ELSE s.cursor END
 				FROM started r
 				WHERE s.integration_id = r.integration_id
 					AND s.org_id = r.org_id

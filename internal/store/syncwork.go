@@ -650,7 +650,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				FROM held h
 				WHERE r.id = h.id
 					AND r.org_id = h.org_id
-				RETURNING r.integration_id, r.org_id, r.finished_at, r.incomplete
+				RETURNING r.integration_id, r.org_id, r.finished_at, r.incomplete, r.settings_hash
 			)
 			UPDATE kb.sync_states s
 			SET
@@ -659,7 +659,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				last_sync_at = e.finished_at,
 				last_successful_sync = CASE WHEN $5 = 'SUCCESS' THEN e.finished_at ELSE s.last_successful_sync END,
 				consecutive_failures = CASE $5 WHEN 'ERROR' THEN s.consecutive_failures + 1 WHEN 'CANCELLED' THEN s.consecutive_failures ELSE 0 END,
-				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz) END,
+				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash) END,
 				details_swept_at = CASE WHEN $8 THEN e.finished_at ELSE s.details_swept_at END
 			FROM ended e
 			WHERE s.integration_id = e.integration_id

@@ -321,7 +321,7 @@ func (r *run) readDetails(ctx context.Context) error {
 			return r.enter(ctx, store.StageSweep, "looking for what was deleted", nil)
 		}
 		total := r.work.Processed + left
-		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %s and what follows, %d left", pending[0].ExternalID, left), Total: &total}); err != nil {
+		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %d more", left), Total: &total}); err != nil {
 			return err
 		}
 		if err := r.details(ctx, pending); err != nil {

@@ -408,3 +408,28 @@ func TestAWorkerThatDies(t *testing.T) {
 		t.Errorf("%d pages were read after the death", again)
 	}
 }
+
+// After a change of the selection or the settings only a full run is complete, even where the run that brought the change did not
+// end well.
+func TestWhatMakesARunFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.fill("b", 3)
+	s, _ := w.works()
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	w.source.onRequest(func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonAuthFailed, "refused")
+	})
+	failed := w.run(s, integration.StartSync{Mode: integration.SyncIncremental, Selection: ptr([]string(nil))})
+	w.want([...]any{failed.Mode, failed.Status}, [...]any{integration.SyncFull, integration.SyncError})
+	w.source.onRequest(nil)
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull)
+	w.wantObjects()
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.integrations SET public_settings = '{"workspace": "another"}'`)
+	w.must(err)
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull)
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+}
