@@ -106,7 +106,7 @@ type tenants struct {
 	other   string            // that project
 }
 
-func newTenants(t *testing.T) *tenants {
+func newTenants(t testing.TB) *tenants {
 	t.Helper()
 	c := newClient(t)
 	return c.tenants(t, c.server.key)
@@ -137,7 +137,7 @@ func (c *client) tenants(t *testing.T, key func(t testing.TB, org, role string, 
 func TestAccessToEveryRootField(t *testing.T) {
 	t.Parallel()
 	for name, tenants := range map[string]func(*testing.T) *tenants{
-		"API keys":      newTenants,
+		"API keys":      func(t *testing.T) *tenants { return newTenants(t) },
 		"OpenID tokens": newTenantsByToken,
 	} {
 		t.Run(name, func(t *testing.T) {

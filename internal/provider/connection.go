@@ -90,7 +90,7 @@ type Page struct {
 	Failed  []integration.SyncFailure
 	Covered []string // listings (Object.Listing) that were read to their end, this page being the last one
 	Done    []Ref    // of Details and Fetch
-	Gone    []Ref    // of Fetch: what does not exist, or not for these credentials
+	Gone    []Ref    // of Fetch, and of Import what the selection names: what does not exist
 
 	Cursor    []byte // JSON, for Import; the provider's own
 	Step      string // what is being read, in words a person can read: `list "Backlog"`

@@ -62,6 +62,8 @@ type NewSyncRun struct {
 	IntegrationID uuid.UUID
 	Trigger       integration.SyncTrigger
 	integration.StartSync
+	// FullAfter makes the run a full one where everything was last read longer ago; nil does not.
+	FullAfter *time.Duration
 }
 
 // StartSyncRun queues a run, inside InTx, and records that. While one is live for the integration it is a Conflict. What an
@@ -74,7 +76,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 	}
 	args := []any{
 		t.scope.Org, t.scope.Projects, n.IntegrationID, n.ID, n.Mode, n.Trigger, n.IncludeCompleted, n.IncludeArchived, n.BatchSize, n.ConfirmDeletions,
-		n.Selection != nil, selection, t.actor(),
+		n.Selection != nil, selection, t.actor(), n.FullAfter,
 	}
 	event := audit{integration.AuditSyncStart, map[string]any{"run": n.ID, "mode": n.Mode, "trigger": n.Trigger}}
 	statement := `
@@ -84,7 +86,8 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 					CASE WHEN $11 THEN $12::text[] ELSE s.selection END AS selection,
 					md5(i.public_settings::text) AS settings_hash,
 					CASE
-						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection OR s.cursor ->> 'settings' <> md5(i.public_settings::text) THEN NULL
+						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection OR s.cursor ->> 'settings' <> md5(i.public_settings::text)
+							OR coalesce(s.fully_read_at, '-infinity') < now() - $14::interval THEN NULL
 						ELSE (s.cursor ->> 'since')::timestamptz
 					END AS since
 				FROM kb.integrations i
@@ -112,7 +115,11 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 			), ` + t.recorded(&args, "started", "project_id", "integration_id", event) + `
 			SELECT ` + syncRunColumns + `
 			FROM started r`
-	err = t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun)) })
+	err = t.send(ctx, func(b *pgx.Batch) {
+		// First, as TakeDueSync does, or the two would wait for each other.
+		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
+		b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun))
+	})
 	if err == nil && run == nil {
 		err = noIntegration()
 	}

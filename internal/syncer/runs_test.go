@@ -166,7 +166,7 @@ func TestManyDeletionsNeedAWord(t *testing.T) {
 	w.run(s, full())
 	w.source.change(func() { w.source.lists["a"] = w.source.lists["a"][:150] })
 	run := w.run(s, full())
-	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "225 of 376 objects") { // with their comments
+	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "225 of 376 objects") { // with their comments, after they were asked for
 		t.Errorf("%s: %v", run.Status, *run.Error)
 	}
 	w.want(len(w.objects()), 1+300+150)
@@ -207,9 +207,9 @@ func TestItemsThatFail(t *testing.T) {
 	if w.state().LastSuccessfulSync != nil {
 		t.Error("a partial run counts as successful")
 	}
-	// The next incremental run begins where this one did.
+	// It is tried again when it changes, and by the next full run.
 	w.source.change(func() { w.source.lists["a"][2].title = "Mended" })
-	w.want(w.run(s, incremental()).Status, integration.SyncSuccess)
+	w.want(w.run(s, full()).Status, integration.SyncSuccess)
 	w.wantObjects()
 }
 
