@@ -113,7 +113,7 @@ func newTenants(t testing.TB) *tenants {
 }
 
 // tenants has the others' credentials made by a function: API keys, or whatever counts as much.
-func (c *client) tenants(t *testing.T, key func(t testing.TB, org, role string, projects ...string) string) *tenants {
+func (c *client) tenants(t testing.TB, key func(t testing.TB, org, role string, projects ...string) string) *tenants {
 	t.Helper()
 	w := &tenants{client: c, keys: map[string]string{}}
 	for _, role := range []string{"viewer", "editor", "admin"} {
