@@ -233,25 +233,62 @@ CREATE POLICY synced_relationships_tenant ON kb.synced_relationships TO patchbay
       OR project_id = ANY ((SELECT nullif(current_setting('app.projects', true), ''))::uuid[])));
 
 -- Full-text search: its operator is not leakproof, so under row-level security it could not use its index. This applies the
--- tenant itself. Ids of at most so many objects whose words match, by change, after one.
+-- tenant itself. Ids of at most so many objects whose words match, by change, after one. Few matches are all found by their index and
+-- sorted; of many, the first by change are soon come by. The planner guesses the number, so it is looked up.
 -- +goose StatementBegin
 CREATE FUNCTION kb.search_objects(integration uuid, words tsquery, only_type text, with_deleted boolean, after bigint, most integer)
 RETURNS TABLE (id uuid, change_seq bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT o.id, o.change_seq
-  FROM kb.synced_objects o
-  WHERE o.org_id = nullif(current_setting('app.org', true), '')
-    AND (nullif(current_setting('app.projects', true), '') IS NULL
-      OR o.project_id = ANY (nullif(current_setting('app.projects', true), '')::uuid[]))
-    AND o.integration_id = integration
-    AND o.change_seq > after
-    AND (only_type IS NULL OR o.type = only_type)
-    AND (with_deleted OR o.deleted_at IS NULL)
-    AND o.words @@ search_objects.words
-  ORDER BY o.change_seq
-  LIMIT most
+#variable_conflict use_column
+DECLARE
+  few constant integer := 2000;
+  org text := nullif(current_setting('app.org', true), '');
+  projects uuid[] := nullif(current_setting('app.projects', true), '')::uuid[];
+  matches bigint;
+BEGIN
+  SELECT count(*) INTO matches
+  FROM (
+    SELECT
+    FROM kb.synced_objects o
+    WHERE o.org_id = org
+      AND o.integration_id = integration
+      AND o.words @@ search_objects.words
+    LIMIT few + 1
+  ) m;
+  IF matches <= few THEN
+    RETURN QUERY
+      WITH found AS MATERIALIZED (
+        SELECT o.id, o.change_seq
+        FROM kb.synced_objects o
+        WHERE o.org_id = org
+          AND (projects IS NULL OR o.project_id = ANY (projects))
+          AND o.integration_id = integration
+          AND o.change_seq > after
+          AND (only_type IS NULL OR o.type = only_type)
+          AND (with_deleted OR o.deleted_at IS NULL)
+          AND o.words @@ search_objects.words
+      )
+      SELECT f.id, f.change_seq
+      FROM found f
+      ORDER BY f.change_seq
+      LIMIT most;
+  ELSE
+    RETURN QUERY
+      SELECT o.id, o.change_seq
+      FROM kb.synced_objects o
+      WHERE o.org_id = org
+        AND (projects IS NULL OR o.project_id = ANY (projects))
+        AND o.integration_id = integration
+        AND o.change_seq > after
+        AND (only_type IS NULL OR o.type = only_type)
+        AND (with_deleted OR o.deleted_at IS NULL)
+        AND o.words @@ search_objects.words
+      ORDER BY o.change_seq
+      LIMIT most;
+  END IF;
+END
 $$;
 -- +goose StatementEnd
 
