@@ -11,13 +11,15 @@ import (
 	"patchbay/internal/provider"
 )
 
-// connection is ClickUp as one token sees it. It does not change once made.
+// connection is ClickUp as one token sees it. What it learns, it keeps.
 type connection struct {
 	client    *provider.Client
 	workspace string // id; empty in a draft
 	options   provider.Options
 	comments  bool // are imported
 	fields    bool // custom ones are imported
+
+	above parents
 }
 
 func connect(a provider.Access) (provider.Connection, error) {

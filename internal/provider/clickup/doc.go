@@ -66,7 +66,6 @@ func (c *connection) docObject(d doc, key string, plan provider.Plan) provider.O
 	return within(provider.Object{
 		Type: integration.ObjectDocument, ExternalID: string(d.ID), Kind: "doc", Title: titled(d.Name), Properties: p, URL: c.docURL(d.ID), ParentID: parent,
 		UpdatedAt: d.Updated.Time, Archived: bool(d.Archived), Relations: []provider.Relation{{Type: integration.RelBelongsTo, To: parent}}, Listing: key,
-		HasDetails: true,
 	}, plan)
 }
 

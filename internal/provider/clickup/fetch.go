@@ -174,11 +174,11 @@ func (r *run) singleDocument(ctx context.Context, id string) (*provider.Object, 
 	if d.Deleted {
 		return nil, failed(integration.ReasonNotFound, "the document was deleted")
 	}
-	key, within, err := r.connection.run(ctx, r.plan).docListing(d)
+	key, err := r.docListing(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	if !within {
+	if key == "" {
 		key = r.docsKey()
 	}
 	o := r.docObject(d, key, r.plan)

@@ -20,9 +20,8 @@ type run struct {
 	at     cursor
 	yield  func(*provider.Page, error) bool
 
-	spacesRead []space                // nil until they were
-	branches   map[string][]branch    // of the spaces that this run read from their start, with ids and names alone
-	above      map[string]parentPlace // of documents' parents, see documents
+	spacesRead []space             // nil until they were
+	branches   map[string][]branch // of the spaces that this run read from their start, with ids and names alone
 }
 
 // Import reads what the plan asks for.
@@ -42,7 +41,7 @@ func (c *connection) run(ctx context.Context, plan provider.Plan) *run {
 	if plan.BatchSize <= 0 {
 		plan.BatchSize = c.options.BatchSize
 	}
-	return &run{connection: c, ctx: ctx, plan: plan, chosen: c.selection(plan.Selection), branches: map[string][]branch{}, above: map[string]parentPlace{}}
+	return &run{connection: c, ctx: ctx, plan: plan, chosen: c.selection(plan.Selection), branches: map[string][]branch{}}
 }
 
 func (r *run) full() bool { return r.plan.Since == nil }

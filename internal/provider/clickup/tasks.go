@@ -37,7 +37,7 @@ func (r *run) tasks() bool {
 			return false
 		}
 	}
-	return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+	return r.page(provider.Page{Step: stepDocs}, nil, r.at.begin(stageDocs))
 }
 
 // enter puts the cursor into a branch, where it is not there yet.
@@ -210,7 +210,7 @@ func (r *run) changes() bool {
 			return false
 		}
 		if len(r.at.Lists) == 0 {
-			return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+			return r.page(provider.Page{Step: stepDocs}, nil, r.at.begin(stageDocs))
 		}
 		if !r.changed() {
 			return false

@@ -91,6 +91,11 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		yield(branch{}, err)
 		return false
 	}
+	if !r.chosen.all {
+		for _, f := range folders {
+			r.above.note(inFolder, f.ID, parentPlace{folder: text(f.Parent), space: s.ID})
+		}
+	}
 	readFolders := reason == "" && len(bad) == 0
 	if reason != "" {
 		bad = append(bad, failure(integration.ObjectProject, string(s.ID), reason))
@@ -116,7 +121,7 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		}
 		head.read = len(bad) == 0
 		head.failed = append(head.failed, bad...)
-		head.lists = r.choose(head.lists, head.whole)
+		head.lists = r.choose(head.lists, parentPlace{space: s.ID}, head.whole)
 		if !give(head) {
 			return false
 		}
@@ -135,7 +140,7 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 			}
 			bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
 		}
-		b.read, b.failed, b.lists = len(bad) == 0, bad, r.choose(lists, b.whole)
+		b.read, b.failed, b.lists = len(bad) == 0, bad, r.choose(lists, parentPlace{folder: f.ID, space: s.ID}, b.whole)
 		if !give(b) {
 			return false
 		}
@@ -164,8 +169,13 @@ func (b branch) small() branch {
 	return b
 }
 
-// choose keeps the lists that are selected.
-func (r *run) choose(lists []list, whole bool) []list {
+// choose keeps the lists of a place that are selected.
+func (r *run) choose(lists []list, in parentPlace, whole bool) []list {
+	if !r.chosen.all {
+		for _, l := range lists {
+			r.above.note(inList, l.ID, in)
+		}
+	}
 	if whole {
 		return lists
 	}
