@@ -29,8 +29,11 @@ func commentsKey(task string) string { return "task:" + task + "/comments" }
 // commentsPage is how many comments an answer has unless it is the last one.
 const commentsPage = 25
 
-// commentsOf reads all comments on a task, the newest first, and the replies below each. What cannot be read is in failed.
+// commentsOf reads all comments on a task, the newest first, and the replies below each. What cannot be read is in failed. Where the
+// limit ends it, it goes on from there when it is called again.
 func (c *connection) commentsOf(ctx context.Context, task string) (objects []provider.Object, bad []integration.SyncFailure, err error) {
+	c = c.remembering(c.talks, task)
+	defer func() { c.kept.end(c.reading, err) }()
 	seen := map[text]bool{}
 	query := url.Values{}
 	for {

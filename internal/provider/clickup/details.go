@@ -8,7 +8,7 @@ import (
 	"patchbay/internal/provider"
 )
 
-// Details reads the comments on tasks. Nothing else has details.
+// Details reads the comments on tasks, unless the settings leave them out. Nothing else has details.
 func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return each(ctx, of, func(ctx context.Context, ref provider.Ref) (*provider.Page, error) {
 		page, err := c.details(ctx, ref)
@@ -28,7 +28,7 @@ func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider
 
 func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {
 	page = &provider.Page{Done: []provider.Ref{ref}}
-	if ref.Type == integration.ObjectTask {
+	if ref.Type == integration.ObjectTask && c.comments {
 		page.Step, page.Covered = "comments", []string{commentsKey(ref.ExternalID)}
 		page.Objects, page.Failed, err = c.commentsOf(ctx, ref.ExternalID)
 	}

@@ -1,11 +1,13 @@
 package clickup_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +78,52 @@ func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
 	got := read(t, connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}), everything, nil)
 	if refs := got.detailed(); len(refs) > 0 {
 		t.Errorf("details are asked for: %v", refs)
+	}
+	task := taskRef(srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks[0].ID) // as if it had been asked for before they were turned off
+	late := collect(connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}).Details(t.Context(), everything, []provider.Ref{task}))
+	if late.err != nil || late.done[task] != 1 || len(late.objects)+len(late.covered) > 0 || srv.Counts()["GET /api/v2/task/{task_id}/comment"] > 0 {
+		t.Errorf("%+v", late)
+	}
+}
+
+// A task whose comments need more requests than a window of the limit has is read over several.
+func TestMoreCommentsThanTheLimitAllowsAreRead(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 37, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true})
+	task := srv.CreateTask(srv.Lists(workspace(srv))[0].ID, clickuptest.Task{Name: "talk"})
+	want := []string{}
+	for i := range 40 {
+		comment := srv.AddComment(task.ID, fmt.Sprint("comment ", i))
+		want = append(want, "comment:"+comment.ID, "comment:"+srv.AddReply(comment.ID, "reply").ID)
+	}
+	slices.Sort(want)
+	c := connected(t, srv)
+	for round := 0; ; round++ {
+		if round == 30 {
+			t.Fatalf("it does not end: %d requests", len(srv.Requests()))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		left := 12
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { // as a window's end does, without waiting for it
+			if left--; left < 0 {
+				cancel()
+			}
+		}})
+		got := collect(c.Details(ctx, everything, []provider.Ref{taskRef(task.ID)}))
+		cancel()
+		if got.err != nil && len(got.done)+len(got.covered) > 0 {
+			t.Errorf("done %v, covered %v, though it ends with %v", got.done, got.covered, got.err)
+		}
+		if got.err == nil {
+			if diff := cmp.Diff(want, got.ids("comment")); diff != "" || got.done[taskRef(task.ID)] != 1 {
+				t.Error(diff)
+			}
+			break
+		}
+	}
+	again := srv.Counts()["GET /api/v2/comment/{comment_id}/reply"]
+	if collect(c.Details(t.Context(), everything, []provider.Ref{taskRef(task.ID)})); srv.Counts()["GET /api/v2/comment/{comment_id}/reply"] == again {
+		t.Error("what was read to its end is not read anew")
 	}
 }
 
