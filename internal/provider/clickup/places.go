@@ -53,13 +53,17 @@ func (l list) inFolder() string {
 // place is what spaces, folders and lists have in common.
 type place interface{ space | folder | list }
 
-// places reads a listing of places, those that are archived too where asked for, in the order of their ids. What is no
-// place is in failed.
-func places[P place](ctx context.Context, c *connection, path, name string, id func(*P) (*text, *flag), withArchived bool) (all []P, bad []integration.SyncFailure, err error) {
-	for _, sweep := range []bool{false, true} {
-		if sweep && !withArchived {
-			break
-		}
+// sweeps are the listings of a kind of place: one, and another of what is archived where that is asked for.
+func sweeps(withArchived bool) []bool {
+	if withArchived {
+		return []bool{false, true}
+	}
+	return []bool{false}
+}
+
+// places reads listings of places, in the order of their ids. What is no place is in failed.
+func places[P place](ctx context.Context, c *connection, path, name string, id func(*P) (*text, *flag), sweeps ...bool) (all []P, bad []integration.SyncFailure, err error) {
+	for _, sweep := range sweeps {
 		answer, err := c.get(ctx, path, archived(sweep))
 		if err != nil {
 			return nil, nil, err
@@ -107,11 +111,11 @@ func folderID(f *folder) (*text, *flag) { return &f.ID, &f.Archived }
 func listID(l *list) (*text, *flag)     { return &l.ID, &l.Archived }
 
 func (c *connection) spaces(ctx context.Context, withArchived bool) ([]space, []integration.SyncFailure, error) {
-	return places(ctx, c, c.v2("team", c.workspace, "space"), "spaces", spaceID, withArchived)
+	return places(ctx, c, c.v2("team", c.workspace, "space"), "spaces", spaceID, sweeps(withArchived)...)
 }
 
 func (c *connection) folders(ctx context.Context, s space, withArchived bool) ([]folder, []integration.SyncFailure, error) {
-	all, bad, err := places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, withArchived)
+	all, bad, err := places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, sweeps(withArchived)...)
 	for i, f := range all { // folders in a circle would have no top
 		if slices.ContainsFunc(f.ancestors(all), func(above folder) bool { return above.ID == f.ID }) {
 			all[i].Parent = ""
@@ -122,7 +126,7 @@ func (c *connection) folders(ctx context.Context, s space, withArchived bool) ([
 
 // looseLists are the lists of a space that are in no folder.
 func (c *connection) looseLists(ctx context.Context, s space, withArchived bool) ([]list, []integration.SyncFailure, error) {
-	return places(ctx, c, c.v2("space", string(s.ID), "list"), "lists", listID, withArchived)
+	return places(ctx, c, c.v2("space", string(s.ID), "list"), "lists", listID, sweeps(withArchived)...)
 }
 
 // listsOf are the lists of a folder. ClickUp sends them with the folder, though its contract calls them strings there: where they
@@ -135,20 +139,30 @@ func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) (
 		_, described := fields["content"]
 		whole = whole && described
 	}
-	if !whole || withArchived {
-		return places(ctx, c, c.v2("folder", string(f.ID), "list"), "lists", listID, withArchived)
+	path := c.v2("folder", string(f.ID), "list")
+	if !whole {
+		return places(ctx, c, path, "lists", listID, sweeps(withArchived)...)
 	}
 	all, bad := decodePlaces(f.Lists, "lists", listID)
+	if withArchived {
+		more, failed, err := places(ctx, c, path, "lists", listID, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		all, bad = append(all, more...), append(bad, failed...)
+	}
 	return sorted(all, listID), bad, nil
 }
 
-// Structure reads all spaces, folders and lists.
-func (c *connection) Structure(ctx context.Context) ([]integration.ExternalNode, error) {
+// Structure reads all spaces, folders and lists. Where the limit ends it, it goes on from there when it is asked for again.
+func (c *connection) Structure(ctx context.Context) (nodes []integration.ExternalNode, err error) {
+	c = c.remembering(c.structures, c.account)
+	defer func() { c.kept.end(c.reading, err) }()
 	t, err := c.team(ctx)
 	if err != nil {
 		return nil, err
 	}
-	nodes := []integration.ExternalNode{{ExternalID: c.workspace, Kind: "workspace", Name: string(t.Name), Selectable: true}}
+	nodes = []integration.ExternalNode{{ExternalID: c.workspace, Kind: "workspace", Name: string(t.Name), Selectable: true}}
 	spaces, _, err := c.spaces(ctx, true)
 	if err != nil {
 		return nil, err
