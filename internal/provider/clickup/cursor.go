@@ -38,16 +38,19 @@ type cursor struct {
 	Found  []byte   `json:"found,omitempty"`  // a bit for each id of the selection, in their order
 	Spaces []string `json:"spaces,omitempty"` // that something selected is in
 
-	// Of changes.
-	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what changed after it
+	// Of tasks and changes.
+	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what was created, or changed, after it
 	Turned bool     `json:"turned,omitempty"` // ClickUp turned out to mean the other order
-	Lists  []string `json:"lists,omitempty"`  // that are asked for together
-	Ended  bool     `json:"ended,omitempty"`  // there are no lists after these
+	Given  []string `json:"given,omitempty"`  // tasks, which the next answer of the list has again
+
+	// Of changes.
+	Lists []string `json:"lists,omitempty"` // that are asked for together
+	Ended bool     `json:"ended,omitempty"` // there are no lists after these
 
 	Docs string `json:"docs,omitempty"` // ClickUp's own cursor of an answer of documents
 }
 
-const cursorVersion = 1
+const cursorVersion = 2
 
 // decodeCursor reads a cursor. What is none, as of another version of this program, begins the run anew: what it reads twice
 // is stored once.

@@ -300,6 +300,67 @@ func TestAListLongerThanAnAnswerIsReadToItsEnd(t *testing.T) {
 	}
 }
 
+func TestTasksThatAreDeletedWhileAListIsReadHideNoOthers(t *testing.T) {
+	t.Parallel()
+	for _, oldestFirst := range []bool{false, true} {
+		srv := newServer(clickuptest.Options{Seed: 51, Members: 1, Spaces: 1, FolderlessLists: 1, TasksPerList: 450, Plain: true, OldestFirst: oldestFirst})
+		c := connected(t, srv)
+		plan := everything
+		plan.IncludeArchived, plan.IncludeCompleted = false, false
+		if whole := read(t, c, plan, nil); whole.err != nil || srv.Counts()["GET /api/v2/list/{list_id}/task"] > 6 { // one more where the order turns out to be the other
+			t.Errorf("oldest first %v: %d requests for 450 tasks, %v", oldestFirst, srv.Counts()["GET /api/v2/list/{list_id}/task"], whole.err)
+		}
+		in := nothing()
+		for p, err := range c.Import(t.Context(), plan, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.take(p)
+			if deleted := 0; strings.HasPrefix(p.Step, "tasks of list") {
+				for _, o := range p.Objects[:min(len(p.Objects), 20)] { // what was read moves out of the first pages
+					if deleted++; deleted%2 == 0 {
+						srv.DeleteTask(o.ExternalID)
+					} else {
+						srv.SetStatus(o.ExternalID, "closed")
+					}
+				}
+			}
+		}
+		for _, task := range srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks {
+			if _, ok := in.objects[task.ID]; !ok {
+				t.Errorf("oldest first %v: task %s is there and was not read", oldestFirst, task.ID)
+			}
+		}
+		count := 0
+		for _, p := range in.pages {
+			count += len(p.Objects)
+		}
+		if count != len(in.objects) {
+			t.Errorf("oldest first %v: %d objects were given %d times", oldestFirst, len(in.objects), count)
+		}
+	}
+}
+
+func TestTasksThatWereAllCreatedAtOnceAreRead(t *testing.T) {
+	t.Parallel()
+	for _, oldestFirst := range []bool{false, true} {
+		at := time.UnixMilli(1_800_000_000_000)
+		srv := newServer(clickuptest.Options{Seed: 52, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true, OldestFirst: oldestFirst, Now: func() time.Time { return at }})
+		list := srv.Lists(workspace(srv))[0]
+		for i := range 330 {
+			created := at.UnixMilli() - 1000
+			if i >= 250 {
+				created += int64(i)
+			}
+			task := srv.CreateTask(list.ID, clickuptest.Task{Name: "one"})
+			srv.UpdateTask(task.ID, func(t *clickuptest.Task) { t.Created = created })
+		}
+		if got := read(t, connected(t, srv), everything, nil); got.err != nil || len(got.ids("task")) != 330 {
+			t.Errorf("oldest first %v: %d of 330 tasks, %v", oldestFirst, len(got.ids("task")), got.err)
+		}
+	}
+}
+
 func TestOptionsLeaveOutWhatIsClosedOrArchived(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Small(5))
@@ -366,7 +427,7 @@ func TestACursorThatIsNoneBeginsAnew(t *testing.T) {
 	srv := newServer(tiny(7))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
-	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":0,"stage":"tasks"}`, "\xff"} {
+	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":1,"stage":"tasks"}`, "\xff"} {
 		differs(t, whole.objects, read(t, c, everything, []byte(cursor)).objects)
 	}
 }

@@ -67,6 +67,14 @@ func (m moment) String() string {
 	return m.Format(time.RFC3339)
 }
 
+// unix is the time in Unix ms; 0 for none.
+func (m moment) unix() int64 {
+	if m.Time == nil {
+		return 0
+	}
+	return m.UnixMilli()
+}
+
 // flag reads a boolean, or a string that holds one.
 type flag bool
 
