@@ -37,6 +37,8 @@ type cursor struct {
 	// With a selection.
 	Found  []byte   `json:"found,omitempty"`  // a bit for each id of the selection, in their order
 	Spaces []string `json:"spaces,omitempty"` // that something selected is in
+	Walked bool     `json:"walked,omitempty"` // the places were read
+	Lost   int      `json:"lost,omitempty"`   // so many ids of the selection were found, or asked for
 
 	// Of tasks and changes.
 	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what was created, or changed, after it

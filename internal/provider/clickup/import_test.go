@@ -567,6 +567,48 @@ func TestASelectionReadsWhatIsBelowIt(t *testing.T) {
 	}
 }
 
+func TestASelectedPlaceThatWasDeletedIsGone(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 53, Members: 1, Spaces: 3, Folders: 2, Lists: 1, FolderlessLists: 2, TasksPerList: 2, Plain: true})
+	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+	list, folder, space := snap.Lists[0].ID, snap.Folders[1].ID, snap.Spaces[1].ID
+	hidden, refused := snap.Lists[len(snap.Lists)-1].ID, snap.Lists[len(snap.Lists)-2].ID
+	srv.DeleteList(list)
+	srv.DeleteFolder(folder)
+	srv.DeleteSpace(space)
+	srv.UpdateList(hidden, func(l *clickuptest.List) { l.Archived = true })
+	srv.UpdateList(refused, func(l *clickuptest.List) { l.Archived = true })
+	srv.Fail(clickuptest.Fault{Match: func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/list/"+refused) }, Status: 401, Code: "OAUTH_027"})
+	since := time.UnixMilli(1)
+	for name, plan := range map[string]provider.Plan{"full": {}, "changes": {Since: &since}} {
+		plan.Options = provider.Options{BatchSize: 100}
+		plan.Selection = []string{list, folder, space, hidden, refused, "123", "x"}
+		whole := read(t, connected(t, srv), plan, nil)
+		if whole.err != nil {
+			t.Fatal(whole.err)
+		}
+		gone, failed := map[string]bool{}, map[string]bool{}
+		for ref := range whole.gone {
+			gone[ref.ExternalID] = true
+		}
+		for _, f := range whole.failed {
+			failed[f.ExternalID] = true
+		}
+		if diff := cmp.Diff(map[string]bool{list: true, folder: true, space: true}, gone); diff != "" {
+			t.Errorf("%s: gone: %s", name, diff)
+		}
+		if diff := cmp.Diff(map[string]bool{hidden: true, refused: true, "123": true, "x": true}, failed); diff != "" {
+			t.Errorf("%s: failed: %s", name, diff)
+		}
+		for i, p := range whole.pages { // it goes on after each of them
+			rest := read(t, connected(t, srv), plan, p.Cursor)
+			if rest.err != nil || len(rest.pages) != len(whole.pages)-i-1 {
+				t.Errorf("%s: after page %d there are %d pages instead of %d, %v", name, i, len(rest.pages), len(whole.pages)-i-1, rest.err)
+			}
+		}
+	}
+}
+
 func TestDocumentsFollowTheSelection(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Options{Seed: 10, Members: 2, Spaces: 2, Folders: 1, Lists: 1, Plain: true})

@@ -201,31 +201,29 @@ func (r *run) without(err error) (reason string, fatal error) {
 
 // places reads spaces, folders and lists, and finds those of the selection.
 func (r *run) places() bool {
-	for b, err := range r.walk(nil) {
-		if err != nil {
-			return r.fail(err)
+	if !r.at.Walked {
+		for b, err := range r.walk(nil) {
+			if err != nil {
+				return r.fail(err)
+			}
+			if !r.branch(b) {
+				return false
+			}
 		}
-		if !r.branch(b) {
-			return false
-		}
+		r.at.Walked, r.at.After = true, "" // of a branch
+	}
+	if !r.lost() {
+		return false
 	}
 	var covered []string
-	var bad []item
-	next := r.at.begin(stageTasks)
 	if r.chosen.all {
 		covered = []string{"workspace:" + r.workspace + "/spaces"}
-	} else {
-		_, lost := r.chosen.split(r.at.Found)
-		for _, id := range lost {
-			f := failure(integration.ObjectCollection, id, "the selection names "+id+", but the token sees no space, folder or list with that id; it may be deleted, or archived while archived ones are left out")
-			bad = append(bad, item{key: "selection:" + id, failed: &f})
-		}
 	}
+	next := r.at.begin(stageTasks)
 	if !r.full() {
 		next.Stage, next.Newer = stageChanges, r.plan.Since.UnixMilli()-1 // the filter is strict
 	}
-	r.at.After = "" // of a branch
-	return r.give(stepPlaces, bad, covered, next)
+	return r.page(provider.Page{Step: stepPlaces, Covered: covered}, nil, next)
 }
 
 // branch gives the objects of a branch, those above it included where only a part of them is selected.
