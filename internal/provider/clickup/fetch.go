@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/url"
@@ -105,15 +106,9 @@ func (r *run) singleTask(ctx context.Context, id string) (*provider.Object, erro
 		return nil, nil
 	}
 	o := r.taskObject(t, r.plan)
-	if !r.reads(t) {
-		for _, l := range t.lists() {
-			if r.chosen.has(text(l)) {
-				o.Listing = tasksKey(l)
-				break
-			}
-		}
-	}
-	return &o, nil
+	key, err := r.taskListing(ctx, t)
+	o.Listing = cmp.Or(key, o.Listing)
+	return &o, err
 }
 
 // singleCollection reads a list, or a folder where there is no list of that id.

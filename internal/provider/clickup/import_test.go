@@ -567,6 +567,40 @@ func TestASelectionReadsWhatIsBelowIt(t *testing.T) {
 	}
 }
 
+// A task that several selected lists show, its home not being one, is the same object however it is read.
+func TestATaskOfSeveralSelectedListsIsInOneListing(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 54, Members: 1, Spaces: 1, Folders: 1, Lists: 2, FolderlessLists: 2, Plain: true})
+	lists := srv.Lists(workspace(srv))
+	slices.SortFunc(lists, func(a, b clickuptest.List) int { return strings.Compare(a.FolderID, b.FolderID) })
+	home, loose, inFolder := lists[0], lists[1], lists[2:]
+	task := srv.CreateTask(home.ID, clickuptest.Task{Name: "shared"})
+	for _, l := range []clickuptest.List{inFolder[1], loose, inFolder[0]} {
+		srv.AddToList(task.ID, l.ID)
+	}
+	for name, test := range map[string]struct{ selection, among []string }{
+		"lists":             {[]string{inFolder[1].ID, loose.ID}, []string{inFolder[1].ID, loose.ID}},
+		"a folder":          {[]string{inFolder[0].FolderID}, []string{inFolder[0].ID, inFolder[1].ID}},
+		"a folder and list": {[]string{inFolder[0].FolderID, loose.ID}, []string{inFolder[0].ID, inFolder[1].ID, loose.ID}},
+	} {
+		want := "list:" + slices.Min(test.among) + "/tasks" // ids of one length
+		plan := everything
+		plan.Selection = test.selection
+		full := read(t, connected(t, srv), plan, nil)
+		for _, p := range full.pages {
+			for _, o := range p.Objects {
+				if o.ExternalID == task.ID && o.Listing != want {
+					t.Errorf("%s: in %s, and in %s it is in %s", name, want, p.Step, o.Listing)
+				}
+			}
+		}
+		fetched := collect(connected(t, srv).Fetch(t.Context(), plan, []provider.Ref{taskRef(task.ID)}))
+		if diff := cmp.Diff(full.objects[task.ID], fetched.objects[task.ID]); diff != "" {
+			t.Errorf("%s: alone it is another thing: %s", name, diff)
+		}
+	}
+}
+
 func TestASelectedPlaceThatWasDeletedIsGone(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Options{Seed: 53, Members: 1, Spaces: 3, Folders: 2, Lists: 1, FolderlessLists: 2, TasksPerList: 2, Plain: true})

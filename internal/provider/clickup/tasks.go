@@ -1,6 +1,8 @@
 package clickup
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -122,19 +124,21 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 			r.at.Turned, r.at.Page, r.at.After = true, 0, ""
 			continue
 		}
-		items := found.items(func(t task) *provider.Object {
+		items, err := found.items(func(t task) (*provider.Object, error) {
 			if slices.Contains(r.at.Given, string(t.ID)) {
-				return nil
+				return nil, nil
 			}
 			if t.List == "" {
 				t.List = id(l.ID)
 			}
 			o := r.taskObject(t, r.plan)
-			if !r.reads(t) {
-				o.Listing = tasksKey(string(l.ID))
-			}
-			return &o
+			key, err := r.taskListing(r.ctx, t)
+			o.Listing = cmp.Or(key, tasksKey(string(l.ID)))
+			return &o, err
 		})
+		if err != nil {
+			return r.fail(err)
+		}
 		next, covered := r.at, []string(nil)
 		next.Page, next.After, next.Given = r.at.Page+1, "", nil
 		if order > 0 && last > first && last-1 > r.at.Newer {
@@ -157,9 +161,26 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 	}
 }
 
-// reads reports whether the run reads the task's home list.
-func (r *run) reads(t task) bool {
-	return r.chosen.all || r.chosen.has(text(t.List)) || r.chosen.has(text(t.Folder)) || r.chosen.has(text(t.Space))
+// taskListing is the listing of the task's home list where that is selected; otherwise, of those that show it and are selected, the
+// one with the smallest id, so that it is the same whichever was read last. It is empty where none is.
+func (r *run) taskListing(ctx context.Context, t task) (string, error) {
+	if r.chosen.all || r.chosen.has(text(t.List)) || r.chosen.has(text(t.Folder)) || r.chosen.has(text(t.Space)) {
+		return tasksKey(string(t.List)), nil
+	}
+	lists := t.lists()
+	if len(lists) > 1 {
+		slices.SortFunc(lists[1:], compareIDs)
+	}
+	for _, l := range lists { // the home may lie deeper in a selected folder
+		place, err := r.selected(ctx, inList, text(l))
+		if err != nil {
+			return "", err
+		}
+		if place != "" {
+			return tasksKey(l), nil
+		}
+	}
+	return "", nil
 }
 
 // taskAnswer is a page of tasks.
@@ -200,17 +221,22 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 }
 
 // items maps the tasks of an answer; those that are mapped to nil are left out.
-func (a taskAnswer) items(object func(task) *provider.Object) []item {
-	var items []item
+func (a taskAnswer) items(object func(task) (*provider.Object, error)) (items []item, err error) {
 	for _, t := range a.tasks {
 		if t.reason != "" {
 			f := failure(integration.ObjectTask, string(t.ID), t.reason)
 			items = append(items, item{key: "failed:" + string(t.ID), failed: &f})
-		} else if o := object(t.task); o != nil {
+			continue
+		}
+		o, err := object(t.task)
+		if err != nil {
+			return nil, err
+		}
+		if o != nil {
 			items = append(items, item{key: string(t.ID), object: o})
 		}
 	}
-	return items
+	return items, nil
 }
 
 // at are the ids of the answer's tasks that were created at a time in Unix ms, a few at most.
@@ -337,7 +363,10 @@ func (r *run) changed() bool {
 			r.at.Turned, r.at.Page, r.at.After = true, 0, ""
 			continue
 		}
-		items := found.items(r.changedTask)
+		items, err := found.items(r.changedTask)
+		if err != nil {
+			return r.fail(err)
+		}
 		next := r.at
 		next.Page, next.After = r.at.Page+1, ""
 		if order > 0 && last > first && last-1 > r.at.Newer {
@@ -360,17 +389,16 @@ func (r *run) changed() bool {
 }
 
 // changedTask is nil for a task of a list that was not asked for.
-func (r *run) changedTask(t task) *provider.Object {
+func (r *run) changedTask(t task) (*provider.Object, error) {
 	o := r.taskObject(t, r.plan)
 	if r.chosen.all {
-		return &o
+		return &o, nil
 	}
 	asked := slices.DeleteFunc(t.lists(), func(l string) bool { return !slices.Contains(r.at.Lists, l) })
 	if len(asked) == 0 {
-		return nil
+		return nil, nil
 	}
-	if !r.reads(t) {
-		o.Listing = tasksKey(asked[0])
-	}
-	return &o
+	key, err := r.taskListing(r.ctx, t)
+	o.Listing = cmp.Or(key, tasksKey(asked[0]))
+	return &o, err
 }
