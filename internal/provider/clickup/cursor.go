@@ -32,6 +32,7 @@ type cursor struct {
 	After string `json:"after,omitempty"`
 
 	Page     int  `json:"page,omitempty"`     // of tasks
+	Odd      bool `json:"odd,omitempty"`      // something was not understood, so that the listing cannot be covered
 	Archived bool `json:"archived,omitempty"` // the second reading, of what is archived
 
 	// With a selection.

@@ -29,8 +29,11 @@ func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider
 func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {
 	page = &provider.Page{Done: []provider.Ref{ref}}
 	if ref.Type == integration.ObjectTask && c.comments {
-		page.Step, page.Covered = "comments", []string{commentsKey(ref.ExternalID)}
-		page.Objects, page.Failed, err = c.commentsOf(ctx, ref.ExternalID)
+		var whole bool
+		page.Step = "comments"
+		if page.Objects, page.Failed, whole, err = c.commentsOf(ctx, ref.ExternalID); whole {
+			page.Covered = []string{commentsKey(ref.ExternalID)}
+		}
 	}
 	return page, err
 }

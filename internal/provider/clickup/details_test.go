@@ -267,3 +267,58 @@ func TestALostAuthorisationIsNoDeletion(t *testing.T) {
 		})
 	}
 }
+
+// An answer that is not understood may be without what is there: nothing may be taken for deleted for it.
+func TestAnOddAnswerCoversNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ route, body, key string }{
+		"no members":            {"GET /api/v2/team", `{"teams":[{"id":"WORKSPACE","name":"W","members":null}]}`, "workspace:WORKSPACE/members"},
+		"a member without id":   {"GET /api/v2/team", `{"teams":[{"id":"WORKSPACE","name":"W","members":[{"user":{"username":"A"}}]}]}`, "workspace:WORKSPACE/members"},
+		"no spaces":             {"GET /api/v2/team/{team_id}/space", `{"spaces":null}`, "workspace:WORKSPACE/spaces"},
+		"a space without id":    {"GET /api/v2/team/{team_id}/space", `{"spaces":[{"name":"S"}]}`, "workspace:WORKSPACE/spaces"},
+		"no folders":            {"GET /api/v2/space/{space_id}/folder", `{"folders":null}`, "space:SPACE/folders"},
+		"no loose lists":        {"GET /api/v2/space/{space_id}/list", `{"lists":null}`, "space:SPACE/lists"},
+		"no tasks":              {"GET /api/v2/list/{list_id}/task", `{"tasks":null,"last_page":true}`, "list:LIST/tasks"},
+		"a task without id":     {"GET /api/v2/list/{list_id}/task", `{"tasks":[{"name":"T"}],"last_page":true}`, "list:LIST/tasks"},
+		"no documents":          {"GET /api/v3/workspaces/{workspace_id}/docs", `{"docs":null}`, "workspace:WORKSPACE/docs"},
+		"a document without id": {"GET /api/v3/workspaces/{workspace_id}/docs", `{"docs":[{"name":"D"}]}`, "workspace:WORKSPACE/docs"},
+		"no pages":              {"GET /api/v3/workspaces/{workspace_id}/docs/{doc_id}/pages", `null`, "doc:DOC/pages"},
+		"a page without id":     {"GET /api/v3/workspaces/{workspace_id}/docs/{doc_id}/pages", `[{"name":"P"}]`, "doc:DOC/pages"},
+		"no comments":           {"GET /api/v2/task/{task_id}/comment", `{"comments":null}`, "task:TASK/comments"},
+		"a comment without id":  {"GET /api/v2/task/{task_id}/comment", `{"comments":[{"comment_text":"C"}]}`, "task:TASK/comments"},
+		"no replies":            {"GET /api/v2/comment/{comment_id}/reply", `{"comments":null}`, "task:TASK/comments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(clickuptest.Options{Seed: 38, Members: 2, Spaces: 1, FolderlessLists: 1, Docs: 1, PagesPerDoc: 1, Plain: true})
+			snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+			task := srv.CreateTask(snap.Lists[0].ID, clickuptest.Task{Name: "task"})
+			srv.AddReply(srv.AddComment(task.ID, "said").ID, "answered")
+			read := func() *imported {
+				in := collect(connected(t, srv).Import(t.Context(), everything, nil))
+				details := collect(connected(t, srv).Details(t.Context(), everything, []provider.Ref{taskRef(task.ID)}))
+				if in.err != nil || details.err != nil {
+					t.Fatal(in.err, details.err)
+				}
+				for key := range details.covered {
+					in.covered[key] = true
+				}
+				return in
+			}
+			fill := strings.NewReplacer("WORKSPACE", workspace(srv), "SPACE", snap.Spaces[0].ID, "LIST", snap.Lists[0].ID, "TASK", task.ID, "DOC", snap.Docs[0].ID).Replace
+			if key := fill(test.key); !read().covered[key] {
+				t.Fatalf("%s is not covered though all is well", key)
+			}
+			srv.Fail(clickuptest.Fault{Route: test.route, Status: 200, Body: fill(test.body)})
+			if key := fill(test.key); read().covered[key] {
+				t.Errorf("%s is covered", key)
+			}
+			if test.route == "GET /api/v2/team" {
+				user := provider.Ref{Type: integration.ObjectUser, ExternalID: fmt.Sprint("user:", snap.Users[0].ID)}
+				if got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{user})); got.err != nil || len(got.gone) > 0 {
+					t.Errorf("fetched: %+v", got)
+				}
+			}
+		})
+	}
+}

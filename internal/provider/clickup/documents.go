@@ -3,6 +3,7 @@ package clickup
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
@@ -35,6 +36,7 @@ func (r *run) documents() bool {
 		if !ok {
 			return false
 		}
+		r.at.Odd = r.at.Odd || raw == nil || slices.ContainsFunc(bad, func(f integration.SyncFailure) bool { return f.ExternalID == "" })
 		next := r.at
 		next.After, next.Docs = "", string(more.Cursor)
 		var covered []string
@@ -43,7 +45,9 @@ func (r *run) documents() bool {
 				next.Archived = true
 			} else {
 				next = r.at.begin(stageEnd)
-				covered = r.docsCovered()
+				if !r.at.Odd {
+					covered = r.docsCovered()
+				}
 			}
 		}
 		r.at.After = "" // of the documents, and not of the failures that remain
@@ -99,7 +103,7 @@ func (r *run) unchanged(d doc) bool {
 // docWithPages hands over a document and its pages.
 func (r *run) docWithPages(d doc, o provider.Object) bool {
 	last := provider.Page{Step: fmt.Sprintf("document %q", d.Name)}
-	pages, bad, err := r.pagesOf(r.ctx, d.ID, r.plan)
+	pages, bad, whole, err := r.pagesOf(r.ctx, d.ID, r.plan)
 	switch reason, fatal := r.without(err); {
 	case fatal != nil:
 		return r.fail(fatal)
@@ -107,7 +111,7 @@ func (r *run) docWithPages(d doc, o provider.Object) bool {
 		return true // deleted meanwhile
 	case reason != "":
 		bad = append(bad, failure(integration.ObjectDocument, string(d.ID), "the document's pages could not be read: "+reason))
-	default:
+	case whole:
 		last.Covered = []string{pagesKey(d.ID)}
 	}
 	items := []item{object(o)}

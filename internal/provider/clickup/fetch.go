@@ -190,11 +190,15 @@ func (r *run) singlePerson(ctx context.Context, ref provider.Ref) (*provider.Obj
 		o := r.workspaceObject(t)
 		return &o, nil
 	}
-	for _, u := range members(t) {
+	users, whole := members(t)
+	for _, u := range users {
 		if userID(u.ID) == ref.ExternalID {
 			o := r.userObject(u, r.plan)
 			return &o, nil
 		}
+	}
+	if !whole {
+		return nil, nil
 	}
 	return nil, failed(integration.ReasonNotFound, "nobody of that id is in the Workspace")
 }

@@ -55,7 +55,7 @@ func (r *run) enter(b branch) {
 
 // list is the cursor at the beginning of a list.
 func (at cursor) list(id string) cursor {
-	at.List, at.After, at.Page, at.Archived, at.Newer, at.Given = id, "", 0, false, 0, nil
+	at.List, at.After, at.Page, at.Archived, at.Odd, at.Newer, at.Given = id, "", 0, false, false, 0, nil
 	return at
 }
 
@@ -139,7 +139,8 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 		if err != nil {
 			return r.fail(err)
 		}
-		next, covered := r.at, []string(nil)
+		r.at.Odd = r.at.Odd || !found.whole
+		next, done, covered := r.at, false, []string(nil)
 		next.Page, next.After, next.Given = r.at.Page+1, "", nil
 		if order > 0 && last > first && last-1 > r.at.Newer {
 			next.Page, next.Newer, next.Given = 0, last-1, found.at(last)
@@ -148,14 +149,17 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 		case !found.last:
 		case r.plan.IncludeArchived && !r.at.Archived:
 			next = r.at.list(string(l.ID))
-			next.Archived = true
+			next.Archived, next.Odd = true, r.at.Odd
 		default:
-			next, covered = after(r.at), []string{tasksKey(string(l.ID))}
+			next, done = after(r.at), true
+			if !r.at.Odd {
+				covered = []string{tasksKey(string(l.ID))}
+			}
 		}
 		if !r.give(step, items, covered, next) {
 			return false
 		}
-		if covered != nil || next.List != string(l.ID) || next.Past {
+		if done {
 			return true
 		}
 	}
@@ -186,7 +190,8 @@ func (r *run) taskListing(ctx context.Context, t task) (string, error) {
 // taskAnswer is a page of tasks.
 type taskAnswer struct {
 	tasks []readTask
-	last  bool
+	last  bool // there are none after these
+	whole bool // and none among them without an id
 }
 
 type readTask struct {
@@ -213,9 +218,11 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 	if fields.Last != nil {
 		last = bool(*fields.Last) || len(raw) == 0
 	}
-	found := taskAnswer{last: last, tasks: make([]readTask, len(raw))}
+	found := taskAnswer{last: last, whole: raw != nil, tasks: make([]readTask, len(raw))}
 	for i, one := range raw {
-		found.tasks[i].task, found.tasks[i].reason = decodeTask(one)
+		t := &found.tasks[i]
+		t.task, t.reason = decodeTask(one)
+		found.whole = found.whole && t.ID != ""
 	}
 	return found, nil
 }

@@ -39,13 +39,14 @@ func (b branch) selected() bool { return b.whole || len(b.lists) > 0 }
 func (r *run) walk(wanted func(space) bool) iter.Seq2[branch, error] {
 	return func(yield func(branch, error) bool) {
 		if r.spacesRead == nil {
-			spaces, bad, err := r.spaces(r.ctx, r.plan.IncludeArchived)
+			spaces, err := r.spaces(r.ctx, r.plan.IncludeArchived)
 			if err != nil {
 				yield(branch{}, err)
 				return
 			}
-			r.spacesRead = append([]space{}, spaces...)
-			if len(bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: bad}, nil) {
+			r.spacesRead = append([]space{}, spaces.all...)
+			r.at.Odd = r.at.Odd || r.at.Stage == stagePlaces && !spaces.whole
+			if len(spaces.bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: spaces.bad}, nil) {
 				return
 			}
 		}
@@ -85,7 +86,8 @@ func before(folder, start string, past bool) bool {
 
 func (r *run) walkSpace(s space, start string, past bool, yield func(branch, error) bool) bool {
 	head := branch{space: s, whole: r.wholly(s, nil)}
-	folders, bad, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
+	read, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
+	folders, bad := read.all, read.bad
 	var reason string
 	if reason, err = r.without(err); err != nil {
 		yield(branch{}, err)
@@ -96,11 +98,10 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 			r.above.note(inFolder, f.ID, parentPlace{folder: text(f.Parent), space: s.ID})
 		}
 	}
-	readFolders := reason == "" && len(bad) == 0
 	if reason != "" {
 		bad = append(bad, failure(integration.ObjectProject, string(s.ID), reason))
 	}
-	head.failed, head.folders = bad, readFolders && head.whole
+	head.failed, head.folders = bad, read.whole && head.whole
 	var known []branch
 	give := func(b branch) bool {
 		known = append(known, b.small())
@@ -112,16 +113,17 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 			return false
 		}
 	} else {
-		if head.lists, bad, err = r.looseLists(r.ctx, s, r.plan.IncludeArchived); err != nil {
+		lists, err := r.looseLists(r.ctx, s, r.plan.IncludeArchived)
+		if err != nil {
 			if reason, err = r.without(err); err != nil {
 				yield(branch{}, err)
 				return false
 			}
-			bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
+			lists.bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
 		}
-		head.read = len(bad) == 0
-		head.failed = append(head.failed, bad...)
-		head.lists = r.choose(head.lists, parentPlace{space: s.ID}, head.whole)
+		head.read = lists.whole
+		head.failed = append(head.failed, lists.bad...)
+		head.lists = r.choose(lists.all, parentPlace{space: s.ID}, head.whole)
 		if !give(head) {
 			return false
 		}
@@ -132,15 +134,15 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		}
 		b := branch{space: s, folder: &f, above: f.ancestors(folders), last: i == len(folders)-1, folders: head.folders}
 		b.whole = r.wholly(s, append([]folder{f}, b.above...))
-		lists, bad, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
+		lists, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
 		if err != nil {
 			if reason, err = r.without(err); err != nil {
 				yield(branch{}, err)
 				return false
 			}
-			bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
+			lists.bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
 		}
-		b.read, b.failed, b.lists = len(bad) == 0, bad, r.choose(lists, parentPlace{folder: f.ID, space: s.ID}, b.whole)
+		b.read, b.failed, b.lists = lists.whole, lists.bad, r.choose(lists.all, parentPlace{folder: f.ID, space: s.ID}, b.whole)
 		if !give(b) {
 			return false
 		}
@@ -216,7 +218,7 @@ func (r *run) places() bool {
 		return false
 	}
 	var covered []string
-	if r.chosen.all {
+	if r.chosen.all && !r.at.Odd {
 		covered = []string{"workspace:" + r.workspace + "/spaces"}
 	}
 	next := r.at.begin(stageTasks)
