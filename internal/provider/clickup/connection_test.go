@@ -2,15 +2,20 @@ package clickup_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/clickup"
 	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/provider/clickup/clickuptest/contract"
+	"patchbay/internal/seal"
 )
 
 func TestTryingAConnection(t *testing.T) {
@@ -139,6 +144,48 @@ func TestTheStructureHasParentsFirst(t *testing.T) {
 	}
 	if archived != want {
 		t.Errorf("%d archived places instead of %d", archived, want)
+	}
+}
+
+// A structure that needs more requests than a window of the limit has is there after some tries, each of a connection of its own.
+func TestAStructureLargerThanTheLimitIsReadAtLast(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 49, Members: 1, Spaces: 6, Folders: 8, Lists: 3, FolderlessLists: 1, Plain: true})
+	web := httptest.NewServer(contract.Checked(t, srv))
+	t.Cleanup(web.Close)
+	declaration := clickup.Declaration()
+	ask := func() ([]integration.ExternalNode, error) {
+		c, err := declaration.Connect(provider.Access{
+			Settings: map[string]any{"workspace_id": workspace(srv)}, Secrets: map[string]seal.Secret{"api_token": seal.NewSecret(srv.Token())}, Origin: web.URL,
+			Network: provider.NewNetwork(provider.NetworkOptions{}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Structure(t.Context())
+	}
+	want, err := ask()
+	if err != nil || len(want) != 1+6*(1+8*(1+3)+1) {
+		t.Fatalf("%d nodes, %v", len(want), err)
+	}
+	if n := len(srv.Requests()); n > 80 { // of the 100 that a minute has on the cheaper plans
+		t.Errorf("it took %d requests", n)
+	}
+	for round := 0; ; round++ {
+		if round == 10 {
+			t.Fatal("it is never there")
+		}
+		srv.SetRateLimit(24, time.Hour)
+		got, err := ask()
+		if err == nil {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			break
+		}
+		if !integration.IsProviderReason(err, integration.ReasonRateLimited) {
+			t.Fatal(err)
+		}
 	}
 }
 

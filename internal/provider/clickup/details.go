@@ -3,17 +3,15 @@ package clickup
 import (
 	"context"
 	"iter"
-	"strings"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 )
 
-// Details reads the comments on tasks and the pages of documents.
-func (c *connection) Details(ctx context.Context, plan provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
-	r := c.run(ctx, plan)
+// Details reads the comments on tasks, unless the settings leave them out. Nothing else has details.
+func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return each(ctx, of, func(ctx context.Context, ref provider.Ref) (*provider.Page, error) {
-		page, err := c.details(ctx, r.plan, ref)
+		page, err := c.details(ctx, ref)
 		if missing(err) { // its listing will notice
 			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
 		}
@@ -28,15 +26,14 @@ func (c *connection) Details(ctx context.Context, plan provider.Plan, of []provi
 	})
 }
 
-func (c *connection) details(ctx context.Context, plan provider.Plan, ref provider.Ref) (page *provider.Page, err error) {
+func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {
 	page = &provider.Page{Done: []provider.Ref{ref}}
-	switch {
-	case ref.Type == integration.ObjectTask:
-		page.Step, page.Covered = "comments", []string{commentsKey(ref.ExternalID)}
-		page.Objects, page.Failed, err = c.commentsOf(ctx, ref.ExternalID)
-	case ref.Type == integration.ObjectDocument && !strings.Contains(ref.ExternalID, "/"):
-		page.Step, page.Covered = "pages of documents", []string{pagesKey(text(ref.ExternalID))}
-		page.Objects, page.Failed, err = c.pagesOf(ctx, text(ref.ExternalID), plan)
+	if ref.Type == integration.ObjectTask && c.comments {
+		var whole bool
+		page.Step = "comments"
+		if page.Objects, page.Failed, whole, err = c.commentsOf(ctx, ref.ExternalID); whole {
+			page.Covered = []string{commentsKey(ref.ExternalID)}
+		}
 	}
 	return page, err
 }
