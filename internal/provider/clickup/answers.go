@@ -89,8 +89,7 @@ func (a *answers) drop(of string) {
 // end drops a reading, unless err is one after which it may be begun again.
 func (a *answers) end(of string, err error) {
 	var wait *provider.Wait
-	var odd *oddAnswer
-	if !errors.As(err, &odd) && (errors.As(err, &wait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || integration.IsProviderReason(err, integration.ReasonUnavailable)) {
+	if !odd(err) && (errors.As(err, &wait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || integration.IsProviderReason(err, integration.ReasonUnavailable)) {
 		return
 	}
 	a.mu.Lock()

@@ -69,7 +69,10 @@ func (c *connection) get(ctx context.Context, path string, query url.Values) (js
 		}
 	}
 	var answer json.RawMessage
-	if err := c.client.Get(ctx, path, query, &answer); err != nil {
+	if came, err := c.client.Do(ctx, provider.Request{Path: path, Query: query, Out: &answer}); err != nil {
+		if came.Status != 0 { // it was too large, or no JSON
+			err = &oddAnswer{err}
+		}
 		return nil, err
 	}
 	if c.kept != nil {

@@ -15,11 +15,15 @@ func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider
 		if missing(err) { // its listing will notice
 			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
 		}
-		if refused(err) {
-			if fatal := c.reachable(ctx); fatal != nil {
+		if refused(err) || odd(err) {
+			reason := "its details could not be read: "
+			if odd(err) {
+				reason += err.Error()
+			} else if fatal := c.reachable(ctx); fatal != nil {
 				return nil, fatal
+			} else {
+				reason += "ClickUp refuses to show them to the token's owner"
 			}
-			reason := "ClickUp refuses to show its details to the token's owner"
 			return &provider.Page{Step: page.Step, Failed: []integration.SyncFailure{failure(ref.Type, ref.ExternalID, reason)}}, nil
 		}
 		return page, err

@@ -81,6 +81,8 @@ func (r *run) docs(raw many) (bad []integration.SyncFailure, ok bool) {
 	for _, d := range docs {
 		key, err := r.docListing(r.ctx, d)
 		switch {
+		case odd(err):
+			bad = append(bad, failure(integration.ObjectDocument, string(d.ID), "the place that the document lies in could not be read: "+err.Error()))
 		case err != nil:
 			return nil, r.fail(err)
 		case key == "":

@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -77,6 +78,12 @@ func (o *oddAnswer) Unwrap() error { return o.cause }
 // unexpected is the error of an answer that is not as the contract says.
 func unexpected(what string) error {
 	return &oddAnswer{failed(integration.ReasonUnavailable, "ClickUp's answer has no %s", what)}
+}
+
+// odd reports that an answer came and cannot be used.
+func odd(err error) bool {
+	var o *oddAnswer
+	return errors.As(err, &o)
 }
 
 // missing reports that an object does not exist, or not for this token.

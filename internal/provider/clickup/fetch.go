@@ -53,7 +53,7 @@ func (r *run) fetch(ctx context.Context, ref provider.Ref) (*provider.Page, erro
 	switch {
 	case err == nil && o != nil:
 		page.Objects, page.Done = []provider.Object{*o}, []provider.Ref{ref}
-	case err == nil:
+	case err == nil, odd(err):
 		page.Failed = []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "ClickUp does not give this object by itself, or not in a form that can be read")}
 	case missing(err):
 		page.Gone, page.Done = []provider.Ref{ref}, []provider.Ref{ref}

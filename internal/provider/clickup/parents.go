@@ -46,6 +46,9 @@ func (r *run) parentOf(ctx context.Context, kind, of text) (parentPlace, error) 
 		part = "folder"
 	}
 	answer, err := r.get(ctx, r.v2(part, string(of)), url.Values{})
+	if odd(err) { // it may lie in the selection
+		return parentPlace{}, err
+	}
 	if _, fatal := r.without(err); fatal != nil {
 		return parentPlace{}, fatal
 	}

@@ -236,10 +236,13 @@ func (a taskAnswer) items(object func(task) (*provider.Object, error)) (items []
 			continue
 		}
 		o, err := object(t.task)
-		if err != nil {
+		switch {
+		case odd(err):
+			f := failure(integration.ObjectTask, string(t.ID), "a list that shows the task could not be read: "+err.Error())
+			items = append(items, item{key: "failed:" + string(t.ID), failed: &f})
+		case err != nil:
 			return nil, err
-		}
-		if o != nil {
+		case o != nil:
 			items = append(items, item{key: string(t.ID), object: o})
 		}
 	}

@@ -184,12 +184,14 @@ func (r *run) choose(lists []list, in parentPlace, whole bool) []list {
 	return slices.DeleteFunc(lists, func(l list) bool { return !r.chosen.has(l.ID) })
 }
 
-// without is the reason to leave a place out that could not be read; other errors end the run, and so does that of a Workspace
+// without is the reason to leave a place or document out that could not be read; other errors end the run, and so does that of a Workspace
 // which is not reached any more.
 func (r *run) without(err error) (reason string, fatal error) {
 	switch {
 	case err == nil:
 		return "", nil
+	case odd(err):
+		return err.Error(), nil
 	case missing(err):
 		return "it was deleted while it was read, or the token may not see it any more", nil
 	case refused(err):
