@@ -77,7 +77,7 @@ ifneq ($(NODE),)
 endif
 
 bench: test-setup ## Measure against a floor in the same run
-	go test -run '^$$' -bench . -benchtime 3s ./bench
+	go test -run '^$$' -bench . -benchtime 3s ./bench .
 
 clean: ## Remove what was built; data and keys in .patchbay stay
 	rm -rf bin web/node_modules e2e/node_modules tools/postgres/node_modules

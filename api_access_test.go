@@ -106,14 +106,14 @@ type tenants struct {
 	other   string            // that project
 }
 
-func newTenants(t *testing.T) *tenants {
+func newTenants(t testing.TB) *tenants {
 	t.Helper()
 	c := newClient(t)
 	return c.tenants(t, c.server.key)
 }
 
 // tenants has the others' credentials made by a function: API keys, or whatever counts as much.
-func (c *client) tenants(t *testing.T, key func(t testing.TB, org, role string, projects ...string) string) *tenants {
+func (c *client) tenants(t testing.TB, key func(t testing.TB, org, role string, projects ...string) string) *tenants {
 	t.Helper()
 	w := &tenants{client: c, keys: map[string]string{}}
 	for _, role := range []string{"viewer", "editor", "admin"} {
@@ -137,7 +137,7 @@ func (c *client) tenants(t *testing.T, key func(t testing.TB, org, role string, 
 func TestAccessToEveryRootField(t *testing.T) {
 	t.Parallel()
 	for name, tenants := range map[string]func(*testing.T) *tenants{
-		"API keys":      newTenants,
+		"API keys":      func(t *testing.T) *tenants { return newTenants(t) },
 		"OpenID tokens": newTenantsByToken,
 	} {
 		t.Run(name, func(t *testing.T) {

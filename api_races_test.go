@@ -32,7 +32,7 @@ func together(n int, call func(i int) answer) []answer {
 func TestNoUpdateIsLost(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	c.create(t, map[string]any{"name": "jira"}).wantErrors(t)
+	c.create(t, map[string]any{"name": "jira", "settings": map[string]any{"site_url": "https://acme.atlassian.net"}}).wantErrors(t)
 	changes := []map[string]any{
 		{"settings": map[string]any{"site_url": "https://acme.atlassian.net"}},
 		{"settings": map[string]any{"email": "ada@example.com"}},

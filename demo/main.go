@@ -38,6 +38,8 @@ const (
 	stateDir = ".patchbay/demo"
 	// seed makes the Workspace the same each time, and with it what an earlier demo imported.
 	seed = 2026
+	// latency is how long it takes to answer.
+	latency = 60 * time.Millisecond
 	// changeEvery is how often something changes in it.
 	changeEvery = 20 * time.Second
 	// started is how long the server may take to start.
@@ -58,6 +60,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	clickup := clickuptest.New(workspace())
+	clickup.Fail(clickuptest.Fault{Delay: latency}) // or there would be no progress to watch
 	server := &http.Server{Handler: clickup, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }() // until it is closed
 	defer server.Close()

@@ -20,6 +20,8 @@ CREATE TABLE kb.sync_runs (
   selection text[],
   -- An incremental run reads what changed from then on.
   since timestamptz,
+  -- Of the integration's public settings when it was queued: with others, a later run has to read everything.
+  settings_hash text NOT NULL DEFAULT '',
 
   -- Where it stands: IMPORT reads the listings, DETAILS what hangs on new and changed objects, SWEEP finds what is gone.
   stage text NOT NULL DEFAULT 'IMPORT' CONSTRAINT sync_runs_stage_check CHECK (stage IN ('IMPORT', 'DETAILS', 'SWEEP')),
@@ -145,9 +147,21 @@ CREATE POLICY sync_pending_tenant ON kb.sync_pending TO patchbay_serve
     AND ((SELECT nullif(current_setting('app.projects', true), '')) IS NULL
       OR project_id = ANY ((SELECT nullif(current_setting('app.projects', true), ''))::uuid[])));
 
--- When all details were last read anew, changed or not.
-ALTER TABLE kb.sync_states ADD COLUMN details_swept_at timestamptz;
+-- When all details were last read anew, changed or not, and when everything that is listed was.
+ALTER TABLE kb.sync_states ADD COLUMN details_swept_at timestamptz, ADD COLUMN fully_read_at timestamptz;
 
+-- The words of an object, of every language alike. What is beyond the first 50,000 characters of a text is not found: a
+-- tsvector holds 1 MB, and hyphenated words of three bytes a character take many times their text.
+-- +goose StatementBegin
+CREATE FUNCTION kb.object_words(title text, content text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT to_tsvector('simple'::regconfig, left(title, 500) || ' ' || left(coalesce(content, ''), 50000))
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION kb.object_words(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION kb.object_words(text, text) TO patchbay_serve;
 CREATE TABLE kb.synced_objects (
   id uuid CONSTRAINT synced_objects_pkey PRIMARY KEY,
   integration_id uuid NOT NULL CONSTRAINT synced_objects_integration_id_fkey REFERENCES kb.integrations (id) ON DELETE CASCADE,
@@ -174,6 +188,8 @@ CREATE TABLE kb.synced_objects (
   change_seq bigint NOT NULL,
   synced_at timestamptz NOT NULL DEFAULT now(),
   deleted_at timestamptz,
+  -- Stored: a search for a phrase looks at each candidate's.
+  words tsvector NOT NULL GENERATED ALWAYS AS (kb.object_words(title, content)) STORED,
   CONSTRAINT synced_objects_integration_id_external_id_key UNIQUE (integration_id, external_id)
 );
 
@@ -181,19 +197,7 @@ CREATE UNIQUE INDEX synced_objects_change_seq_key ON kb.synced_objects (integrat
 CREATE INDEX synced_objects_external_parent_id_idx ON kb.synced_objects (integration_id, external_parent_id);
 CREATE INDEX synced_objects_listing_idx ON kb.synced_objects (integration_id, listing);
 
--- The words of an object, of every language alike. What is beyond the first 200,000 characters of a text is not found: a
--- tsvector holds 1 MB.
--- +goose StatementBegin
-CREATE FUNCTION kb.object_words(title text, content text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT to_tsvector('simple'::regconfig, left(title, 2000) || ' ' || left(coalesce(content, ''), 200000))
-$$;
--- +goose StatementEnd
-REVOKE ALL ON FUNCTION kb.object_words(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION kb.object_words(text, text) TO patchbay_serve;
-CREATE INDEX synced_objects_words_idx ON kb.synced_objects USING gin (kb.object_words(title, content));
+CREATE INDEX synced_objects_words_idx ON kb.synced_objects USING gin (words);
 
 -- No DELETE: objects go with their integration, and what is gone at its source is marked.
 GRANT SELECT, INSERT, UPDATE ON kb.synced_objects TO patchbay_serve;
@@ -229,25 +233,62 @@ CREATE POLICY synced_relationships_tenant ON kb.synced_relationships TO patchbay
       OR project_id = ANY ((SELECT nullif(current_setting('app.projects', true), ''))::uuid[])));
 
 -- Full-text search: its operator is not leakproof, so under row-level security it could not use its index. This applies the
--- tenant itself. Ids of at most so many objects whose words match, by change, after one.
+-- tenant itself. Ids of at most so many objects whose words match, by change, after one. Few matches are all found by their index and
+-- sorted; of many, the first by change are soon come by. The planner guesses the number, so it is looked up.
 -- +goose StatementBegin
 CREATE FUNCTION kb.search_objects(integration uuid, words tsquery, only_type text, with_deleted boolean, after bigint, most integer)
 RETURNS TABLE (id uuid, change_seq bigint)
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT o.id, o.change_seq
-  FROM kb.synced_objects o
-  WHERE o.org_id = nullif(current_setting('app.org', true), '')
-    AND (nullif(current_setting('app.projects', true), '') IS NULL
-      OR o.project_id = ANY (nullif(current_setting('app.projects', true), '')::uuid[]))
-    AND o.integration_id = integration
-    AND o.change_seq > after
-    AND (only_type IS NULL OR o.type = only_type)
-    AND (with_deleted OR o.deleted_at IS NULL)
-    AND kb.object_words(o.title, o.content) @@ words
-  ORDER BY o.change_seq
-  LIMIT most
+#variable_conflict use_column
+DECLARE
+  few constant integer := 2000;
+  org text := nullif(current_setting('app.org', true), '');
+  projects uuid[] := nullif(current_setting('app.projects', true), '')::uuid[];
+  matches bigint;
+BEGIN
+  SELECT count(*) INTO matches
+  FROM (
+    SELECT
+    FROM kb.synced_objects o
+    WHERE o.org_id = org
+      AND o.integration_id = integration
+      AND o.words @@ search_objects.words
+    LIMIT few + 1
+  ) m;
+  IF matches <= few THEN
+    RETURN QUERY
+      WITH found AS MATERIALIZED (
+        SELECT o.id, o.change_seq
+        FROM kb.synced_objects o
+        WHERE o.org_id = org
+          AND (projects IS NULL OR o.project_id = ANY (projects))
+          AND o.integration_id = integration
+          AND o.change_seq > after
+          AND (only_type IS NULL OR o.type = only_type)
+          AND (with_deleted OR o.deleted_at IS NULL)
+          AND o.words @@ search_objects.words
+      )
+      SELECT f.id, f.change_seq
+      FROM found f
+      ORDER BY f.change_seq
+      LIMIT most;
+  ELSE
+    RETURN QUERY
+      SELECT o.id, o.change_seq
+      FROM kb.synced_objects o
+      WHERE o.org_id = org
+        AND (projects IS NULL OR o.project_id = ANY (projects))
+        AND o.integration_id = integration
+        AND o.change_seq > after
+        AND (only_type IS NULL OR o.type = only_type)
+        AND (with_deleted OR o.deleted_at IS NULL)
+        AND o.words @@ search_objects.words
+      ORDER BY o.change_seq
+      LIMIT most;
+  END IF;
+END
 $$;
 -- +goose StatementEnd
 
@@ -268,7 +309,8 @@ $$;
 -- +goose StatementEnd
 CREATE INDEX sync_states_next_sync_at_idx ON kb.sync_states (next_sync_at) WHERE next_sync_at IS NOT NULL;
 
--- Live runs that no worker has held for so long, that wait for nothing, and that no job is queued for. In plpgsql, which looks
+-- Live runs that no worker has held for so long, that wait for nothing (those of a disabled integration need not), and that no
+-- job is queued for. In plpgsql, which looks
 -- for River's table only when it is called: River's own migrations come after these.
 -- +goose StatementBegin
 CREATE FUNCTION kb.orphaned_runs(stale_for interval) RETURNS TABLE (org_id varchar, id uuid)
@@ -280,8 +322,9 @@ BEGIN
   RETURN QUERY
     SELECT r.org_id, r.id
     FROM kb.sync_runs r
+    JOIN kb.integrations i ON i.id = r.integration_id
     WHERE r.finished_at IS NULL
-      AND greatest(r.heartbeat_at, r.waiting_until) < clock_timestamp() - stale_for
+      AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - stale_for
       AND NOT EXISTS (
         SELECT FROM river.river_job j
         WHERE j.state = 'available' AND j.queue = 'sync' AND j.args ->> 'run' = r.id::text);

@@ -2511,7 +2511,7 @@ type AuditEvent {
 enum SyncMode {
   "Everything that is selected. Only such a run finds what was deleted."
   FULL
-  "What changed since the last run that ended well. The first run of an integration, and one after the selection changed, is FULL all the same."
+  "What changed since the last run that ended well. The first run of an integration, and one after the selection or the settings changed, is FULL all the same."
   INCREMENTAL
 }
 

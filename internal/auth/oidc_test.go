@@ -92,8 +92,13 @@ func TestTokensThatAreTaken(t *testing.T) {
 	}
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
 		provider.Rotate(t, algorithm)
-		o.later()
-		if got := o.outcome(provider.Sign(t, nil)); got != "" {
+		got := "not tried"
+		for range 3 { // a fetch that began before the rotation may end after it
+			if o.later(); got != "" {
+				got = o.outcome(provider.Sign(t, nil))
+			}
+		}
+		if got != "" {
 			t.Errorf("%s: %s", algorithm, got)
 		}
 	}

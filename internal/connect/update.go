@@ -3,6 +3,8 @@ package connect
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -75,12 +77,34 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 			}
 			return current, err
 		}
+		if err := s.checkDestinations(version, &update); err != nil {
+			return nil, err
+		}
 		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, withState)
 		if !errors.Is(err, store.ErrStale) {
 			return updated, err
 		}
 	}
 	return nil, integration.Conflict("", "the integration %q is being changed by many at once: try again", name)
+}
+
+// checkDestinations refuses to have secrets sent elsewhere that the asker may not know: with an address that they go to, each of
+// them has to be given anew, or removed.
+func (s *Service) checkDestinations(v *store.IntegrationVersion, u *store.IntegrationUpdate) error {
+	kept := slices.DeleteFunc(slices.Clone(v.ConfiguredSecrets), func(name string) bool {
+		_, given := u.Secrets[name]
+		return given || slices.Contains(u.Removed, name)
+	})
+	if len(kept) == 0 {
+		return nil
+	}
+	for _, name := range s.providers.Destinations(v.Provider) {
+		value, given := u.PublicSettings[name]
+		if (given || slices.Contains(u.Removed, name)) && value != v.PublicSettings[name] {
+			return integration.Invalid("settings."+name, "settings.%s says where secrets are sent: to change it, give these anew as well: %s", name, strings.Join(kept, ", "))
+		}
+	}
+	return nil
 }
 
 // update checks a patch against what a provider takes.

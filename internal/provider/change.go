@@ -84,3 +84,18 @@ func (s *settings) resolve(given map[string]any, problems *problems) map[string]
 	}
 	return from
 }
+
+// Destinations are the settings of a provider that say where its secrets are sent. Who may change one, with the secrets left as
+// they are, could have them sent to a place of their own.
+func (r *Registry) Destinations(providerName string) (names []string) {
+	s := r.settings[providerName]
+	if s == nil {
+		return nil
+	}
+	for _, name := range s.names() {
+		if s.properties[name].Format == "uri" {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -90,7 +90,9 @@ type Page struct {
 	Failed  []integration.SyncFailure
 	Covered []string // listings (Object.Listing) that were read to their end, this page being the last one
 	Done    []Ref    // of Details and Fetch
-	Gone    []Ref    // of Fetch: what does not exist, or not for these credentials
+	// Gone is what does not exist, of Fetch also what does not for these credentials. In Import it is what the selection names and the
+	// third party says was deleted, in a run of either kind; where the type cannot be told, there is a Ref of each that it may have been.
+	Gone []Ref
 
 	Cursor    []byte // JSON, for Import; the provider's own
 	Step      string // what is being read, in words a person can read: `list "Backlog"`

@@ -24,6 +24,8 @@ const (
 	invalidSchema       = "3F000"
 	undefinedFunction   = "42883"
 	insufficientRights  = "42501"
+	deadlock            = "40P01"
+	queryCanceled       = "57014" // by statement_timeout
 	// What pgcrypto raises for a wrong passphrase or a damaged message, and decode() for damaged base64. Nothing else
 	// in our statements raises the two.
 	externalRoutine = "39000"
@@ -96,6 +98,12 @@ func withoutDSN(err error) error {
 // sent was refused.
 func cannotBecome(role string, err error) error {
 	return fmt.Errorf("become the role %s: %v; run `patchbay migrate up` with the owner's login first", role, err)
+}
+
+// IsValueRefused reports whether the database refused a value: too large for what it is, or of a form that it cannot hold.
+func IsValueRefused(err error) bool {
+	var db *databaseError
+	return errors.As(err, &db) && (strings.HasPrefix(db.code, "22") || strings.HasPrefix(db.code, "54"))
 }
 
 // isRefused reports whether the database's own privileges refused the statement.

@@ -188,6 +188,26 @@ func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name 
 			SELECT id
 			FROM deleted`
 	err = t.send(ctx, func(b *pgx.Batch) {
+		// In the order that runs lock in, or the two would wait for each other.
+		b.Queue(`
+			SELECT
+			FROM kb.integrations i
+			JOIN kb.sync_runs r ON r.integration_id = i.id AND r.org_id = i.org_id
+			WHERE `+inScope+`
+				AND `+projectExists+`
+				AND i.project_id = $3
+				AND i.name = $4
+				AND r.finished_at IS NULL
+			FOR UPDATE OF r`, args[:4]...)
+		b.Queue(`
+			SELECT
+			FROM kb.integrations i
+			JOIN kb.sync_states s ON s.integration_id = i.id AND s.org_id = i.org_id
+			WHERE `+inScope+`
+				AND `+projectExists+`
+				AND i.project_id = $3
+				AND i.name = $4
+			FOR UPDATE OF s`, args[:4]...)
 		b.Queue(statement, args...).QueryRow(into(&deleted, func(row pgx.Row) (*uuid.UUID, error) {
 			var id uuid.UUID
 			return &id, row.Scan(&id)

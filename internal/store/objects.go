@@ -74,9 +74,20 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		count = `SELECT count(*) FROM kb.search_objects($1, websearch_to_tsquery('simple', $2), $3, $4, 0, NULL)`
 		countArgs = []any{id, *f.Search, f.Type, f.IncludeDeleted}
 	}
+	if f.Search != nil {
+		select {
+		case t.db.searches <- struct{}{}:
+			defer func() { <-t.db.searches }()
+		case <-ctx.Done():
+			return page.Page, ctx.Err()
+		}
+	}
 	var exists bool
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, t.scope.Org, t.scope.Projects, id).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+		if f.Search != nil {
+			b.Queue(`SELECT set_config('statement_timeout', $1, true)`, searchTimeout)
+		}
 		b.Queue(list, listArgs...).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.SyncedObject, string, error) {
 				o, seq, err := scanObject(row)
@@ -87,14 +98,23 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 			b.Queue(count, countArgs...).QueryRow(func(row pgx.Row) error { return row.Scan(&page.Total) })
 		}
 	})
-	if err == nil && !exists {
+	switch {
+	case f.Search != nil && hasCode(err, queryCanceled) && ctx.Err() == nil:
+		err = integration.Invalid("filter.search", "the search takes too long: look for rarer words, or leave totalCount out")
+	case err == nil && !exists:
 		err = noIntegration()
 	}
 	return page.Page, err
 }
 
+// searchTimeout bounds a search: words that nearly every object has are looked at one by one.
+const searchTimeout = "5s"
+
+// maxRelationships bounds how many of an object's relationships are read.
+const maxRelationships = 100
+
 // Relate fills in the relationships of imported objects, in one query for all of them, sorted by type and the target's external
-// id. Targets that were never imported, or are deleted at their source, are left out.
+// id, at most maxRelationships of each. Targets that were never imported, or are deleted at their source, are left out.
 func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject) error {
 	if len(objects) == 0 {
 		return nil
@@ -121,13 +141,21 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
 				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at
 			FROM unnest($3::uuid[], $4::text[]) AS g (integration_id, external_id)
-			JOIN kb.synced_relationships r ON r.integration_id = g.integration_id AND r.source_id = g.external_id AND r.org_id = $1
+			CROSS JOIN LATERAL (
+				SELECT r.integration_id, r.source_id, r.type, r.target_id
+				FROM kb.synced_relationships r
+				WHERE r.integration_id = g.integration_id
+					AND r.source_id = g.external_id
+					AND r.org_id = $1
+				ORDER BY r.type, r.target_id
+				LIMIT $5
+			) r
 			JOIN kb.synced_objects o ON o.integration_id = r.integration_id AND o.external_id = r.target_id
 			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
 			WHERE `+objectScope+`
 				AND o.deleted_at IS NULL
 			ORDER BY r.source_id, r.type, r.target_id`,
-			t.scope.Org, t.scope.Projects, integrations, ids,
+			t.scope.Org, t.scope.Projects, integrations, ids, maxRelationships,
 		).Query(func(rows pgx.Rows) error {
 			var source string
 			var kind integration.RelationshipType

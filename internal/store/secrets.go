@@ -142,6 +142,7 @@ type IntegrationVersion struct {
 	ConfiguredSecrets []string
 	HasWebhookSecret  bool
 	HasPreviousSecret bool // a webhook secret from before the present one that still counts
+	PublicSettings    map[string]any
 }
 
 // previousCounts is the condition under which a previous webhook secret still counts. Whatever seals a row drops one
@@ -150,11 +151,11 @@ const previousCounts = `i.previous_webhook_secret_until > now()`
 
 const versionColumns = `
 				i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL,
-				coalesce(` + previousCounts + `, false)`
+				coalesce(` + previousCounts + `, false), i.public_settings`
 
 func scanVersion(row pgx.Row) (*IntegrationVersion, error) {
 	var v IntegrationVersion
-	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret, &v.HasPreviousSecret)
+	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret, &v.HasPreviousSecret, &v.PublicSettings)
 }
 
 // IntegrationVersion reads the present version of an integration, or nil where the scope has none. It opens nothing.

@@ -46,6 +46,7 @@ type DB struct {
 	catalogue *integration.Catalogue
 	projects  projectColumns
 	inserter  *river.Client[pgx.Tx]
+	searches  chan struct{} // a place for each search that runs: half of the pool, so that they keep nobody else waiting
 }
 
 // CheckURL reports whether a connection string can be read; an empty one can. The error does not repeat it.
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the connection pool: %w", withoutDSN(err))
 	}
-	db := &DB{pool: pool, catalogue: o.Catalogue}
+	db := &DB{pool: pool, catalogue: o.Catalogue, searches: make(chan struct{}, max(1, cfg.MaxConns/2))}
 	if err = db.checkRole(ctx); err == nil {
 		db.inserter, err = newInserter(pool)
 	}

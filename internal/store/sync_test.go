@@ -38,7 +38,7 @@ func startRun(ctx context.Context, t *store.Tenant, id uuid.UUID) (*integration.
 func commit(t testing.TB, tenant *store.Tenant, run uuid.UUID, step store.SyncStep) {
 	t.Helper()
 	step.Stage = store.StageImport
-	if held, err := tenant.CommitSync(context.Background(), run, store.FirstFence, step); !held || err != nil {
+	if held, _, err := tenant.CommitSync(context.Background(), run, store.FirstFence, step); !held || err != nil {
 		t.Fatalf("commit: %t, %v", held, err)
 	}
 }
@@ -100,17 +100,22 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	nothing("ClaimSyncRun", err, work != nil)
 	held, err := tenant.BeatSyncRun(ctx, run, store.FirstFence)
 	nothing("BeatSyncRun", err, held)
-	held, err = tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Mine")}})
+	held, _, err = tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Mine")}})
 	nothing("CommitSync", err, held)
 	attempts, err := tenant.WaitSyncRun(ctx, run, store.FirstFence, time.Now(), "waiting", true)
 	nothing("WaitSyncRun", err, attempts != -1)
-	pending, left, err := tenant.PendingDetails(ctx, id, "", 5)
-	nothing("PendingDetails", err, len(pending) > 0, left > 0)
+	pending, err := tenant.PendingDetails(ctx, id, "", 5)
+	nothing("PendingDetails", err, len(pending) > 0)
+	left, err := tenant.CountPendingDetails(ctx, id, "")
+	nothing("CountPendingDetails", err, left > 0)
+	doomed, err := tenant.CountDoomed(ctx, run, store.FirstFence)
+	nothing("CountDoomed", err, doomed > 0)
+	nothing("RestartSyncRun", tenant.RestartSyncRun(ctx, run, store.FirstFence))
 	nothing("NoteAllDetails", tenant.NoteAllDetails(ctx, run, store.FirstFence))
 	swept, err := tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{Completed: true})
 	nothing("BeginSweep", err, swept != store.SweepCount{})
-	missing, left, err := tenant.Unconfirmed(ctx, run, 5)
-	nothing("Unconfirmed", err, len(missing) > 0, left > 0)
+	missing, err := tenant.Unconfirmed(ctx, run, 5)
+	nothing("Unconfirmed", err, len(missing) > 0)
 	held, err = tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
 	nothing("EndSyncRun", err, held)
 	fence, _, err := tenant.TakeOverSyncRun(ctx, run, 0)
@@ -159,7 +164,7 @@ func TestAFenceKeepsWorkersApart(t *testing.T) {
 	}
 	before := everythingOf(t, w.root, id)
 	step := store.SyncStep{Stage: store.StageSweep, Objects: []store.ImportedObject{task("t1", "Late"), task("t2", "Late")}, Seen: []string{"t2"}, Done: []string{"t1"}}
-	if held, err := w.tenant.CommitSync(ctx, run, store.FirstFence, step); held || err != nil {
+	if held, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, step); held || err != nil {
 		t.Errorf("a late commit: %t, %v", held, err)
 	}
 	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); held || err != nil {
@@ -316,6 +321,28 @@ func TestWhatReadersSee(t *testing.T) {
 	}
 }
 
+// What no text search of PostgreSQL's takes whole is stored all the same, and what it refuses is told apart.
+func TestLargeTexts(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	var compound strings.Builder
+	for i := range 30_000 {
+		fmt.Fprintf(&compound, "漢%d-字%d ", i, i)
+	}
+	large := task("t1", strings.Repeat("Ж", 4000))
+	large.Content = ptr(compound.String())
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{large}})
+	bad := task("t2", "Task")
+	bad.Properties = []byte(`{"a": "\u0000"}`)
+	_, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{bad}})
+	if !store.IsValueRefused(err) {
+		t.Errorf("a value that cannot be stored: %v", err)
+	}
+}
+
 // The view that readers of the earlier module know.
 func TestTheEarlierViewTellsTheTruth(t *testing.T) {
 	t.Parallel()
@@ -410,9 +437,10 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		filter integration.SyncedObjectFilter
 		want   int
 	}{
-		"a rare word": {integration.SyncedObjectFilter{Search: ptr("word4321")}, 40},
-		"two words":   {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 0},
-		"no search":   {integration.SyncedObjectFilter{}, 50},
+		"a rare word":     {integration.SyncedObjectFilter{Search: ptr("word4321")}, 40},
+		"two words":       {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 0},
+		"a phrase of all": {integration.SyncedObjectFilter{Search: ptr(`"more text" -word1`)}, 50},
+		"no search":       {integration.SyncedObjectFilter{}, 50},
 	} {
 		tr := &tracer{}
 		tenant := w.db.Open(t, catalogue, tr).Tenant(integration.Scope{Org: org, Projects: []uuid.UUID{w.project}})
@@ -424,7 +452,8 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		serve := w.db.Connect(t, "", "")
 		execute(t, serve, "SET ROLE patchbay_serve")
 		for _, sent := range tr.take() {
-			if len(sent.sql) < 3 {
+			last := len(sent.sql) - 1
+			if !strings.Contains(sent.sql[last], "kb.synced_objects") {
 				continue
 			}
 			for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
@@ -434,7 +463,7 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 				}
 				execute(t, tx, store.SetScope, sent.args[0]...)
 				execute(t, tx, `SELECT set_config('plan_cache_mode', $1, true)`, mode)
-				plan := strings.Join(column[string](t, tx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) "+sent.sql[2], sent.args[2]...), "\n")
+				plan := strings.Join(column[string](t, tx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) "+sent.sql[last], sent.args[last]...), "\n")
 				if n := buffers(t, plan); n > 1000 { // the table has some 5,000
 					t.Errorf("%s with %s touches %d buffers:\n%s", name, mode, n, plan)
 				}

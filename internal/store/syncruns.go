@@ -62,11 +62,13 @@ type NewSyncRun struct {
 	IntegrationID uuid.UUID
 	Trigger       integration.SyncTrigger
 	integration.StartSync
+	// FullAfter makes the run a full one where everything was last read longer ago; nil does not.
+	FullAfter *time.Duration
 }
 
 // StartSyncRun queues a run, inside InTx, and records that. While one is live for the integration it is a Conflict. What an
-// incremental run could not make complete becomes a full one: after a change of the selection, and where none ended well
-// before. A disabled integration, or one outside the scope, is NotFound.
+// incremental run could not make complete becomes a full one: after a change of the selection or of the settings, and where none
+// ended well before. A disabled integration, or one outside the scope, is NotFound.
 func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integration.SyncRun, err error) {
 	var selection []string
 	if n.Selection != nil {
@@ -74,7 +76,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 	}
 	args := []any{
 		t.scope.Org, t.scope.Projects, n.IntegrationID, n.ID, n.Mode, n.Trigger, n.IncludeCompleted, n.IncludeArchived, n.BatchSize, n.ConfirmDeletions,
-		n.Selection != nil, selection, t.actor(),
+		n.Selection != nil, selection, t.actor(), n.FullAfter,
 	}
 	event := audit{integration.AuditSyncStart, map[string]any{"run": n.ID, "mode": n.Mode, "trigger": n.Trigger}}
 	statement := `
@@ -82,8 +84,10 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 				SELECT
 					i.id, i.org_id, i.project_id,
 					CASE WHEN $11 THEN $12::text[] ELSE s.selection END AS selection,
+					md5(i.public_settings::text) AS settings_hash,
 					CASE
-						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection THEN NULL
+						WHEN $11 AND $12::text[] IS DISTINCT FROM s.selection OR s.cursor ->> 'settings' <> md5(i.public_settings::text)
+							OR coalesce(s.fully_read_at, '-infinity') < now() - $14::interval THEN NULL
 						ELSE (s.cursor ->> 'since')::timestamptz
 					END AS since
 				FROM kb.integrations i
@@ -94,22 +98,28 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 			), started AS (
 				INSERT INTO kb.sync_runs (
 					id, integration_id, org_id, project_id, mode, trigger, include_completed, include_archived, batch_size, confirm_deletions,
-					selection, since, requested_by)
+					selection, since, settings_hash, requested_by)
 				SELECT
 					$4, id, org_id, project_id, CASE WHEN since IS NULL THEN 'FULL' ELSE $5 END, $6, $7, $8, $9, $10,
-					selection, CASE WHEN $5 = 'INCREMENTAL' THEN since END, $13
+					selection, CASE WHEN $5 = 'INCREMENTAL' THEN since END, settings_hash, $13
 				FROM asked
 				RETURNING *
 			), state AS (
 				UPDATE kb.sync_states s
-				SET sync_status = 'PENDING', sync_error = NULL, selection = r.selection
+				SET
+					sync_status = 'PENDING', sync_error = NULL, selection = r.selection,
+					cursor = CASE WHEN r.selection IS DISTINCT FROM s.selection THEN NULL ELSE s.cursor END
 				FROM started r
 				WHERE s.integration_id = r.integration_id
 					AND s.org_id = r.org_id
 			), ` + t.recorded(&args, "started", "project_id", "integration_id", event) + `
 			SELECT ` + syncRunColumns + `
 			FROM started r`
-	err = t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun)) })
+	err = t.send(ctx, func(b *pgx.Batch) {
+		// First, as TakeDueSync does, or the two would wait for each other.
+		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
+		b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun))
+	})
 	if err == nil && run == nil {
 		err = noIntegration()
 	}

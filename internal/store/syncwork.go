@@ -43,7 +43,8 @@ type SyncWork struct {
 	Failed           int // items
 	Provider         string
 	Enabled          bool
-	Revision         int // of the integration
+	Revision         int  // of the integration
+	SettingsChanged  bool // the integration's public ones, since the run was queued
 	Mappings         []integration.SyncMapping
 	DetailsSweptAt   *time.Time
 }
@@ -73,7 +74,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
 				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.seen_until,
 				(SELECT coalesce(sum(c.failed), 0) FROM kb.sync_run_counts c WHERE c.run_id = r.id AND c.org_id = r.org_id),
-				i.provider, i.enabled, i.revision, s.mappings, s.details_swept_at
+				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -83,7 +84,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
 				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.SeenUntil,
-				&w.Failed, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.DetailsSweptAt)
+				&w.Failed, &w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -92,6 +93,47 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 	})
 	return work, err
 }
+
+// RestartSyncRun makes a run begin again as a full one, with the integration's present settings: what it has read so far was of
+// others.
+func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) error {
+	args := []any{t.scope.Org, t.scope.Projects, run, fence}
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockRun, args...)
+		b.Queue(forgetPages, args...)
+		b.Queue(forgetMissing, args...)
+		b.Queue(`
+			UPDATE kb.sync_runs r
+			SET mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text)
+			FROM kb.integrations i
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $4
+				AND r.finished_at IS NULL
+				AND i.id = r.integration_id
+				AND i.org_id = r.org_id`, args...)
+	})
+}
+
+// forgetPages and forgetMissing remove what a run remembers of what it has seen.
+const (
+	forgetPages = `
+			DELETE FROM kb.sync_run_pages p
+			USING kb.sync_runs r
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND r.fence = $4
+				AND p.run_id = r.id
+				AND p.org_id = r.org_id`
+	forgetMissing = `
+			DELETE FROM kb.sync_run_missing m
+			USING kb.sync_runs r
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND r.fence = $4
+				AND m.run_id = r.id
+				AND m.org_id = r.org_id`
+)
 
 // BeatSyncRun tells that a run's worker is alive. It returns false where the run has ended, is another job's by now, or its
 // integration was disabled.
@@ -159,7 +201,7 @@ type SyncStep struct {
 	Covered   []string // listings that were read to their end
 	Done      []string // external ids whose details were read
 	Found     []string // external ids that seemed to be missing and are there
-	Gone      []string // external ids that are missing
+	Gone      []string // external ids that are missing, as the provider says
 	Stage     string
 	Cursor    []byte // JSON; nil at the beginning of a stage
 	Step      string // what the run does next, in words
@@ -173,13 +215,13 @@ type SyncStep struct {
 
 // CommitSync stores a step of a run: objects, relationships, counts and cursor together, in one transaction and one round
 // trip, and only while the job that holds this fence is the run's. Otherwise it stores nothing and returns false. Objects that are the
-// same as stored are not written.
-func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, err error) {
+// same as stored are not written; of how many the details are to be read, it returns too.
+func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, noted int, err error) {
 	o := columnsOf(s.Objects)
 	r := relationsOf(s.Objects)
 	failures, err := json.Marshal(s.Failures[:min(len(s.Failures), maxFailures)])
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	if s.Failures == nil {
 		failures = []byte("[]")
@@ -209,9 +251,14 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 			r.statedBy, r.sources, r.types, r.targets,
 			failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
 			s.Stage, workspaceID, workspaceName, lastSynced, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete,
-		).QueryRow(scanFound(&held))
+		).QueryRow(func(row pgx.Row) error {
+			if err := row.Scan(&held, &noted); !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+			return nil
+		})
 	})
-	return held, err
+	return held, noted, err
 }
 
 const commitSync = `
@@ -296,6 +343,7 @@ const commitSync = `
 				FROM changed
 				WHERE has_details
 				ON CONFLICT (integration_id, external_id) DO NOTHING
+				RETURNING external_id
 			), done AS (
 				DELETE FROM kb.sync_pending p
 				USING held h
@@ -309,12 +357,14 @@ const commitSync = `
 					AND m.org_id = h.org_id
 					AND m.external_id = ANY ($29::text[])
 			), gone AS (
-				UPDATE kb.sync_run_missing m
-				SET confirmed = true
+				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
 				FROM held h
-				WHERE m.run_id = h.id
-					AND m.org_id = h.org_id
-					AND m.external_id = ANY ($30::text[])
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
+				WHERE o.external_id = ANY ($30::text[])
+					AND o.deleted_at IS NULL
+				ON CONFLICT (run_id, external_id) DO UPDATE
+				SET confirmed = true
 			), remembered AS (
 				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
 				SELECT id, org_id, project_id, $26, $27
@@ -358,7 +408,7 @@ const commitSync = `
 			FROM held h
 			WHERE r.id = h.id
 				AND r.org_id = h.org_id
-			RETURNING true`
+			RETURNING true, (SELECT count(*) FROM noted)`
 
 // objectColumns are objects as parallel arrays for unnest.
 type objectColumns struct {
@@ -468,18 +518,11 @@ type NamedObject struct {
 	ExternalID string
 }
 
-// PendingDetails lists the objects of an integration whose details are to be read, by external id after one, and counts
-// all that are left.
-func (t *Tenant) PendingDetails(ctx context.Context, id uuid.UUID, after string, most int) (list []NamedObject, left int, err error) {
-	const matches = `
-			FROM kb.sync_pending p
-			WHERE p.org_id = $1
-				AND ($2::uuid[] IS NULL OR p.project_id = ANY ($2))
-				AND p.integration_id = $3
-				AND p.external_id > $4`
+// PendingDetails lists the objects of an integration whose details are to be read, by external id after one.
+func (t *Tenant) PendingDetails(ctx context.Context, id uuid.UUID, after string, most int) (list []NamedObject, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			SELECT p.type, p.external_id`+matches+`
+			SELECT p.type, p.external_id`+pendingAfter+`
 			ORDER BY p.external_id
 			LIMIT $5`,
 			t.scope.Org, t.scope.Projects, id, after, most,
@@ -487,13 +530,27 @@ func (t *Tenant) PendingDetails(ctx context.Context, id uuid.UUID, after string,
 			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
 			return err
 		})
-		b.Queue(`SELECT count(*)`+matches, t.scope.Org, t.scope.Projects, id, after).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&left) })
 	})
-	return list, left, err
+	return list, err
 }
 
-// NoteAllDetails asks for the details of every object of a run's integration that has some.
+// CountPendingDetails counts what PendingDetails would list.
+func (t *Tenant) CountPendingDetails(ctx context.Context, id uuid.UUID, after string) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT count(*)`+pendingAfter, t.scope.Org, t.scope.Projects, id, after).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+	})
+	return n, err
+}
+
+const pendingAfter = `
+			FROM kb.sync_pending p
+			WHERE p.org_id = $1
+				AND ($2::uuid[] IS NULL OR p.project_id = ANY ($2))
+				AND p.integration_id = $3
+				AND p.external_id > $4`
+
+// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered.
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
@@ -505,6 +562,10 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 			JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
 			WHERE o.has_details
 				AND o.deleted_at IS NULL
+				AND o.listing IN (
+					SELECT unnest(p.covered)
+					FROM held h
+					JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id)
 			ON CONFLICT (integration_id, external_id) DO NOTHING`,
 			t.scope.Org, t.scope.Projects, run, fence)
 	})
@@ -575,6 +636,19 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	return n, err
 }
 
+// CountDoomed counts the missing objects that were confirmed, with those below them.
+func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH RECURSIVE `+heldRun+`, `+doomed+`
+			SELECT count(*)
+			FROM doomed`,
+			t.scope.Org, t.scope.Projects, run, fence, true,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+	})
+	return n, err
+}
+
 // doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them without having been seen.
 const doomed = `seen AS MATERIALIZED (
 				SELECT DISTINCT unnest(p.seen) AS external_id
@@ -596,8 +670,8 @@ const doomed = `seen AS MATERIALIZED (
 					AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
 			)`
 
-// Unconfirmed lists some of a run's missing objects that the provider was not asked for yet, and counts all of them.
-func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list []NamedObject, left int, err error) {
+// Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
+func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list []NamedObject, err error) {
 	const matches = `
 			FROM kb.sync_run_missing m
 			JOIN kb.sync_runs r ON r.id = m.run_id AND r.org_id = m.org_id
@@ -614,10 +688,8 @@ func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list
 			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
 			return err
 		})
-		b.Queue(`SELECT count(*)`+matches, t.scope.Org, t.scope.Projects, run).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&left) })
 	})
-	return list, left, err
+	return list, err
 }
 
 // SyncEnd is how a run ends.
@@ -626,8 +698,8 @@ type SyncEnd struct {
 	Error  string
 	// Since is where the next incremental run begins; nil leaves that as it is.
 	Since *time.Time
-	// DetailsSwept says that all details were read anew.
-	DetailsSwept bool
+	// FullyRead says that everything that is listed was read, and DetailsSwept that all details were read anew.
+	FullyRead, DetailsSwept bool
 	// Tombstone marks the missing objects that were confirmed, and what is below them, as deleted.
 	Tombstone bool
 }
@@ -639,10 +711,8 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 		if end.Tombstone {
 			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
 		}
-		b.Queue(`DELETE FROM kb.sync_run_pages p USING kb.sync_runs r WHERE `+runScope+` AND r.id = $3 AND r.fence = $4 AND p.run_id = r.id AND p.org_id = r.org_id`,
-			t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(`DELETE FROM kb.sync_run_missing m USING kb.sync_runs r WHERE `+runScope+` AND r.id = $3 AND r.fence = $4 AND m.run_id = r.id AND m.org_id = r.org_id`,
-			t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(forgetMissing, t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(`
 			WITH `+heldRun+`, ended AS (
 				UPDATE kb.sync_runs r
@@ -650,7 +720,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				FROM held h
 				WHERE r.id = h.id
 					AND r.org_id = h.org_id
-				RETURNING r.integration_id, r.org_id, r.finished_at, r.incomplete
+				RETURNING r.integration_id, r.org_id, r.finished_at, r.incomplete, r.settings_hash
 			)
 			UPDATE kb.sync_states s
 			SET
@@ -659,13 +729,14 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				last_sync_at = e.finished_at,
 				last_successful_sync = CASE WHEN $5 = 'SUCCESS' THEN e.finished_at ELSE s.last_successful_sync END,
 				consecutive_failures = CASE $5 WHEN 'ERROR' THEN s.consecutive_failures + 1 WHEN 'CANCELLED' THEN s.consecutive_failures ELSE 0 END,
-				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz) END,
-				details_swept_at = CASE WHEN $8 THEN e.finished_at ELSE s.details_swept_at END
+				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash) END,
+				details_swept_at = CASE WHEN $8 THEN e.finished_at ELSE s.details_swept_at END,
+				fully_read_at = CASE WHEN $9 THEN e.finished_at ELSE s.fully_read_at END
 			FROM ended e
 			WHERE s.integration_id = e.integration_id
 				AND s.org_id = e.org_id
 			RETURNING true`,
-			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.DetailsSwept,
+			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.DetailsSwept, end.FullyRead,
 		).QueryRow(scanFound(&held))
 	})
 	return held, err
@@ -731,10 +802,13 @@ func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.D
 		b.Queue(`
 			UPDATE kb.sync_runs r
 			SET fence = r.fence + 1, attempts = r.attempts + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
+			FROM kb.integrations i
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.finished_at IS NULL
-				AND greatest(r.heartbeat_at, r.waiting_until) < clock_timestamp() - $4::interval
+				AND i.id = r.integration_id
+				AND i.org_id = r.org_id
+				AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
 			RETURNING r.fence, r.attempts`,
 			t.scope.Org, t.scope.Projects, id, since,
 		).QueryRow(func(row pgx.Row) error {

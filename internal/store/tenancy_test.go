@@ -166,7 +166,9 @@ func (d *towns) intrude(t testing.TB, tx pgx.Tx, relation, org string) {
 	if _, ok := row["id"]; ok {
 		row["id"] = uuid.NewString()
 	}
-	n, err := try(t, tx, `INSERT INTO `+relation+` SELECT * FROM jsonb_populate_record(NULL::`+relation+`, $1)`, row)
+	columns := strings.Join(column[string](t, d.root, `
+		SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, relation), ", ")
+	n, err := try(t, tx, `INSERT INTO `+relation+` (`+columns+`) SELECT `+columns+` FROM jsonb_populate_record(NULL::`+relation+`, $1)`, row)
 	if !refused[sqlState(err)] {
 		t.Errorf("%s took a row of %s: %d rows, %v", relation, org, n, err)
 	}

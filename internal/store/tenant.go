@@ -38,15 +38,25 @@ func (t *Tenant) scopeArgs() []any {
 // send runs what fill queues, with the scope set before it, in one round trip. Outside InTx the whole batch is one
 // implicit transaction: PostgreSQL ends it at the batch's end, and with it the scope.
 func (t *Tenant) send(ctx context.Context, fill func(*pgx.Batch)) error {
-	b := &pgx.Batch{}
 	if t.tx != nil {
+		b := &pgx.Batch{}
 		fill(b)
 		return translate(t.tx.SendBatch(ctx, b).Close())
 	}
-	b.Queue(setScope, t.scopeArgs()...)
-	fill(b)
-	return translate(t.db.pool.SendBatch(ctx, b).Close())
+	for tries := 0; ; tries++ {
+		b := &pgx.Batch{}
+		b.Queue(setScope, t.scopeArgs()...)
+		fill(b)
+		err := translate(t.db.pool.SendBatch(ctx, b).Close())
+		if tries == deadlockRetries || !hasCode(err, deadlock) { // which has rolled everything back
+			return err
+		}
+	}
 }
+
+// deadlockRetries is how often a batch is sent again that another transaction and it waited for each other with. Our own
+// statements lock in one order (a run, its state, its integration); a host product's may not.
+const deadlockRetries = 3
 
 // InTx runs fn in one transaction of the same scope, and commits unless fn returns an error or panics. A transaction
 // inside another one is an error.

@@ -151,7 +151,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		},
 		"CommitSync": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.CommitSync(ctx, id, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Task")}})
+			_, _, err := t.CommitSync(ctx, id, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Task")}})
 			return err
 		},
 		"WaitSyncRun": func(ctx context.Context, t *store.Tenant) error {
@@ -159,15 +159,24 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		},
 		"PendingDetails": func(ctx context.Context, t *store.Tenant) error {
-			_, _, err := t.PendingDetails(ctx, id, "", 10)
+			_, err := t.PendingDetails(ctx, id, "", 10)
 			return err
 		},
+		"CountPendingDetails": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CountPendingDetails(ctx, id, "")
+			return err
+		},
+		"CountDoomed": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CountDoomed(ctx, id, store.FirstFence)
+			return err
+		},
+		"RestartSyncRun": func(ctx context.Context, t *store.Tenant) error { return t.RestartSyncRun(ctx, id, store.FirstFence) },
 		"NoteAllDetails": func(ctx context.Context, t *store.Tenant) error { return t.NoteAllDetails(ctx, id, store.FirstFence) },
 		"BeginSweep": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.BeginSweep(ctx, id, store.FirstFence, store.SweepRules{})
 			return err
 		},
-		"Unconfirmed": func(ctx context.Context, t *store.Tenant) error { _, _, err := t.Unconfirmed(ctx, id, 10); return err },
+		"Unconfirmed": func(ctx context.Context, t *store.Tenant) error { _, err := t.Unconfirmed(ctx, id, 10); return err },
 		"EndSyncRun": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.EndSyncRun(ctx, id, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
 			return err

@@ -8,10 +8,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/store"
+)
+
+// Bounds of what is stored of an object, in bytes. What is longer is cut off.
+const (
+	maxTitle   = 4 << 10
+	maxContent = 4 << 20
+	maxURL     = 4 << 10
 )
 
 // imported makes of a provider's object what is stored. It refuses what could never be, with a reason for people.
@@ -36,14 +44,14 @@ func imported(o provider.Object) (store.ImportedObject, string) {
 		Type:       o.Type,
 		ExternalID: o.ExternalID,
 		Kind:       o.Kind,
-		Title:      clean(o.Title),
-		Content:    optional(clean(o.Content)),
+		Title:      clip(clean(o.Title), maxTitle),
+		Content:    optional(clip(clean(o.Content), maxContent)),
 		Properties: properties,
-		URL:        optional(clean(o.URL)),
-		ParentID:   optional(clean(o.ParentID)),
+		URL:        optional(clip(clean(o.URL), maxURL)),
+		ParentID:   optional(nameable(o.ParentID)),
 		Completed:  o.Completed,
 		Archived:   o.Archived,
-		Listing:    clean(o.Listing),
+		Listing:    clip(clean(o.Listing), 2*integration.MaxExternalID),
 		OnlyKnown:  o.OnlyKnown,
 		HasDetails: o.HasDetails,
 	}
@@ -52,6 +60,9 @@ func imported(o provider.Object) (store.ImportedObject, string) {
 		i.UpdatedAt = &at
 	}
 	for _, r := range o.Relations {
+		if len(r.From) > integration.MaxExternalID || len(r.To) > integration.MaxExternalID {
+			continue // no object has such an id
+		}
 		related := store.ImportedRelation{Type: r.Type, Source: clean(r.From), Target: clean(r.To)}
 		if related.Source == "" {
 			related.Source = o.ExternalID
@@ -70,7 +81,7 @@ func imported(o provider.Object) (store.ImportedObject, string) {
 	return i, ""
 }
 
-// hash is over everything of an object that is stored. Each part goes in with its length, so that none can be moved into another.
+// hash is over everything of an object that is stored, but whether it has details. Each part goes in with its length, so that none can be moved into another.
 func hash(o *store.ImportedObject) []byte {
 	h := sha256.New()
 	var length [8]byte
@@ -108,13 +119,31 @@ func hash(o *store.ImportedObject) []byte {
 	flag(o.Completed)
 	flag(o.Archived)
 	part([]byte(o.Listing))
-	flag(o.HasDetails)
 	for _, r := range o.Relations {
 		part([]byte(r.Type))
 		part([]byte(r.Source))
 		part([]byte(r.Target))
 	}
 	return h.Sum(nil)
+}
+
+// nameable is an id, or nothing where no object could have it.
+func nameable(id string) string {
+	if len(id) > integration.MaxExternalID {
+		return ""
+	}
+	return clean(id)
+}
+
+// clip cuts a text off after so many bytes, at a whole character.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 func optional(s string) *string {

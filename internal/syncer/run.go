@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,16 +22,20 @@ import (
 const (
 	// overlap is how far an incremental run reaches back behind the one before: listings of third parties lag behind, and clocks
 	// differ.
-	overlap = 5 * time.Minute
+	overlap = 15 * time.Minute
 	// detailsSweep is how old details may become before a full run reads all of them anew: they may change without their object.
 	detailsSweep = 7 * 24 * time.Hour
+	// maxStep is how long the words for what a run does may be, in bytes.
+	maxStep = 200
 	// refsAtOnce is how many single objects are asked for together.
 	refsAtOnce = 50
 	// commitAfter is how long read pages wait for more to be committed with.
 	commitAfter = time.Second
-	// A full run that misses more than both of these needs confirmDeletions.
+	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
+	// what was only moved, completed or archived does not count.
 	mostMissing      = 100
 	mostMissingShare = 0.3
+	mostAsked        = 2000
 )
 
 // confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
@@ -47,12 +53,25 @@ type run struct {
 
 	connection provider.Connection
 	plan       provider.Plan
+	stored     []byte // the cursor of the last step that was stored
+	pending    int    // objects whose details are to be read, while listings are
 }
 
 // opened is an integration's connection for as long as one of its runs lasts, so that its secrets are opened once.
 type opened struct {
 	connection provider.Connection
 	revision   int // of the integration
+	used       time.Time
+}
+
+// openFor is how long the connection of a run that goes on elsewhere, or rests, is kept.
+const openFor = 5 * time.Minute
+
+// closeUnused closes the connections of runs that this process has not worked on for a while.
+func (s *Service) closeUnused() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.open, func(_ uuid.UUID, o *opened) bool { return time.Since(o.used) > openFor })
 }
 
 // open connects, with the connection of the run's last slice if the integration is as it was.
@@ -66,11 +85,12 @@ func (r *run) open(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o = &opened{connection, r.work.Revision}
-		s.mu.Lock()
-		s.open[r.work.ID] = o
-		s.mu.Unlock()
+		o = &opened{connection: connection, revision: r.work.Revision}
 	}
+	s.mu.Lock()
+	o.used = time.Now()
+	s.open[r.work.ID] = o
+	s.mu.Unlock()
 	r.connection = o.connection
 	r.plan = provider.Plan{Options: o.connection.Options(), Since: r.work.Since, Selection: r.work.Selection, Mappings: r.work.Mappings}
 	if v := r.work.IncludeCompleted; v != nil {
@@ -126,16 +146,31 @@ func (r *run) enter(ctx context.Context, stage, step string, total *int) error {
 	return r.commit(ctx, store.SyncStep{Step: step, Total: total})
 }
 
-// commit stores a step at the run's present stage and cursor.
+// commit stores a step at the run's present stage and cursor. An object that the database refuses is a failure, and the others
+// are stored.
 func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 	step.Stage, step.Cursor = r.work.Stage, r.work.Cursor
-	held, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
-	if err != nil {
+	held, noted, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
+	switch n := len(step.Objects); {
+	case err == nil && !held:
+		return errLost
+	case store.IsValueRefused(err) && n == 1:
+		refused := step.Objects[0]
+		step.Objects = nil
+		step.Failures = append(step.Failures, integration.SyncFailure{Type: refused.Type, ExternalID: refused.ExternalID, Reason: "it is too large, or has something in it that cannot be stored"})
+		return r.commit(ctx, step)
+	case store.IsValueRefused(err) && n > 1:
+		first, cursor := store.SyncStep{Objects: step.Objects[:n/2], Step: step.Step}, r.work.Cursor
+		r.work.Cursor = r.stored // its second half is still to come
+		if err := r.commit(ctx, first); err != nil {
+			return err
+		}
+		r.work.Cursor, step.Objects = cursor, step.Objects[n/2:]
+		return r.commit(ctx, step)
+	case err != nil:
 		return fmt.Errorf("store a page of the run %s: %w", r.work.ID, err)
 	}
-	if !held {
-		return errLost
-	}
+	r.stored, r.pending = r.work.Cursor, r.pending+noted
 	r.work.Processed += step.Processed
 	if at := step.SeenUntil; at != nil && (r.work.SeenUntil == nil || at.After(*r.work.SeenUntil)) {
 		r.work.SeenUntil = at
@@ -146,12 +181,15 @@ func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 
 // batch gathers pages that are stored together.
 type batch struct {
-	step  store.SyncStep
-	at    map[string]int // position in step.Objects by external id
-	since time.Time      // when its first page came
+	step   store.SyncStep
+	at     map[string]int // position in step.Objects by external id
+	since  time.Time      // when its first page came
+	listed bool           // its pages are of listings
 }
 
-func newBatch() *batch { return &batch{at: map[string]int{}, since: time.Now()} }
+func newBatch(listed bool) *batch {
+	return &batch{at: map[string]int{}, since: time.Now(), listed: listed}
+}
 
 // add takes a page in. Of an object that comes twice, the last counts.
 func (b *batch) add(p *provider.Page) {
@@ -176,10 +214,10 @@ func (b *batch) add(p *provider.Page) {
 		}
 	}
 	for _, listing := range p.Covered {
-		b.step.Covered = append(b.step.Covered, clean(listing))
+		b.step.Covered = append(b.step.Covered, clip(clean(listing), 2*integration.MaxExternalID))
 	}
 	if p.Step != "" {
-		b.step.Step = clean(p.Step)
+		b.step.Step = clip(clean(p.Step), maxStep)
 	}
 	if p.Total != nil {
 		b.step.Total = p.Total
@@ -189,11 +227,11 @@ func (b *batch) add(p *provider.Page) {
 	}
 }
 
-// fail notes an item that was there and could not be imported: it is not missing.
+// fail notes an item that was listed and could not be imported: it is not missing.
 func (b *batch) fail(f integration.SyncFailure) {
 	f.Reason = clean(f.Reason)
 	b.step.Failures = append(b.step.Failures, f)
-	if f.ExternalID != "" {
+	if f.ExternalID != "" && b.listed {
 		b.step.Seen = append(b.step.Seen, clean(f.ExternalID))
 	}
 }
@@ -262,7 +300,7 @@ func (r *run) read(ctx context.Context, pages func(context.Context) iter.Seq2[*p
 
 // importAll reads the listings from the run's cursor on.
 func (r *run) importAll(ctx context.Context) error {
-	b, moved := newBatch(), false
+	b, moved := newBatch(true), false
 	flush := func() error {
 		if b.empty() && !moved {
 			return nil
@@ -270,18 +308,26 @@ func (r *run) importAll(ctx context.Context) error {
 		moved = false
 		step := b.step
 		step.Processed = len(step.Objects) + len(step.Failures)
-		step.Incomplete = len(step.Failures) > 0
+		step.Incomplete = slices.ContainsFunc(step.Failures, hidesOthers)
+		step.Total = r.expect(step.Total, step.Processed)
 		if r.work.Mode != integration.SyncFull {
 			step.Seen, step.Covered = nil, nil // it lists only what changed
 		}
-		b = newBatch()
+		b = newBatch(true)
 		return r.commit(ctx, step)
 	}
 	from := r.work.Cursor
-	err := r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+	var err error
+	if r.pending, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, ""); err != nil {
+		return err
+	}
+	err = r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Import(ctx, r.plan, from)
 	}, func(p *provider.Page) error {
 		b.add(p)
+		for _, gone := range p.Gone { // of the selection
+			b.step.Gone = append(b.step.Gone, gone.ExternalID)
+		}
 		r.work.Cursor, moved = p.Cursor, true // of the last page in the batch
 		if b.ready(r.plan.BatchSize) {
 			return flush()
@@ -299,6 +345,21 @@ func (r *run) importAll(ctx context.Context) error {
 	return r.enter(ctx, store.StageDetails, "", nil)
 }
 
+// expect adds to the number of items that are listed those whose details will be read, as many as there were so far among them.
+func (r *run) expect(listed *int, processing int) *int {
+	if listed == nil {
+		return nil
+	}
+	total := *listed + r.pending*max(*listed, 1)/max(r.work.Processed+processing, 1)
+	return &total
+}
+
+// hidesOthers reports whether a failure may hide items that the next incremental run would not look for: a list that could not be
+// read does. A single item does not; the next full run tries it again.
+func hidesOthers(f integration.SyncFailure) bool {
+	return f.Type == integration.ObjectOrganization || f.Type == integration.ObjectProject || f.Type == integration.ObjectCollection
+}
+
 // allDetails reports whether the run reads all details anew, whether their objects changed or not.
 func (r *run) allDetails() bool {
 	return r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep)
@@ -306,6 +367,7 @@ func (r *run) allDetails() bool {
 
 // readDetails reads what hangs on new and changed objects. Those that fail are left to the next run.
 func (r *run) readDetails(ctx context.Context) error {
+	left := -1 // not counted yet
 	for {
 		var after string
 		if r.work.Cursor != nil {
@@ -313,15 +375,20 @@ func (r *run) readDetails(ctx context.Context) error {
 				return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
 			}
 		}
-		pending, left, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, refsAtOnce)
+		pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, refsAtOnce)
 		if err != nil {
 			return err
+		}
+		if left < 0 && len(pending) > 0 {
+			if left, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, after); err != nil {
+				return err
+			}
 		}
 		if len(pending) == 0 {
 			return r.enter(ctx, store.StageSweep, "looking for what was deleted", nil)
 		}
 		total := r.work.Processed + left
-		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %s and what follows, %d left", pending[0].ExternalID, left), Total: &total}); err != nil {
+		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %d more", left), Total: &total}); err != nil {
 			return err
 		}
 		if err := r.details(ctx, pending); err != nil {
@@ -335,6 +402,7 @@ func (r *run) readDetails(ctx context.Context) error {
 		if err := r.commit(ctx, store.SyncStep{}); err != nil {
 			return err
 		}
+		left = max(0, left-len(pending))
 		if r.over() {
 			return errSliceOver
 		}
@@ -343,14 +411,14 @@ func (r *run) readDetails(ctx context.Context) error {
 
 // details reads the details of some objects.
 func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
-	b := newBatch()
+	b := newBatch(false)
 	flush := func() error {
 		if b.empty() {
 			return nil
 		}
 		step := b.step
 		step.Processed = len(step.Done)
-		b = newBatch()
+		b = newBatch(false)
 		return r.commit(ctx, step)
 	}
 	return r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
@@ -387,35 +455,58 @@ func (r *run) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if full && !r.work.ConfirmDeletions && n.Missing > mostMissing && float64(n.Missing) > mostMissingShare*float64(n.Covered) {
-			return r.finish(ctx, false, fmt.Sprintf("%d of %d objects were not found any more: nothing was marked as deleted; "+
-				"if they were deleted indeed, start a full run with confirmDeletions", n.Missing, n.Covered))
+		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
+			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
 		}
-		r.work.Cursor = []byte(`"begun"`)
+		if r.work.Cursor, err = json.Marshal(n.Covered); err != nil {
+			return err
+		}
 		if err := r.commit(ctx, store.SyncStep{Step: "looking for what was deleted"}); err != nil {
 			return err
 		}
 	}
 	for {
-		missing, left, err := r.tenant.Unconfirmed(ctx, r.work.ID, refsAtOnce)
+		missing, err := r.tenant.Unconfirmed(ctx, r.work.ID, refsAtOnce)
 		if err != nil {
 			return err
 		}
 		if len(missing) == 0 {
-			return r.finish(ctx, true, "")
+			break
 		}
-		if err := r.confirm(ctx, missing, left); err != nil {
+		if err := r.confirm(ctx, missing); err != nil {
 			return err
 		}
 		if r.over() {
 			return errSliceOver
 		}
 	}
+	gone, err := r.tenant.CountDoomed(ctx, r.work.ID, r.fence)
+	if err != nil {
+		return err
+	}
+	var covered int
+	if err := json.Unmarshal(r.work.Cursor, &covered); err != nil {
+		return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
+	}
+	if r.tooMany(gone, covered) {
+		return r.finish(ctx, false, tooMany(gone, covered))
+	}
+	return r.finish(ctx, true, "")
+}
+
+// tooMany reports whether so many of the objects that a run covers are gone that it needs confirmDeletions.
+func (r *run) tooMany(gone, covered int) bool {
+	return r.work.Mode == integration.SyncFull && !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
+}
+
+func tooMany(gone, covered int) string {
+	return fmt.Sprintf("%d of %d objects were not found any more: nothing was marked as deleted; "+
+		"if they were deleted indeed, start a full run with confirmDeletions", gone, covered)
 }
 
 // confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
-func (r *run) confirm(ctx context.Context, missing []store.NamedObject, left int) error {
-	b := newBatch()
+func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
+	b := newBatch(false)
 	unsettled := map[string]integration.ObjectType{}
 	for _, m := range missing {
 		unsettled[m.ExternalID] = m.Type
@@ -425,8 +516,8 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject, left int
 			return nil
 		}
 		step := b.step
-		step.Step = fmt.Sprintf("asking for %d objects that were not listed", left)
-		b = newBatch()
+		step.Step = "asking for what was not listed"
+		b = newBatch(false)
 		return r.commit(ctx, step)
 	}
 	err := r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
@@ -473,9 +564,10 @@ func (r *run) finish(ctx context.Context, tombstone bool, problem string) error 
 	if problem != "" {
 		problems = append(problems, problem)
 	}
-	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, DetailsSwept: r.allDetails()}
+	// Details that failed are still noted, so that they were read anew all the same.
+	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull, DetailsSwept: r.allDetails()}
 	if len(problems) > 0 {
-		end.Status, end.Error, end.DetailsSwept = integration.SyncPartial, strings.Join(problems, "; "), false
+		end.Status, end.Error = integration.SyncPartial, strings.Join(problems, "; ")
 	}
 	end.Since = r.nextSince()
 	return r.end(ctx, end)

@@ -166,7 +166,7 @@ func TestManyDeletionsNeedAWord(t *testing.T) {
 	w.run(s, full())
 	w.source.change(func() { w.source.lists["a"] = w.source.lists["a"][:150] })
 	run := w.run(s, full())
-	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "225 of 376 objects") { // with their comments
+	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "225 of 376 objects") { // with their comments, after they were asked for
 		t.Errorf("%s: %v", run.Status, *run.Error)
 	}
 	w.want(len(w.objects()), 1+300+150)
@@ -207,9 +207,9 @@ func TestItemsThatFail(t *testing.T) {
 	if w.state().LastSuccessfulSync != nil {
 		t.Error("a partial run counts as successful")
 	}
-	// The next incremental run begins where this one did.
+	// It is tried again when it changes, and by the next full run.
 	w.source.change(func() { w.source.lists["a"][2].title = "Mended" })
-	w.want(w.run(s, incremental()).Status, integration.SyncSuccess)
+	w.want(w.run(s, full()).Status, integration.SyncSuccess)
 	w.wantObjects()
 }
 
@@ -407,4 +407,29 @@ func TestAWorkerThatDies(t *testing.T) {
 	if again := w.source.count("tasks") - read; again > 7 { // ten pages, of which three were stored
 		t.Errorf("%d pages were read after the death", again)
 	}
+}
+
+// After a change of the selection or the settings only a full run is complete, even where the run that brought the change did not
+// end well.
+func TestWhatMakesARunFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.fill("b", 3)
+	s, _ := w.works()
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	w.source.onRequest(func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonAuthFailed, "refused")
+	})
+	failed := w.run(s, integration.StartSync{Mode: integration.SyncIncremental, Selection: ptr([]string(nil))})
+	w.want([...]any{failed.Mode, failed.Status}, [...]any{integration.SyncFull, integration.SyncError})
+	w.source.onRequest(nil)
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull)
+	w.wantObjects()
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.integrations SET public_settings = '{"workspace": "another"}'`)
+	w.must(err)
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull)
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
 }

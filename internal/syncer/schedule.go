@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -22,6 +24,9 @@ const (
 	// mostBackOff bounds how far apart failing scheduled runs get.
 	mostBackOff = 24 * time.Hour
 )
+
+// everythingAfter is how long scheduled runs read only what changed, which finds no deletions, before one reads everything.
+var everythingAfter = 24 * time.Hour
 
 // SetSyncSchedule sets an integration's schedule; nil ends it.
 func (s *Service) SetSyncSchedule(ctx context.Context, p integration.Principal, id uuid.UUID, schedule *integration.SyncSchedule) (*integration.SyncState, error) {
@@ -94,12 +99,13 @@ func (s *Service) startDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, d := range due {
 		if err := s.startScheduled(ctx, d); err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("integration %s: %w", d.IntegrationID, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // startScheduled queues one run and says when the next is due, together. A run that is live already makes the next one wait its
@@ -132,6 +138,7 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 			IntegrationID: due.IntegrationID,
 			Trigger:       integration.TriggerSchedule,
 			StartSync:     integration.StartSync{Mode: integration.SyncIncremental},
+			FullAfter:     &everythingAfter,
 		})
 		return err
 	})

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,7 @@ func (s *Service) Watch(ctx context.Context) {
 	}
 	for {
 		try("runs whose worker died cannot be taken over", s.takeOver)
+		s.closeUnused()
 		try("scheduled runs cannot be started", s.startDue)
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
@@ -53,6 +55,7 @@ func (s *Service) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, o := range orphans {
 		tenant := s.db.Tenant(integration.Scope{Org: o.Org})
 		taken, stalled := false, false
@@ -72,7 +75,8 @@ func (s *Service) takeOver(ctx context.Context) error {
 			return tx.Enqueue(ctx, runArgs{Org: o.Org, Run: o.ID, Fence: fence})
 		})
 		if err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("run %s: %w", o.ID, err))
+			continue
 		}
 		if !taken {
 			continue
@@ -82,7 +86,7 @@ func (s *Service) takeOver(ctx context.Context) error {
 			s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // prune removes runs that ended long ago.
@@ -92,16 +96,13 @@ func (s *Service) prune(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, org := range orgs {
-		for {
-			removed, err := s.db.Tenant(integration.Scope{Org: org}).PruneSyncRuns(ctx, before, historyLength, pruneAtOnce)
-			if err != nil {
-				return err
-			}
-			if removed < pruneAtOnce {
-				break
+		for removed := pruneAtOnce; removed == pruneAtOnce; {
+			if removed, err = s.db.Tenant(integration.Scope{Org: org}).PruneSyncRuns(ctx, before, historyLength, pruneAtOnce); err != nil {
+				failed = append(failed, fmt.Errorf("organisation %q: %w", org, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -88,6 +88,13 @@ func (w *runner) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	if !work.Enabled {
 		return r.end(ctx, store.SyncEnd{Status: integration.SyncCancelled, Error: "the integration was disabled"})
 	}
+	if work.SettingsChanged {
+		if err := tenant.RestartSyncRun(ctx, args.Run, args.Fence); err != nil {
+			return fmt.Errorf("begin the run %s again: %w", args.Run, err)
+		}
+		return river.JobSnooze(0)
+	}
+	r.stored = work.Cursor
 	err = r.slice(ctx)
 	return r.conclude(ctx, err)
 }

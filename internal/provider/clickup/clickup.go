@@ -15,8 +15,12 @@ var settingsSchema string
 // name is also what ClickUp's errors say.
 const name = "clickup"
 
+// limit is that of the cheaper plans; the others have 1,000 and 10,000.
+var limit = provider.Limit{Requests: 100, Window: time.Minute}
+
 // Declaration is what Patchbay tells about ClickUp.
 func Declaration() provider.Declaration {
+	structures := &answers{}
 	return provider.Declaration{
 		Name:             name,
 		DisplayName:      "ClickUp",
@@ -27,7 +31,7 @@ func Declaration() provider.Declaration {
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
 		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
-		Limit:            provider.Limit{Requests: 100, Window: time.Minute}, // of the cheaper plans; the others have 1,000 and 10,000
-		Connect:          connect,
+		Limit:            limit,
+		Connect:          func(a provider.Access) (provider.Connection, error) { return connect(a, structures) },
 	}
 }

@@ -29,16 +29,20 @@ func commentsKey(task string) string { return "task:" + task + "/comments" }
 // commentsPage is how many comments an answer has unless it is the last one.
 const commentsPage = 25
 
-// commentsOf reads all comments on a task, the newest first, and the replies below each. What cannot be read is in failed.
-func (c *connection) commentsOf(ctx context.Context, task string) (objects []provider.Object, bad []integration.SyncFailure, err error) {
+// commentsOf reads all comments on a task, the newest first, and the replies below each. What cannot be read is in failed; they are
+// whole where nothing is. Where the limit ends it, it goes on from there when it is called again.
+func (c *connection) commentsOf(ctx context.Context, task string) (objects []provider.Object, bad []integration.SyncFailure, whole bool, err error) {
+	c = c.remembering(c.talks, task)
+	defer func() { c.kept.end(c.reading, err) }()
 	seen := map[text]bool{}
+	listed := true
 	query := url.Values{}
 	for {
 		all, failed, n, err := c.commentPage(ctx, c.v2("task", task, "comment"), query)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
-		bad = append(bad, failed...)
+		bad, listed = append(bad, failed...), listed && n >= 0
 		fresh := false
 		for _, one := range all {
 			if seen[one.ID] {
@@ -49,14 +53,14 @@ func (c *connection) commentsOf(ctx context.Context, task string) (objects []pro
 			if one.Replies.float64 == nil || *one.Replies.float64 <= 0 {
 				continue
 			}
-			replies, failed, _, err := c.commentPage(ctx, c.v2("comment", string(one.ID), "reply"), nil)
+			replies, failed, n, err := c.commentPage(ctx, c.v2("comment", string(one.ID), "reply"), nil)
 			if missing(err) {
 				continue // deleted since
 			}
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, false, err
 			}
-			bad = append(bad, failed...)
+			bad, listed = append(bad, failed...), listed && n >= 0
 			for _, reply := range replies {
 				if !seen[reply.ID] {
 					seen[reply.ID] = true
@@ -65,17 +69,17 @@ func (c *connection) commentsOf(ctx context.Context, task string) (objects []pro
 			}
 		}
 		if n < commentsPage || !fresh {
-			return objects, bad, nil
+			return objects, bad, listed && len(bad) == 0, nil
 		}
 		last := all[len(all)-1]
 		if last.millis == "" {
-			return nil, nil, unexpected("date of a comment, which the next ones are asked for by")
+			return nil, nil, false, unexpected("date of a comment, which the next ones are asked for by")
 		}
 		query = url.Values{"start": {string(last.millis)}, "start_id": {string(last.ID)}}
 	}
 }
 
-// commentPage reads one answer, which has n comments.
+// commentPage reads one answer, which has n comments; -1 for one that has no list.
 func (c *connection) commentPage(ctx context.Context, path string, query url.Values) (all []comment, bad []integration.SyncFailure, n int, err error) {
 	answer, err := c.get(ctx, path, query)
 	if err != nil {
@@ -92,6 +96,9 @@ func (c *connection) commentPage(ctx context.Context, path string, query url.Val
 			continue
 		}
 		all = append(all, one)
+	}
+	if items == nil {
+		return nil, nil, -1, nil
 	}
 	return all, bad, len(items), nil
 }

@@ -11,28 +11,39 @@ import (
 	"patchbay/internal/provider"
 )
 
-// connection is ClickUp as one token sees it. It does not change once made.
+// connection is ClickUp as one token sees it. What it learns, it keeps.
 type connection struct {
 	client    *provider.Client
 	workspace string // id; empty in a draft
 	options   provider.Options
 	comments  bool // are imported
 	fields    bool // custom ones are imported
+
+	above      *parents
+	account    string   // names it in structures
+	talks      *answers // of comments
+	structures *answers // of all connections, since a structure is asked for by one that is made for it
+	kept       *answers // of the reading; nil keeps none
+	reading    string
 }
 
-func connect(a provider.Access) (provider.Connection, error) {
+func connect(a provider.Access, structures *answers) (provider.Connection, error) {
 	token := a.Secrets["api_token"]
 	if token.IsZero() {
 		return nil, integration.Invalid("settings.api_token", "settings.api_token is missing: give a personal API token of ClickUp")
 	}
 	c := &connection{
 		client: a.Network.Client(provider.ClientOptions{
-			Provider: name, DisplayName: "ClickUp", Origin: a.Origin, Token: token, Limit: Declaration().Limit, Authorize: authorize, Quota: quota, Classify: classify,
+			Provider: name, DisplayName: "ClickUp", Origin: a.Origin, Token: token, Limit: limit, Authorize: authorize, Quota: quota, Classify: classify,
 		}),
-		comments: a.Settings["import_comments"] == true,
-		fields:   a.Settings["import_custom_fields"] == true,
+		comments:   a.Settings["import_comments"] == true,
+		fields:     a.Settings["import_custom_fields"] == true,
+		above:      &parents{},
+		talks:      &answers{},
+		structures: structures,
 	}
 	c.workspace, _ = a.Settings["workspace_id"].(string)
+	c.account = account(token, c.workspace)
 	c.options = provider.Options{IncludeCompleted: a.Settings["import_completed_tasks"] == true, BatchSize: batchSize(a.Settings["batch_size"])}
 	return c, nil
 }
@@ -51,9 +62,21 @@ func (c *connection) Options() provider.Options { return c.options }
 
 // get reads a path below the API's origin. The answer is decoded where it is used, item by item.
 func (c *connection) get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	request := path + "?" + query.Encode()
+	if c.kept != nil {
+		if answer, ok := c.kept.get(c.reading, request); ok {
+			return answer, nil
+		}
+	}
 	var answer json.RawMessage
-	if err := c.client.Get(ctx, path, query, &answer); err != nil {
+	if came, err := c.client.Do(ctx, provider.Request{Path: path, Query: query, Out: &answer}); err != nil {
+		if came.Status != 0 { // it was too large, or no JSON
+			err = &oddAnswer{err}
+		}
 		return nil, err
+	}
+	if c.kept != nil {
+		c.kept.put(c.reading, request, answer)
 	}
 	return answer, nil
 }

@@ -2,15 +2,20 @@ package clickup_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/clickup"
 	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/provider/clickup/clickuptest/contract"
+	"patchbay/internal/seal"
 )
 
 func TestTryingAConnection(t *testing.T) {
@@ -142,6 +147,48 @@ func TestTheStructureHasParentsFirst(t *testing.T) {
 	}
 }
 
+// A structure that needs more requests than a window of the limit has is there after some tries, each of a connection of its own.
+func TestAStructureLargerThanTheLimitIsReadAtLast(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 49, Members: 1, Spaces: 6, Folders: 8, Lists: 3, FolderlessLists: 1, Plain: true})
+	web := httptest.NewServer(contract.Checked(t, srv))
+	t.Cleanup(web.Close)
+	declaration := clickup.Declaration()
+	ask := func() ([]integration.ExternalNode, error) {
+		c, err := declaration.Connect(provider.Access{
+			Settings: map[string]any{"workspace_id": workspace(srv)}, Secrets: map[string]seal.Secret{"api_token": seal.NewSecret(srv.Token())}, Origin: web.URL,
+			Network: provider.NewNetwork(provider.NetworkOptions{}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Structure(t.Context())
+	}
+	want, err := ask()
+	if err != nil || len(want) != 1+6*(1+8*(1+3)+1) {
+		t.Fatalf("%d nodes, %v", len(want), err)
+	}
+	if n := len(srv.Requests()); n > 80 { // of the 100 that a minute has on the cheaper plans
+		t.Errorf("it took %d requests", n)
+	}
+	for round := 0; ; round++ {
+		if round == 10 {
+			t.Fatal("it is never there")
+		}
+		srv.SetRateLimit(24, time.Hour)
+		got, err := ask()
+		if err == nil {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			break
+		}
+		if !integration.IsProviderReason(err, integration.ReasonRateLimited) {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAListThatCannotBeReadIsLeftOut(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Small(44))
@@ -194,10 +241,8 @@ func TestErrorsOfTheWholeEndARun(t *testing.T) {
 		fault  clickuptest.Fault
 		reason integration.ProviderReason
 	}{
-		"token revoked":         {clickuptest.Fault{Status: 401, Code: "OAUTH_019"}, integration.ReasonAuthFailed},
-		"no list in an answer":  {clickuptest.Fault{Status: 200, Body: `{}`}, integration.ReasonUnavailable},
-		"not what it should be": {clickuptest.Fault{Status: 200, Body: `[]`}, integration.ReasonUnavailable},
-		"a page of a proxy":     {clickuptest.HTMLPage(400), integration.ReasonUnavailable},
+		"token revoked":     {clickuptest.Fault{Status: 401, Code: "OAUTH_019"}, integration.ReasonAuthFailed},
+		"a page of a proxy": {clickuptest.HTMLPage(400), integration.ReasonUnavailable},
 	} {
 		trouble := srv.Fail(clickuptest.Fault{
 			Route: "GET /api/v2/list/{list_id}/task", Skip: 2, Status: test.fault.Status, Code: test.fault.Code, Body: test.fault.Body, ContentType: test.fault.ContentType,
@@ -212,6 +257,45 @@ func TestErrorsOfTheWholeEndARun(t *testing.T) {
 		if rest.err != nil || len(got.pages)+len(rest.pages) != len(whole.pages) {
 			t.Errorf("%s: %d and %d pages instead of %d, %v", name, len(got.pages), len(rest.pages), len(whole.pages), rest.err)
 		}
+	}
+}
+
+func TestAnAnswerThatCannotBeUsedLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]clickuptest.Fault{
+		"no list in it":         {Status: 200, Body: `{}`},
+		"not what it should be": {Status: 200, Body: `"x"`},
+		"a page of a proxy":     clickuptest.HTMLPage(200),
+		"too large":             {Pad: 33 << 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(clickuptest.Options{Seed: 55, Members: 1, Spaces: 1, FolderlessLists: 3, TasksPerList: 3, CommentsPerTask: 1, Docs: 3, PagesPerDoc: 1, Plain: true})
+			c := connected(t, srv)
+			whole := read(t, c, everything, nil)
+			snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+			list, doc, task := snap.Lists[1].ID, snap.Docs[1].ID, snap.Tasks[1].ID
+			fault.Match = func(r *http.Request) bool {
+				return strings.HasSuffix(r.URL.Path, "/list/"+list+"/task") || strings.Contains(r.URL.Path, "/docs/"+doc) || strings.Contains(r.URL.Path, "/task/"+task)
+			}
+			srv.Fail(fault)
+			got := read(t, c, everything, nil)
+			if got.err != nil || len(got.failed) != 2 || got.failed[0].ExternalID != list || got.failed[1].ExternalID != doc || got.failed[0].Reason == "" {
+				t.Fatalf("%v, failed: %v", got.err, got.failed)
+			}
+			if got.covered["list:"+list+"/tasks"] || got.covered["doc:"+doc+"/pages"] || len(got.covered) != len(whole.covered)-2 {
+				t.Errorf("covered: %v", got.covered)
+			}
+			if len(got.ids("task")) != 6 || len(got.ids("doc")) != 3 || len(got.ids("page")) != 2 {
+				t.Errorf("%d tasks, %d documents, %d pages", len(got.ids("task")), len(got.ids("doc")), len(got.ids("page")))
+			}
+			refs := whole.detailed()
+			for how, in := range map[string]*imported{"details": collect(c.Details(t.Context(), everything, refs)), "fetch": collect(c.Fetch(t.Context(), everything, refs))} {
+				if in.err != nil || len(in.done) != len(refs)-1 || in.done[taskRef(task)] != 0 || len(in.failed) != 1 || len(in.gone) != 0 {
+					t.Errorf("%s: %v, %d done, failed: %v", how, in.err, len(in.done), in.failed)
+				}
+			}
+		})
 	}
 }
 

@@ -32,22 +32,28 @@ type cursor struct {
 	After string `json:"after,omitempty"`
 
 	Page     int  `json:"page,omitempty"`     // of tasks
+	Odd      bool `json:"odd,omitempty"`      // something was not understood, so that the listing cannot be covered
 	Archived bool `json:"archived,omitempty"` // the second reading, of what is archived
 
 	// With a selection.
 	Found  []byte   `json:"found,omitempty"`  // a bit for each id of the selection, in their order
 	Spaces []string `json:"spaces,omitempty"` // that something selected is in
+	Walked bool     `json:"walked,omitempty"` // the places were read
+	Lost   int      `json:"lost,omitempty"`   // so many ids of the selection were found, or asked for
+
+	// Of tasks and changes.
+	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what was created, or changed, after it
+	Turned bool     `json:"turned,omitempty"` // ClickUp turned out to mean the other order
+	Given  []string `json:"given,omitempty"`  // tasks, which the next answer of the list has again
 
 	// Of changes.
-	Newer  int64    `json:"newer,omitempty"`  // Unix ms: only what changed after it
-	Turned bool     `json:"turned,omitempty"` // ClickUp turned out to mean the other order
-	Lists  []string `json:"lists,omitempty"`  // that are asked for together
-	Ended  bool     `json:"ended,omitempty"`  // there are no lists after these
+	Lists []string `json:"lists,omitempty"` // that are asked for together
+	Ended bool     `json:"ended,omitempty"` // there are no lists after these
 
 	Docs string `json:"docs,omitempty"` // ClickUp's own cursor of an answer of documents
 }
 
-const cursorVersion = 1
+const cursorVersion = 2
 
 // decodeCursor reads a cursor. What is none, as of another version of this program, begins the run anew: what it reads twice
 // is stored once.

@@ -3,40 +3,41 @@ package clickup
 import (
 	"context"
 	"iter"
-	"strings"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 )
 
-// Details reads the comments on tasks and the pages of documents.
-func (c *connection) Details(ctx context.Context, plan provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
-	r := c.run(ctx, plan)
+// Details reads the comments on tasks, unless the settings leave them out. Nothing else has details.
+func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return each(ctx, of, func(ctx context.Context, ref provider.Ref) (*provider.Page, error) {
-		page, err := c.details(ctx, r.plan, ref)
+		page, err := c.details(ctx, ref)
 		if missing(err) { // its listing will notice
 			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
 		}
-		if refused(err) {
-			if fatal := c.reachable(ctx); fatal != nil {
+		if refused(err) || odd(err) {
+			reason := "its details could not be read: "
+			if odd(err) {
+				reason += err.Error()
+			} else if fatal := c.reachable(ctx); fatal != nil {
 				return nil, fatal
+			} else {
+				reason += "ClickUp refuses to show them to the token's owner"
 			}
-			reason := "ClickUp refuses to show its details to the token's owner"
 			return &provider.Page{Step: page.Step, Failed: []integration.SyncFailure{failure(ref.Type, ref.ExternalID, reason)}}, nil
 		}
 		return page, err
 	})
 }
 
-func (c *connection) details(ctx context.Context, plan provider.Plan, ref provider.Ref) (page *provider.Page, err error) {
+func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {
 	page = &provider.Page{Done: []provider.Ref{ref}}
-	switch {
-	case ref.Type == integration.ObjectTask:
-		page.Step, page.Covered = "comments", []string{commentsKey(ref.ExternalID)}
-		page.Objects, page.Failed, err = c.commentsOf(ctx, ref.ExternalID)
-	case ref.Type == integration.ObjectDocument && !strings.Contains(ref.ExternalID, "/"):
-		page.Step, page.Covered = "pages of documents", []string{pagesKey(text(ref.ExternalID))}
-		page.Objects, page.Failed, err = c.pagesOf(ctx, text(ref.ExternalID), plan)
+	if ref.Type == integration.ObjectTask && c.comments {
+		var whole bool
+		page.Step = "comments"
+		if page.Objects, page.Failed, whole, err = c.commentsOf(ctx, ref.ExternalID); whole {
+			page.Covered = []string{commentsKey(ref.ExternalID)}
+		}
 	}
 	return page, err
 }

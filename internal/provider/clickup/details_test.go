@@ -1,11 +1,13 @@
 package clickup_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"testing"
@@ -76,6 +78,52 @@ func TestCommentsAreNotAskedForUnlessTheyAreImported(t *testing.T) {
 	got := read(t, connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}), everything, nil)
 	if refs := got.detailed(); len(refs) > 0 {
 		t.Errorf("details are asked for: %v", refs)
+	}
+	task := taskRef(srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks[0].ID) // as if it had been asked for before they were turned off
+	late := collect(connectTo(t, srv, srv.Token(), map[string]any{"import_comments": false}).Details(t.Context(), everything, []provider.Ref{task}))
+	if late.err != nil || late.done[task] != 1 || len(late.objects)+len(late.covered) > 0 || srv.Counts()["GET /api/v2/task/{task_id}/comment"] > 0 {
+		t.Errorf("%+v", late)
+	}
+}
+
+// A task whose comments need more requests than a window of the limit has is read over several.
+func TestMoreCommentsThanTheLimitAllowsAreRead(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 37, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true})
+	task := srv.CreateTask(srv.Lists(workspace(srv))[0].ID, clickuptest.Task{Name: "talk"})
+	want := []string{}
+	for i := range 40 {
+		comment := srv.AddComment(task.ID, fmt.Sprint("comment ", i))
+		want = append(want, "comment:"+comment.ID, "comment:"+srv.AddReply(comment.ID, "reply").ID)
+	}
+	slices.Sort(want)
+	c := connected(t, srv)
+	for round := 0; ; round++ {
+		if round == 30 {
+			t.Fatalf("it does not end: %d requests", len(srv.Requests()))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		left := 12
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { // as a window's end does, without waiting for it
+			if left--; left < 0 {
+				cancel()
+			}
+		}})
+		got := collect(c.Details(ctx, everything, []provider.Ref{taskRef(task.ID)}))
+		cancel()
+		if got.err != nil && len(got.done)+len(got.covered) > 0 {
+			t.Errorf("done %v, covered %v, though it ends with %v", got.done, got.covered, got.err)
+		}
+		if got.err == nil {
+			if diff := cmp.Diff(want, got.ids("comment")); diff != "" || got.done[taskRef(task.ID)] != 1 {
+				t.Error(diff)
+			}
+			break
+		}
+	}
+	again := srv.Counts()["GET /api/v2/comment/{comment_id}/reply"]
+	if collect(c.Details(t.Context(), everything, []provider.Ref{taskRef(task.ID)})); srv.Counts()["GET /api/v2/comment/{comment_id}/reply"] == again {
+		t.Error("what was read to its end is not read anew")
 	}
 }
 
@@ -175,9 +223,7 @@ func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
 		}
 	}
 	for id, o := range got.objects { // as the import has them
-		want := all.objects[id]
-		want.HasDetails = want.HasDetails || o.Kind == "doc"
-		if diff := cmp.Diff(want, o); diff != "" {
+		if diff := cmp.Diff(all.objects[id], o); diff != "" {
 			t.Errorf("%s is another thing alone: %s", id, diff)
 		}
 	}
@@ -216,6 +262,61 @@ func TestALostAuthorisationIsNoDeletion(t *testing.T) {
 			} {
 				if in.err == nil || len(in.gone)+len(in.done)+len(in.covered) > 0 {
 					t.Errorf("%s: gone %v, done %v, covered %v, error %v", what, in.gone, in.done, in.covered, in.err)
+				}
+			}
+		})
+	}
+}
+
+// An answer that is not understood may be without what is there: nothing may be taken for deleted for it.
+func TestAnOddAnswerCoversNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ route, body, key string }{
+		"no members":            {"GET /api/v2/team", `{"teams":[{"id":"WORKSPACE","name":"W","members":null}]}`, "workspace:WORKSPACE/members"},
+		"a member without id":   {"GET /api/v2/team", `{"teams":[{"id":"WORKSPACE","name":"W","members":[{"user":{"username":"A"}}]}]}`, "workspace:WORKSPACE/members"},
+		"no spaces":             {"GET /api/v2/team/{team_id}/space", `{"spaces":null}`, "workspace:WORKSPACE/spaces"},
+		"a space without id":    {"GET /api/v2/team/{team_id}/space", `{"spaces":[{"name":"S"}]}`, "workspace:WORKSPACE/spaces"},
+		"no folders":            {"GET /api/v2/space/{space_id}/folder", `{"folders":null}`, "space:SPACE/folders"},
+		"no loose lists":        {"GET /api/v2/space/{space_id}/list", `{"lists":null}`, "space:SPACE/lists"},
+		"no tasks":              {"GET /api/v2/list/{list_id}/task", `{"tasks":null,"last_page":true}`, "list:LIST/tasks"},
+		"a task without id":     {"GET /api/v2/list/{list_id}/task", `{"tasks":[{"name":"T"}],"last_page":true}`, "list:LIST/tasks"},
+		"no documents":          {"GET /api/v3/workspaces/{workspace_id}/docs", `{"docs":null}`, "workspace:WORKSPACE/docs"},
+		"a document without id": {"GET /api/v3/workspaces/{workspace_id}/docs", `{"docs":[{"name":"D"}]}`, "workspace:WORKSPACE/docs"},
+		"no pages":              {"GET /api/v3/workspaces/{workspace_id}/docs/{doc_id}/pages", `null`, "doc:DOC/pages"},
+		"a page without id":     {"GET /api/v3/workspaces/{workspace_id}/docs/{doc_id}/pages", `[{"name":"P"}]`, "doc:DOC/pages"},
+		"no comments":           {"GET /api/v2/task/{task_id}/comment", `{"comments":null}`, "task:TASK/comments"},
+		"a comment without id":  {"GET /api/v2/task/{task_id}/comment", `{"comments":[{"comment_text":"C"}]}`, "task:TASK/comments"},
+		"no replies":            {"GET /api/v2/comment/{comment_id}/reply", `{"comments":null}`, "task:TASK/comments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(clickuptest.Options{Seed: 38, Members: 2, Spaces: 1, FolderlessLists: 1, Docs: 1, PagesPerDoc: 1, Plain: true})
+			snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+			task := srv.CreateTask(snap.Lists[0].ID, clickuptest.Task{Name: "task"})
+			srv.AddReply(srv.AddComment(task.ID, "said").ID, "answered")
+			read := func() *imported {
+				in := collect(connected(t, srv).Import(t.Context(), everything, nil))
+				details := collect(connected(t, srv).Details(t.Context(), everything, []provider.Ref{taskRef(task.ID)}))
+				if in.err != nil || details.err != nil {
+					t.Fatal(in.err, details.err)
+				}
+				for key := range details.covered {
+					in.covered[key] = true
+				}
+				return in
+			}
+			fill := strings.NewReplacer("WORKSPACE", workspace(srv), "SPACE", snap.Spaces[0].ID, "LIST", snap.Lists[0].ID, "TASK", task.ID, "DOC", snap.Docs[0].ID).Replace
+			if key := fill(test.key); !read().covered[key] {
+				t.Fatalf("%s is not covered though all is well", key)
+			}
+			srv.Fail(clickuptest.Fault{Route: test.route, Status: 200, Body: fill(test.body)})
+			if key := fill(test.key); read().covered[key] {
+				t.Errorf("%s is covered", key)
+			}
+			if test.route == "GET /api/v2/team" {
+				user := provider.Ref{Type: integration.ObjectUser, ExternalID: fmt.Sprint("user:", snap.Users[0].ID)}
+				if got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{user})); got.err != nil || len(got.gone) > 0 {
+					t.Errorf("fetched: %+v", got)
 				}
 			}
 		})

@@ -66,7 +66,6 @@ func (c *connection) docObject(d doc, key string, plan provider.Plan) provider.O
 	return within(provider.Object{
 		Type: integration.ObjectDocument, ExternalID: string(d.ID), Kind: "doc", Title: titled(d.Name), Properties: p, URL: c.docURL(d.ID), ParentID: parent,
 		UpdatedAt: d.Updated.Time, Archived: bool(d.Archived), Relations: []provider.Relation{{Type: integration.RelBelongsTo, To: parent}}, Listing: key,
-		HasDetails: true,
 	}, plan)
 }
 
@@ -74,18 +73,18 @@ func (c *connection) docURL(doc text) string {
 	return appURL + "/" + c.workspace + "/v/dc/" + string(doc)
 }
 
-// pagesOf reads all pages of a document, those above before those below.
-func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure, err error) {
+// pagesOf reads all pages of a document, those above before those below. They are whole where all have an id.
+func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure, whole bool, err error) {
 	answer, err := c.get(ctx, c.v3("docs", string(doc), "pages"), url.Values{"max_page_depth": {"-1"}, "content_format": {"text/md"}})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	pages, ok := items(answer)
 	if !ok {
-		return nil, nil, unexpected("list of pages")
+		return nil, nil, false, unexpected("list of pages")
 	}
 	objects, bad = c.pageObjects(pages, doc, "", plan)
-	return objects, bad, nil
+	return objects, bad, pages != nil && len(bad) == 0, nil
 }
 
 func (c *connection) pageObjects(items many, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {

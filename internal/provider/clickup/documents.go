@@ -1,15 +1,18 @@
 package clickup
 
 import (
+	"context"
 	"fmt"
-	"net/url"
+	"slices"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 )
 
-// documents reads the documents of the Workspace, those that are archived last. A full run reads the pages of each too: ClickUp does
-// not say whether a change of a page is one of its document. Others leave them to Details.
+const stepDocs = "documents"
+
+// documents reads the documents of the Workspace with their pages, those that are archived last. A full run reads the pages of every
+// one: ClickUp does not say whether a change of a page is one of its document.
 func (r *run) documents() bool {
 	for {
 		query := archived(r.at.Archived)
@@ -29,10 +32,11 @@ func (r *run) documents() bool {
 			Cursor text `json:"next_cursor"`
 		}
 		decode(answer, &more)
-		items, ok := r.docItems(raw)
+		bad, ok := r.docs(raw)
 		if !ok {
 			return false
 		}
+		r.at.Odd = r.at.Odd || raw == nil || slices.ContainsFunc(bad, func(f integration.SyncFailure) bool { return f.ExternalID == "" })
 		next := r.at
 		next.After, next.Docs = "", string(more.Cursor)
 		var covered []string
@@ -41,13 +45,13 @@ func (r *run) documents() bool {
 				next.Archived = true
 			} else {
 				next = r.at.begin(stageEnd)
-				covered = r.docsCovered()
+				if !r.at.Odd {
+					covered = r.docsCovered()
+				}
 			}
 		}
-		if r.full() {
-			r.at.After = "" // of the documents, and not of the failures that remain
-		}
-		if !r.give("documents", items, covered, next) {
+		r.at.After = "" // of the documents, and not of the failures that remain
+		if !r.give(stepDocs, failures(bad), covered, next) {
 			return false
 		}
 		if next.Stage == stageEnd {
@@ -56,17 +60,17 @@ func (r *run) documents() bool {
 	}
 }
 
-// docItems are the documents of an answer that the plan asks for. In a full run they are handed over at once, each with its
-// pages, and what remains are failures.
-func (r *run) docItems(raw many) (items []item, ok bool) {
+// docs hands over the documents of an answer that the plan asks for, each with its pages, and the cursor after each that it leaves
+// out, which may have cost a request too. The failures remain.
+func (r *run) docs(raw many) (bad []integration.SyncFailure, ok bool) {
 	var docs []doc
 	for _, one := range raw {
 		d, ok := decodeDoc(one)
 		if !ok {
-			items = append(items, failures([]integration.SyncFailure{failure(integration.ObjectDocument, string(d.ID), "ClickUp's answer holds a document without a usable id")})...)
+			bad = append(bad, failure(integration.ObjectDocument, string(d.ID), "ClickUp's answer holds a document without a usable id"))
 			continue
 		}
-		if string(d.ID) == r.at.After && r.full() { // all before it were given
+		if string(d.ID) == r.at.After { // all before it were given
 			docs = nil
 			continue
 		}
@@ -75,21 +79,23 @@ func (r *run) docItems(raw many) (items []item, ok bool) {
 		}
 	}
 	for _, d := range docs {
-		key, within, err := r.docListing(d)
-		if err != nil {
+		key, err := r.docListing(r.ctx, d)
+		switch {
+		case odd(err):
+			bad = append(bad, failure(integration.ObjectDocument, string(d.ID), "the place that the document lies in could not be read: "+err.Error()))
+		case err != nil:
 			return nil, r.fail(err)
-		}
-		if !within {
-			continue
-		}
-		o := r.docObject(d, key, r.plan)
-		if !r.full() {
-			items = append(items, object(o))
-		} else if !r.docWithPages(d, o) {
+		case key == "":
+			next := r.at
+			next.After = string(d.ID)
+			if !r.page(provider.Page{Step: stepDocs}, nil, next) {
+				return nil, false
+			}
+		case !r.docWithPages(d, r.docObject(d, key, r.plan)):
 			return nil, false
 		}
 	}
-	return items, true
+	return bad, true
 }
 
 func (r *run) unchanged(d doc) bool {
@@ -99,7 +105,7 @@ func (r *run) unchanged(d doc) bool {
 // docWithPages hands over a document and its pages.
 func (r *run) docWithPages(d doc, o provider.Object) bool {
 	last := provider.Page{Step: fmt.Sprintf("document %q", d.Name)}
-	pages, bad, err := r.pagesOf(r.ctx, d.ID, r.plan)
+	pages, bad, whole, err := r.pagesOf(r.ctx, d.ID, r.plan)
 	switch reason, fatal := r.without(err); {
 	case fatal != nil:
 		return r.fail(fatal)
@@ -107,10 +113,9 @@ func (r *run) docWithPages(d doc, o provider.Object) bool {
 		return true // deleted meanwhile
 	case reason != "":
 		bad = append(bad, failure(integration.ObjectDocument, string(d.ID), "the document's pages could not be read: "+reason))
-	default:
+	case whole:
 		last.Covered = []string{pagesKey(d.ID)}
 	}
-	o.HasDetails = false
 	items := []item{object(o)}
 	for _, p := range pages {
 		items = append(items, object(p))
@@ -123,31 +128,16 @@ func (r *run) docWithPages(d doc, o provider.Object) bool {
 }
 
 // docListing is the listing that a document is in: the Workspace's, or that of what is selected and holds the document. It
-// is false for a document outside the selection.
-func (r *run) docListing(d doc) (key string, within bool, err error) {
+// is empty for a document outside the selection.
+func (r *run) docListing(ctx context.Context, d doc) (key string, err error) {
 	if r.chosen.all {
-		return r.docsKey(), true, nil
+		return r.docsKey(), nil
 	}
-	kind, at := d.Parent.Type, d.Parent.ID
-	for range 20 { // folders that lie in each other end
-		if at == "" || kind != inSpace && kind != inFolder && kind != inList {
-			break
-		}
-		if r.chosen.has(at) {
-			return selectedDocsKey(string(at)), true, nil
-		}
-		if kind == inSpace {
-			break
-		}
-		above, err := r.parentOf(kind, at)
-		if err != nil {
-			return "", false, err
-		}
-		if kind, at = inFolder, above.folder; at == "" {
-			kind, at = inSpace, above.space
-		}
+	place, err := r.selected(ctx, d.Parent.Type, d.Parent.ID)
+	if err != nil || place == "" {
+		return "", err
 	}
-	return "", false, nil
+	return selectedDocsKey(string(place)), nil
 }
 
 func (c *connection) docsKey() string { return "workspace:" + c.workspace + "/docs" }
@@ -165,35 +155,4 @@ func (r *run) docsCovered() []string {
 		keys = append(keys, selectedDocsKey(id))
 	}
 	return keys
-}
-
-// parentPlace is where a list or folder lies.
-type parentPlace struct{ folder, space text }
-
-// parentOf asks for the place above a list or folder; there is none where the token sees none.
-func (r *run) parentOf(kind, of text) (parentPlace, error) {
-	memo := string(kind) + ":" + string(of)
-	if p, known := r.above[memo]; known {
-		return p, nil
-	}
-	part := "list"
-	if kind == inFolder {
-		part = "folder"
-	}
-	answer, err := r.get(r.ctx, r.v2(part, string(of)), url.Values{})
-	if _, fatal := r.without(err); fatal != nil {
-		return parentPlace{}, fatal
-	}
-	var p parentPlace
-	if kind == inFolder {
-		var f folder
-		decode(answer, &f)
-		p = parentPlace{folder: text(f.Parent), space: text(f.Space)}
-	} else {
-		var l list
-		decode(answer, &l)
-		p = parentPlace{folder: text(l.inFolder()), space: text(l.Space)}
-	}
-	r.above[memo] = p
-	return p, nil
 }

@@ -2,6 +2,7 @@ package clickup
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync"
 )
@@ -23,7 +24,7 @@ func each[T, R any](ctx context.Context, items []T, read func(context.Context, T
 		for range min(together, len(items)) {
 			readers.Go(func() {
 				for item := range todo {
-					value, err := read(ctx, item)
+					value, err := shielded(ctx, item, read)
 					results <- result{value, err}
 				}
 			})
@@ -66,4 +67,14 @@ func each[T, R any](ctx context.Context, items []T, read func(context.Context, T
 			yield(none, first)
 		}
 	}
+}
+
+// shielded makes a panic of read an error, which would end the program from a goroutine. Only its type: it may quote anything.
+func shielded[T, R any](ctx context.Context, item T, read func(context.Context, T) (R, error)) (value R, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("panic of type %T where ClickUp's answer was read", panicked)
+		}
+	}()
+	return read(ctx, item)
 }

@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -66,9 +67,23 @@ func failed(reason integration.ProviderReason, format string, args ...any) error
 	return integration.ProviderFailed(name, reason, format, args...)
 }
 
+// oddAnswer is the error of an answer that came and cannot be used. Where it is about a single thing, the others are read.
+type oddAnswer struct{ cause error }
+
+func (o *oddAnswer) Error() string { return o.cause.Error() }
+
+// Unwrap makes it a failure of the provider.
+func (o *oddAnswer) Unwrap() error { return o.cause }
+
 // unexpected is the error of an answer that is not as the contract says.
 func unexpected(what string) error {
-	return failed(integration.ReasonUnavailable, "ClickUp's answer has no %s", what)
+	return &oddAnswer{failed(integration.ReasonUnavailable, "ClickUp's answer has no %s", what)}
+}
+
+// odd reports that an answer came and cannot be used.
+func odd(err error) bool {
+	var o *oddAnswer
+	return errors.As(err, &o)
 }
 
 // missing reports that an object does not exist, or not for this token.

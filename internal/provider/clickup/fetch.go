@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/url"
@@ -52,7 +53,7 @@ func (r *run) fetch(ctx context.Context, ref provider.Ref) (*provider.Page, erro
 	switch {
 	case err == nil && o != nil:
 		page.Objects, page.Done = []provider.Object{*o}, []provider.Ref{ref}
-	case err == nil:
+	case err == nil, odd(err):
 		page.Failed = []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "ClickUp does not give this object by itself, or not in a form that can be read")}
 	case missing(err):
 		page.Gone, page.Done = []provider.Ref{ref}, []provider.Ref{ref}
@@ -105,15 +106,9 @@ func (r *run) singleTask(ctx context.Context, id string) (*provider.Object, erro
 		return nil, nil
 	}
 	o := r.taskObject(t, r.plan)
-	if !r.reads(t) {
-		for _, l := range t.lists() {
-			if r.chosen.has(text(l)) {
-				o.Listing = tasksKey(l)
-				break
-			}
-		}
-	}
-	return &o, nil
+	key, err := r.taskListing(ctx, t)
+	o.Listing = cmp.Or(key, o.Listing)
+	return &o, err
 }
 
 // singleCollection reads a list, or a folder where there is no list of that id.
@@ -174,11 +169,11 @@ func (r *run) singleDocument(ctx context.Context, id string) (*provider.Object, 
 	if d.Deleted {
 		return nil, failed(integration.ReasonNotFound, "the document was deleted")
 	}
-	key, within, err := r.connection.run(ctx, r.plan).docListing(d)
+	key, err := r.docListing(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	if !within {
+	if key == "" {
 		key = r.docsKey()
 	}
 	o := r.docObject(d, key, r.plan)
@@ -195,11 +190,15 @@ func (r *run) singlePerson(ctx context.Context, ref provider.Ref) (*provider.Obj
 		o := r.workspaceObject(t)
 		return &o, nil
 	}
-	for _, u := range members(t) {
+	users, whole := members(t)
+	for _, u := range users {
 		if userID(u.ID) == ref.ExternalID {
 			o := r.userObject(u, r.plan)
 			return &o, nil
 		}
+	}
+	if !whole {
+		return nil, nil
 	}
 	return nil, failed(integration.ReasonNotFound, "nobody of that id is in the Workspace")
 }

@@ -300,6 +300,67 @@ func TestAListLongerThanAnAnswerIsReadToItsEnd(t *testing.T) {
 	}
 }
 
+func TestTasksThatAreDeletedWhileAListIsReadHideNoOthers(t *testing.T) {
+	t.Parallel()
+	for _, oldestFirst := range []bool{false, true} {
+		srv := newServer(clickuptest.Options{Seed: 51, Members: 1, Spaces: 1, FolderlessLists: 1, TasksPerList: 450, Plain: true, OldestFirst: oldestFirst})
+		c := connected(t, srv)
+		plan := everything
+		plan.IncludeArchived, plan.IncludeCompleted = false, false
+		if whole := read(t, c, plan, nil); whole.err != nil || srv.Counts()["GET /api/v2/list/{list_id}/task"] > 6 { // one more where the order turns out to be the other
+			t.Errorf("oldest first %v: %d requests for 450 tasks, %v", oldestFirst, srv.Counts()["GET /api/v2/list/{list_id}/task"], whole.err)
+		}
+		in := nothing()
+		for p, err := range c.Import(t.Context(), plan, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.take(p)
+			if deleted := 0; strings.HasPrefix(p.Step, "tasks of list") {
+				for _, o := range p.Objects[:min(len(p.Objects), 20)] { // what was read moves out of the first pages
+					if deleted++; deleted%2 == 0 {
+						srv.DeleteTask(o.ExternalID)
+					} else {
+						srv.SetStatus(o.ExternalID, "closed")
+					}
+				}
+			}
+		}
+		for _, task := range srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks {
+			if _, ok := in.objects[task.ID]; !ok {
+				t.Errorf("oldest first %v: task %s is there and was not read", oldestFirst, task.ID)
+			}
+		}
+		count := 0
+		for _, p := range in.pages {
+			count += len(p.Objects)
+		}
+		if count != len(in.objects) {
+			t.Errorf("oldest first %v: %d objects were given %d times", oldestFirst, len(in.objects), count)
+		}
+	}
+}
+
+func TestTasksThatWereAllCreatedAtOnceAreRead(t *testing.T) {
+	t.Parallel()
+	for _, oldestFirst := range []bool{false, true} {
+		at := time.UnixMilli(1_800_000_000_000)
+		srv := newServer(clickuptest.Options{Seed: 52, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true, OldestFirst: oldestFirst, Now: func() time.Time { return at }})
+		list := srv.Lists(workspace(srv))[0]
+		for i := range 330 {
+			created := at.UnixMilli() - 1000
+			if i >= 250 {
+				created += int64(i)
+			}
+			task := srv.CreateTask(list.ID, clickuptest.Task{Name: "one"})
+			srv.UpdateTask(task.ID, func(t *clickuptest.Task) { t.Created = created })
+		}
+		if got := read(t, connected(t, srv), everything, nil); got.err != nil || len(got.ids("task")) != 330 {
+			t.Errorf("oldest first %v: %d of 330 tasks, %v", oldestFirst, len(got.ids("task")), got.err)
+		}
+	}
+}
+
 func TestOptionsLeaveOutWhatIsClosedOrArchived(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Small(5))
@@ -366,7 +427,7 @@ func TestACursorThatIsNoneBeginsAnew(t *testing.T) {
 	srv := newServer(tiny(7))
 	c := connected(t, srv)
 	whole := read(t, c, everything, nil)
-	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":0,"stage":"tasks"}`, "\xff"} {
+	for _, cursor := range []string{"", "{}", "null", "7", `{"v":1,"stage":"unknown"}`, `{"v":1,"stage":"tasks"}`, "\xff"} {
 		differs(t, whole.objects, read(t, c, everything, []byte(cursor)).objects)
 	}
 }
@@ -503,6 +564,82 @@ func TestASelectionReadsWhatIsBelowIt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A task that several selected lists show, its home not being one, is the same object however it is read.
+func TestATaskOfSeveralSelectedListsIsInOneListing(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 54, Members: 1, Spaces: 1, Folders: 1, Lists: 2, FolderlessLists: 2, Plain: true})
+	lists := srv.Lists(workspace(srv))
+	slices.SortFunc(lists, func(a, b clickuptest.List) int { return strings.Compare(a.FolderID, b.FolderID) })
+	home, loose, inFolder := lists[0], lists[1], lists[2:]
+	task := srv.CreateTask(home.ID, clickuptest.Task{Name: "shared"})
+	for _, l := range []clickuptest.List{inFolder[1], loose, inFolder[0]} {
+		srv.AddToList(task.ID, l.ID)
+	}
+	for name, test := range map[string]struct{ selection, among []string }{
+		"lists":             {[]string{inFolder[1].ID, loose.ID}, []string{inFolder[1].ID, loose.ID}},
+		"a folder":          {[]string{inFolder[0].FolderID}, []string{inFolder[0].ID, inFolder[1].ID}},
+		"a folder and list": {[]string{inFolder[0].FolderID, loose.ID}, []string{inFolder[0].ID, inFolder[1].ID, loose.ID}},
+	} {
+		want := "list:" + slices.Min(test.among) + "/tasks" // ids of one length
+		plan := everything
+		plan.Selection = test.selection
+		full := read(t, connected(t, srv), plan, nil)
+		for _, p := range full.pages {
+			for _, o := range p.Objects {
+				if o.ExternalID == task.ID && o.Listing != want {
+					t.Errorf("%s: in %s, and in %s it is in %s", name, want, p.Step, o.Listing)
+				}
+			}
+		}
+		fetched := collect(connected(t, srv).Fetch(t.Context(), plan, []provider.Ref{taskRef(task.ID)}))
+		if diff := cmp.Diff(full.objects[task.ID], fetched.objects[task.ID]); diff != "" {
+			t.Errorf("%s: alone it is another thing: %s", name, diff)
+		}
+	}
+}
+
+func TestASelectedPlaceThatWasDeletedIsGone(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 53, Members: 1, Spaces: 3, Folders: 2, Lists: 1, FolderlessLists: 2, TasksPerList: 2, Plain: true})
+	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+	list, folder, space := snap.Lists[0].ID, snap.Folders[1].ID, snap.Spaces[1].ID
+	hidden, refused := snap.Lists[len(snap.Lists)-1].ID, snap.Lists[len(snap.Lists)-2].ID
+	srv.DeleteList(list)
+	srv.DeleteFolder(folder)
+	srv.DeleteSpace(space)
+	srv.UpdateList(hidden, func(l *clickuptest.List) { l.Archived = true })
+	srv.UpdateList(refused, func(l *clickuptest.List) { l.Archived = true })
+	srv.Fail(clickuptest.Fault{Match: func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/list/"+refused) }, Status: 401, Code: "OAUTH_027"})
+	since := time.UnixMilli(1)
+	for name, plan := range map[string]provider.Plan{"full": {}, "changes": {Since: &since}} {
+		plan.Options = provider.Options{BatchSize: 100}
+		plan.Selection = []string{list, folder, space, hidden, refused, "123", "x"}
+		whole := read(t, connected(t, srv), plan, nil)
+		if whole.err != nil {
+			t.Fatal(whole.err)
+		}
+		gone, failed := map[string]bool{}, map[string]bool{}
+		for ref := range whole.gone {
+			gone[ref.ExternalID] = true
+		}
+		for _, f := range whole.failed {
+			failed[f.ExternalID] = true
+		}
+		if diff := cmp.Diff(map[string]bool{list: true, folder: true, space: true}, gone); diff != "" {
+			t.Errorf("%s: gone: %s", name, diff)
+		}
+		if diff := cmp.Diff(map[string]bool{hidden: true, refused: true, "123": true, "x": true}, failed); diff != "" {
+			t.Errorf("%s: failed: %s", name, diff)
+		}
+		for i, p := range whole.pages { // it goes on after each of them
+			rest := read(t, connected(t, srv), plan, p.Cursor)
+			if rest.err != nil || len(rest.pages) != len(whole.pages)-i-1 {
+				t.Errorf("%s: after page %d there are %d pages instead of %d, %v", name, i, len(rest.pages), len(whole.pages)-i-1, rest.err)
+			}
+		}
 	}
 }
 
@@ -720,25 +857,16 @@ func connectHandler(t *testing.T, h http.Handler, srv *clickuptest.Server) provi
 	return c
 }
 
-func TestDocumentsThatChangedAskForTheirPages(t *testing.T) {
+func TestDocumentsThatChangedComeWithTheirPages(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Small(16))
 	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{NoArchived: true})
 	doc := snap.Docs[0]
-	changed := srv.UpdateDoc(doc.ID, func(d *clickuptest.Doc) { d.Name = "Renamed" })
 	c := connected(t, srv)
 	plan := provider.Plan{Options: provider.Options{BatchSize: 100}}
+	full := read(t, c, plan, nil)
+	changed := srv.UpdateDoc(doc.ID, func(d *clickuptest.Doc) { d.Name = "Renamed" })
 	got := changesSince(t, c, plan, changed.Updated)
-	if diff := cmp.Diff([]string{doc.ID}, got.ids("doc")); diff != "" || !got.objects[doc.ID].HasDetails {
-		t.Fatalf("%s %+v", diff, got.objects[doc.ID])
-	}
-	details := nothing()
-	for p, err := range c.Details(t.Context(), plan, []provider.Ref{{Type: integration.ObjectDocument, ExternalID: doc.ID}}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		details.take(p)
-	}
 	want := []string{}
 	for _, p := range snap.Pages {
 		if p.DocID == doc.ID {
@@ -746,8 +874,57 @@ func TestDocumentsThatChangedAskForTheirPages(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	if diff := cmp.Diff(want, details.ids("page")); diff != "" || !details.covered["doc:"+doc.ID+"/pages"] {
-		t.Errorf("%s, covered: %v", diff, details.covered)
+	if diff := cmp.Diff([]string{doc.ID}, got.ids("doc")) + cmp.Diff(want, got.ids("page")); diff != "" {
+		t.Fatal(diff)
+	}
+	for _, id := range append(want, doc.ID) { // or each run would rewrite what the other kind stored
+		was, is := full.objects[id], got.objects[id]
+		if id == doc.ID {
+			was.Title, was.UpdatedAt = is.Title, is.UpdatedAt
+		}
+		if diff := cmp.Diff(was, is); diff != "" {
+			t.Errorf("%s is another thing in a run of changes: %s", id, diff)
+		}
+	}
+}
+
+// Each document outside the selection may cost a request, and there are more of them than a window of the limit has.
+func TestDocumentsOutsideTheSelectionLetARunGoOn(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 50, Members: 1, Spaces: 2, FolderlessLists: 60, Plain: true})
+	w := workspace(srv)
+	lists := srv.Lists(w)
+	mine := srv.CreateDoc(w, lists[len(lists)-1].ID, "mine").ID
+	for _, l := range lists[:len(lists)-1] {
+		srv.CreateDoc(w, l.ID, "of "+l.Name)
+	}
+	plan := everything
+	plan.Selection = []string{lists[len(lists)-1].ID}
+	whole := read(t, connected(t, srv), plan, nil)
+	if n := srv.Counts()["GET /api/v2/list/{list_id}"]; n != 0 {
+		t.Errorf("%d lists were asked for though the walk came by them", n)
+	}
+	if diff := cmp.Diff([]string{mine}, whole.ids("doc")); diff != "" {
+		t.Fatal(diff)
+	}
+	i := slices.IndexFunc(whole.pages, func(p *provider.Page) bool { return strings.Contains(string(p.Cursor), `"stage":"docs"`) })
+	cursor, in := whole.pages[i].Cursor, nothing()
+	for round := 0; ; round++ { // each time by another process, which has not walked
+		if round == 50 {
+			t.Fatalf("it does not end, at %s", cursor)
+		}
+		srv.SetRateLimit(20, time.Hour)
+		part := read(t, connected(t, srv), plan, cursor)
+		for _, p := range part.pages {
+			in.take(p)
+			cursor = p.Cursor
+		}
+		if part.err == nil {
+			break
+		}
+	}
+	if diff := cmp.Diff([]string{mine}, in.ids("doc")); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -53,32 +53,49 @@ func (l list) inFolder() string {
 // place is what spaces, folders and lists have in common.
 type place interface{ space | folder | list }
 
-// places reads a listing of places, those that are archived too where asked for, in the order of their ids. What is no
-// place is in failed.
-func places[P place](ctx context.Context, c *connection, path, name string, id func(*P) (*text, *flag), withArchived bool) (all []P, bad []integration.SyncFailure, err error) {
-	for _, sweep := range []bool{false, true} {
-		if sweep && !withArchived {
-			break
-		}
+// sweeps are the listings of a kind of place: one, and another of what is archived where that is asked for.
+func sweeps(withArchived bool) []bool {
+	if withArchived {
+		return []bool{false, true}
+	}
+	return []bool{false}
+}
+
+// found are the places of a listing, in the order of their ids.
+type found[P place] struct {
+	all   []P
+	bad   []integration.SyncFailure // what is no place
+	whole bool                      // there are no others
+}
+
+// places reads listings of places.
+func places[P place](ctx context.Context, c *connection, path, name string, id func(*P) (*text, *flag), sweeps ...bool) (f found[P], err error) {
+	f.whole = true
+	for _, sweep := range sweeps {
 		answer, err := c.get(ctx, path, archived(sweep))
 		if err != nil {
-			return nil, nil, err
+			return found[P]{}, err
 		}
 		items, ok := listing(answer, name)
 		if !ok {
-			return nil, nil, unexpected("list of " + name)
+			return found[P]{}, unexpected("list of " + name)
 		}
-		found, failed := decodePlaces(items, name, id)
-		for i := range found {
-			_, isArchived := id(&found[i])
+		one := decodePlaces(items, name, id)
+		for i := range one.all {
+			_, isArchived := id(&one.all[i])
 			*isArchived = *isArchived || flag(sweep)
 		}
-		all, bad = append(all, found...), append(bad, failed...)
+		f = f.and(one, id)
 	}
-	return sorted(all, id), bad, nil
+	return f, nil
 }
 
-func decodePlaces[P place](items []json.RawMessage, name string, id func(*P) (*text, *flag)) (all []P, bad []integration.SyncFailure) {
+// and is what two listings have together.
+func (f found[P]) and(more found[P], id func(*P) (*text, *flag)) found[P] {
+	return found[P]{sorted(append(f.all, more.all...), id), append(f.bad, more.bad...), f.whole && more.whole}
+}
+
+func decodePlaces[P place](items many, name string, id func(*P) (*text, *flag)) (f found[P]) {
 	for _, item := range items {
 		var p P
 		decode(item, &p)
@@ -87,12 +104,13 @@ func decodePlaces[P place](items []json.RawMessage, name string, id func(*P) (*t
 			if name == "spaces" {
 				kind = integration.ObjectProject
 			}
-			bad = append(bad, failure(kind, string(*pid), "ClickUp's list of "+name+" has an entry without a usable id"))
+			f.bad = append(f.bad, failure(kind, string(*pid), "ClickUp's list of "+name+" has an entry without a usable id"))
 			continue
 		}
-		all = append(all, p)
+		f.all = append(f.all, p)
 	}
-	return all, bad
+	f.all, f.whole = sorted(f.all, id), items != nil && len(f.bad) == 0
+	return f
 }
 
 // sorted orders places by id, each once.
@@ -106,28 +124,28 @@ func spaceID(s *space) (*text, *flag)   { return &s.ID, &s.Archived }
 func folderID(f *folder) (*text, *flag) { return &f.ID, &f.Archived }
 func listID(l *list) (*text, *flag)     { return &l.ID, &l.Archived }
 
-func (c *connection) spaces(ctx context.Context, withArchived bool) ([]space, []integration.SyncFailure, error) {
-	return places(ctx, c, c.v2("team", c.workspace, "space"), "spaces", spaceID, withArchived)
+func (c *connection) spaces(ctx context.Context, withArchived bool) (found[space], error) {
+	return places(ctx, c, c.v2("team", c.workspace, "space"), "spaces", spaceID, sweeps(withArchived)...)
 }
 
-func (c *connection) folders(ctx context.Context, s space, withArchived bool) ([]folder, []integration.SyncFailure, error) {
-	all, bad, err := places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, withArchived)
-	for i, f := range all { // folders in a circle would have no top
-		if slices.ContainsFunc(f.ancestors(all), func(above folder) bool { return above.ID == f.ID }) {
-			all[i].Parent = ""
+func (c *connection) folders(ctx context.Context, s space, withArchived bool) (found[folder], error) {
+	found, err := places(ctx, c, c.v2("space", string(s.ID), "folder"), "folders", folderID, sweeps(withArchived)...)
+	for i, f := range found.all { // folders in a circle would have no top
+		if slices.ContainsFunc(f.ancestors(found.all), func(above folder) bool { return above.ID == f.ID }) {
+			found.all[i].Parent = ""
 		}
 	}
-	return all, bad, err
+	return found, err
 }
 
 // looseLists are the lists of a space that are in no folder.
-func (c *connection) looseLists(ctx context.Context, s space, withArchived bool) ([]list, []integration.SyncFailure, error) {
-	return places(ctx, c, c.v2("space", string(s.ID), "list"), "lists", listID, withArchived)
+func (c *connection) looseLists(ctx context.Context, s space, withArchived bool) (found[list], error) {
+	return places(ctx, c, c.v2("space", string(s.ID), "list"), "lists", listID, sweeps(withArchived)...)
 }
 
 // listsOf are the lists of a folder. ClickUp sends them with the folder, though its contract calls them strings there: where they
 // are not whole, and where there are none, they are asked for.
-func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) ([]list, []integration.SyncFailure, error) {
+func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) (found[list], error) {
 	whole := len(f.Lists) > 0
 	for _, item := range f.Lists {
 		var fields map[string]json.RawMessage
@@ -135,32 +153,42 @@ func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) (
 		_, described := fields["content"]
 		whole = whole && described
 	}
-	if !whole || withArchived {
-		return places(ctx, c, c.v2("folder", string(f.ID), "list"), "lists", listID, withArchived)
+	path := c.v2("folder", string(f.ID), "list")
+	if !whole {
+		return places(ctx, c, path, "lists", listID, sweeps(withArchived)...)
 	}
-	all, bad := decodePlaces(f.Lists, "lists", listID)
-	return sorted(all, listID), bad, nil
+	lists := decodePlaces(f.Lists, "lists", listID)
+	if withArchived {
+		more, err := places(ctx, c, path, "lists", listID, true)
+		if err != nil {
+			return found[list]{}, err
+		}
+		lists = lists.and(more, listID)
+	}
+	return lists, nil
 }
 
-// Structure reads all spaces, folders and lists.
-func (c *connection) Structure(ctx context.Context) ([]integration.ExternalNode, error) {
+// Structure reads all spaces, folders and lists. Where the limit ends it, it goes on from there when it is asked for again.
+func (c *connection) Structure(ctx context.Context) (nodes []integration.ExternalNode, err error) {
+	c = c.remembering(c.structures, c.account)
+	defer func() { c.kept.end(c.reading, err) }()
 	t, err := c.team(ctx)
 	if err != nil {
 		return nil, err
 	}
-	nodes := []integration.ExternalNode{{ExternalID: c.workspace, Kind: "workspace", Name: string(t.Name), Selectable: true}}
-	spaces, _, err := c.spaces(ctx, true)
+	nodes = []integration.ExternalNode{{ExternalID: c.workspace, Kind: "workspace", Name: string(t.Name), Selectable: true}}
+	spaces, err := c.spaces(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	below := map[text][]integration.ExternalNode{}
-	for found, err := range each(ctx, spaces, c.below) {
+	for found, err := range each(ctx, spaces.all, c.below) {
 		if err != nil {
 			return nil, err
 		}
 		below[found.space] = found.nodes
 	}
-	for _, s := range spaces {
+	for _, s := range spaces.all {
 		nodes = append(nodes, integration.ExternalNode{
 			ExternalID: string(s.ID), ParentExternalID: &c.workspace, Kind: "space", Name: string(s.Name), Selectable: true, Archived: bool(s.Archived),
 		})
@@ -187,7 +215,7 @@ func (c *connection) below(ctx context.Context, s space) (spaceNodes, error) {
 		}
 		found.nodes = append(found.nodes, node)
 	}
-	folders, _, err := c.folders(ctx, s, true)
+	folders, err := c.folders(ctx, s, true)
 	if err != nil {
 		return found, unlessGone(err)
 	}
@@ -196,19 +224,19 @@ func (c *connection) below(ctx context.Context, s space) (spaceNodes, error) {
 			add(parent, "list", l.ID, l.Name, l.Archived, l.Tasks)
 		}
 	}
-	loose, _, err := c.looseLists(ctx, s, true)
+	loose, err := c.looseLists(ctx, s, true)
 	if err := unlessGone(err); err != nil {
 		return found, err
 	}
-	for _, f := range parentsFirst(folders) {
-		add(f.above(s, folders), "folder", f.ID, f.Name, f.Archived, number{})
-		own, _, err := c.listsOf(ctx, f, true)
+	for _, f := range parentsFirst(folders.all) {
+		add(f.above(s, folders.all), "folder", f.ID, f.Name, f.Archived, number{})
+		own, err := c.listsOf(ctx, f, true)
 		if err := unlessGone(err); err != nil {
 			return found, err
 		}
-		lists(f.ID, own)
+		lists(f.ID, own.all)
 	}
-	lists(s.ID, loose)
+	lists(s.ID, loose.all)
 	return found, nil
 }
 

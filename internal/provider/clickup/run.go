@@ -20,9 +20,8 @@ type run struct {
 	at     cursor
 	yield  func(*provider.Page, error) bool
 
-	spacesRead []space                // nil until they were
-	branches   map[string][]branch    // of the spaces that this run read from their start, with ids and names alone
-	above      map[string]parentPlace // of documents' parents, see documents
+	spacesRead []space             // nil until they were
+	branches   map[string][]branch // of the spaces that this run read from their start, with ids and names alone
 }
 
 // Import reads what the plan asks for.
@@ -42,7 +41,7 @@ func (c *connection) run(ctx context.Context, plan provider.Plan) *run {
 	if plan.BatchSize <= 0 {
 		plan.BatchSize = c.options.BatchSize
 	}
-	return &run{connection: c, ctx: ctx, plan: plan, chosen: c.selection(plan.Selection), branches: map[string][]branch{}, above: map[string]parentPlace{}}
+	return &run{connection: c, ctx: ctx, plan: plan, chosen: c.selection(plan.Selection), branches: map[string][]branch{}}
 }
 
 func (r *run) full() bool { return r.plan.Since == nil }
@@ -124,27 +123,33 @@ func (r *run) people() bool {
 		return r.fail(err)
 	}
 	items := []item{object(r.workspaceObject(t))}
-	for _, u := range members(t) {
+	users, whole := members(t)
+	for _, u := range users {
 		items = append(items, object(r.userObject(u, r.plan)))
 	}
 	next := r.at.begin(stagePlaces)
 	next.Total += len(items)
 	account := t.account()
-	last := provider.Page{Step: "people of the Workspace", Workspace: &account, Covered: []string{"workspace:" + r.workspace + "/members"}}
+	last := provider.Page{Step: "people of the Workspace", Workspace: &account}
+	if whole {
+		last.Covered = []string{"workspace:" + r.workspace + "/members"}
+	}
 	return r.giveOf(last, items, next)
 }
 
-// members are the people of a Workspace, in the order of their ids.
-func members(t team) []user {
-	var all []user
+// members are the people of a Workspace, in the order of their ids, and whether they are known to be all.
+func members(t team) (all []user, whole bool) {
+	whole = t.Members != nil
 	for _, raw := range t.Members {
 		var m struct {
 			User user `json:"user"`
 		}
 		if decode(raw, &m) && m.User.ID != "" {
 			all = append(all, m.User)
+		} else {
+			whole = false
 		}
 	}
 	slices.SortStableFunc(all, func(a, b user) int { return compareIDs(string(a.ID), string(b.ID)) })
-	return slices.CompactFunc(all, func(a, b user) bool { return a.ID == b.ID })
+	return slices.CompactFunc(all, func(a, b user) bool { return a.ID == b.ID }), whole
 }

@@ -1,6 +1,8 @@
 package clickup
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -13,6 +15,9 @@ import (
 
 // tasksPage is how many tasks an answer has unless it is the last one.
 const tasksPage = 100
+
+// mostGiven bounds the tasks of one moment that a cursor names. Others may be given twice, and are stored once.
+const mostGiven = 20
 
 // listsTogether is how many lists are asked for at once, which keeps the URL below 2,000 characters.
 const listsTogether = 50
@@ -37,20 +42,27 @@ func (r *run) tasks() bool {
 			return false
 		}
 	}
-	return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+	return r.page(provider.Page{Step: stepDocs}, nil, r.at.begin(stageDocs))
 }
 
 // enter puts the cursor into a branch, where it is not there yet.
 func (r *run) enter(b branch) {
 	if r.at.Space != string(b.space.ID) || r.at.Folder != b.id() || r.at.Past {
 		r.at.Space, r.at.Folder, r.at.Past = string(b.space.ID), b.id(), false
-		r.at.List, r.at.After, r.at.Page, r.at.Archived = "", "", 0, false
+		r.at = r.at.list("")
 	}
+}
+
+// list is the cursor at the beginning of a list.
+func (at cursor) list(id string) cursor {
+	at.List, at.After, at.Page, at.Archived, at.Odd, at.Newer, at.Given = id, "", 0, false, false, 0, nil
+	return at
 }
 
 // past is the cursor after a branch.
 func (at cursor) past() cursor {
-	at.Past, at.List, at.After, at.Page, at.Archived = true, "", "", 0, false
+	at = at.list("")
+	at.Past = true
 	return at
 }
 
@@ -60,13 +72,14 @@ func (r *run) tasksOf(b branch) bool {
 		if order := compareIDs(string(l.ID), r.at.List); order < 0 {
 			continue
 		} else if order > 0 {
-			r.at.List, r.at.After, r.at.Page, r.at.Archived = string(l.ID), "", 0, false
+			r.at = r.at.list(string(l.ID))
 		}
-		after := r.at.past()
-		if i+1 < len(b.lists) {
-			after.Past, after.List = false, string(b.lists[i+1].ID)
-		}
-		if !r.list(l, after) {
+		if !r.list(l, func(at cursor) cursor {
+			if i+1 < len(b.lists) {
+				return at.list(string(b.lists[i+1].ID))
+			}
+			return at.past()
+		}) {
 			return false
 		}
 	}
@@ -77,11 +90,19 @@ func (r *run) tasksOf(b branch) bool {
 }
 
 // list reads a list from the cursor's page on, what is archived last.
-func (r *run) list(l list, after cursor) bool {
+//
+// The oldest come first, and each answer is asked for as in changed: by the time at which the last task before was created. Where tasks
+// are deleted or closed meanwhile, page numbers would miss those that move to the page before.
+func (r *run) list(l list, after func(cursor) cursor) bool {
 	step := fmt.Sprintf("tasks of list %q", l.Name)
 	for {
 		query := archived(r.at.Archived)
 		query.Set("page", strconv.Itoa(r.at.Page))
+		query.Set("order_by", "created")
+		query.Set("reverse", strconv.FormatBool(!r.at.Turned))
+		if r.at.Newer > 0 {
+			query.Set("date_created_gt", strconv.FormatInt(r.at.Newer, 10))
+		}
 		query.Set("subtasks", "true")
 		query.Set("include_timl", "true")
 		query.Set("include_closed", strconv.FormatBool(r.plan.IncludeCompleted))
@@ -96,45 +117,86 @@ func (r *run) list(l list, after cursor) bool {
 			if !missing(err) { // what is deleted is no failure
 				bad = append(bad, failure(integration.ObjectCollection, string(l.ID), "the list's tasks could not be read: "+reason))
 			}
-			return r.page(provider.Page{Step: step}, failures(bad), after)
+			return r.page(provider.Page{Step: step}, failures(bad), after(r.at))
 		}
-		items := found.items(func(t task) *provider.Object {
+		order, first, last := found.order(created)
+		if order < 0 && !found.last && !r.at.Turned {
+			r.at.Turned, r.at.Page, r.at.After = true, 0, ""
+			continue
+		}
+		items, err := found.items(func(t task) (*provider.Object, error) {
+			if slices.Contains(r.at.Given, string(t.ID)) {
+				return nil, nil
+			}
 			if t.List == "" {
 				t.List = id(l.ID)
 			}
 			o := r.taskObject(t, r.plan)
-			if !r.reads(t) {
-				o.Listing = tasksKey(string(l.ID))
-			}
-			return &o
+			key, err := r.taskListing(r.ctx, t)
+			o.Listing = cmp.Or(key, tasksKey(string(l.ID)))
+			return &o, err
 		})
-		next, covered := r.at, []string(nil)
-		next.Page, next.After = r.at.Page+1, ""
+		if err != nil {
+			return r.fail(err)
+		}
+		r.at.Odd = r.at.Odd || !found.whole
+		next, done, covered := r.at, false, []string(nil)
+		next.Page, next.After, next.Given = r.at.Page+1, "", nil
+		if order > 0 && last > first && last-1 > r.at.Newer {
+			next.Page, next.Newer, next.Given = 0, last-1, found.at(last)
+		}
 		switch {
 		case !found.last:
 		case r.plan.IncludeArchived && !r.at.Archived:
-			next.Page, next.Archived = 0, true
+			next = r.at.list(string(l.ID))
+			next.Archived, next.Odd = true, r.at.Odd
 		default:
-			next, covered = after, []string{tasksKey(string(l.ID))}
+			next, done = after(r.at), true
+			if !r.at.Odd {
+				covered = []string{tasksKey(string(l.ID))}
+			}
 		}
 		if !r.give(step, items, covered, next) {
 			return false
 		}
-		if covered != nil || next.List != string(l.ID) || next.Past {
+		if done {
 			return true
 		}
 	}
 }
 
-// reads reports whether the run reads the task's home list.
-func (r *run) reads(t task) bool {
-	return r.chosen.all || r.chosen.has(text(t.List)) || r.chosen.has(text(t.Folder)) || r.chosen.has(text(t.Space))
+// taskListing is the listing of the task's home list where that is selected; otherwise, of those that show it and are selected, the
+// one with the smallest id, so that it is the same whichever was read last. It is empty where none is.
+func (r *run) taskListing(ctx context.Context, t task) (string, error) {
+	if r.chosen.all || r.chosen.has(text(t.List)) || r.chosen.has(text(t.Folder)) || r.chosen.has(text(t.Space)) {
+		return tasksKey(string(t.List)), nil
+	}
+	lists := t.lists()
+	if len(lists) > 1 {
+		slices.SortFunc(lists[1:], compareIDs)
+	}
+	for _, l := range lists { // the home may lie deeper in a selected folder
+		place, err := r.selected(ctx, inList, text(l))
+		if err != nil {
+			return "", err
+		}
+		if place != "" {
+			return tasksKey(l), nil
+		}
+	}
+	return "", nil
 }
 
 // taskAnswer is a page of tasks.
 type taskAnswer struct {
-	raw  many
-	last bool
+	tasks []readTask
+	last  bool // there are none after these
+	whole bool // and none among them without an id
+}
+
+type readTask struct {
+	task
+	reason string // why it cannot be imported
 }
 
 func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
@@ -156,36 +218,61 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 	if fields.Last != nil {
 		last = bool(*fields.Last) || len(raw) == 0
 	}
-	return taskAnswer{raw: raw, last: last}, nil
+	found := taskAnswer{last: last, whole: raw != nil, tasks: make([]readTask, len(raw))}
+	for i, one := range raw {
+		t := &found.tasks[i]
+		t.task, t.reason = decodeTask(one)
+		found.whole = found.whole && t.ID != ""
+	}
+	return found, nil
 }
 
 // items maps the tasks of an answer; those that are mapped to nil are left out.
-func (a taskAnswer) items(object func(task) *provider.Object) []item {
-	var items []item
-	for _, raw := range a.raw {
-		t, reason := decodeTask(raw)
-		if reason != "" {
-			f := failure(integration.ObjectTask, string(t.ID), reason)
+func (a taskAnswer) items(object func(task) (*provider.Object, error)) (items []item, err error) {
+	for _, t := range a.tasks {
+		if t.reason != "" {
+			f := failure(integration.ObjectTask, string(t.ID), t.reason)
 			items = append(items, item{key: "failed:" + string(t.ID), failed: &f})
-		} else if o := object(t); o != nil {
+			continue
+		}
+		o, err := object(t.task)
+		switch {
+		case odd(err):
+			f := failure(integration.ObjectTask, string(t.ID), "a list that shows the task could not be read: "+err.Error())
+			items = append(items, item{key: "failed:" + string(t.ID), failed: &f})
+		case err != nil:
+			return nil, err
+		case o != nil:
 			items = append(items, item{key: string(t.ID), object: o})
 		}
 	}
-	return items
+	return items, nil
 }
 
-// order is how the times at which an answer's tasks changed, in Unix ms, follow each other: 1 if none is before the one in front of it, -1
-// if none is after it, and 0 if neither or if one is not told. All may have one time: then it is 1, and first is last.
-func (a taskAnswer) order() (order int, first, last int64) {
-	up, down := true, true
-	for i, raw := range a.raw {
-		var t struct {
-			Updated moment `json:"date_updated"`
+// at are the ids of the answer's tasks that were created at a time in Unix ms, a few at most.
+func (a taskAnswer) at(time int64) []string {
+	var ids []string
+	for _, t := range a.tasks {
+		if t.reason == "" && t.Created.unix() == time && len(ids) < mostGiven {
+			ids = append(ids, string(t.ID))
 		}
-		if decode(raw, &t); t.Updated.Time == nil {
+	}
+	return ids
+}
+
+// created and updated are times that answers are ordered by.
+func created(t task) moment { return t.Created }
+func updated(t task) moment { return t.Updated }
+
+// order is how the times of an answer's tasks, in Unix ms, follow each other: 1 if none is before the one in front of it, -1
+// if none is after it, and 0 if neither or if one is not told. All may have one time: then it is 1, and first is last.
+func (a taskAnswer) order(by func(task) moment) (order int, first, last int64) {
+	up, down := true, true
+	for i, t := range a.tasks {
+		at := by(t.task).unix()
+		if at == 0 {
 			return 0, 0, 0
 		}
-		at := t.Updated.UnixMilli()
 		if i == 0 {
 			first, last = at, at
 		}
@@ -210,7 +297,7 @@ func (r *run) changes() bool {
 			return false
 		}
 		if len(r.at.Lists) == 0 {
-			return r.page(provider.Page{Step: "documents"}, nil, r.at.begin(stageDocs))
+			return r.page(provider.Page{Step: stepDocs}, nil, r.at.begin(stageDocs))
 		}
 		if !r.changed() {
 			return false
@@ -281,12 +368,15 @@ func (r *run) changed() bool {
 		if err != nil {
 			return r.fail(err)
 		}
-		order, first, last := found.order()
+		order, first, last := found.order(updated)
 		if order < 0 && !found.last && !r.at.Turned {
-			r.at.Turned, r.at.After = true, ""
+			r.at.Turned, r.at.Page, r.at.After = true, 0, ""
 			continue
 		}
-		items := found.items(r.changedTask)
+		items, err := found.items(r.changedTask)
+		if err != nil {
+			return r.fail(err)
+		}
 		next := r.at
 		next.Page, next.After = r.at.Page+1, ""
 		if order > 0 && last > first && last-1 > r.at.Newer {
@@ -309,17 +399,16 @@ func (r *run) changed() bool {
 }
 
 // changedTask is nil for a task of a list that was not asked for.
-func (r *run) changedTask(t task) *provider.Object {
+func (r *run) changedTask(t task) (*provider.Object, error) {
 	o := r.taskObject(t, r.plan)
 	if r.chosen.all {
-		return &o
+		return &o, nil
 	}
 	asked := slices.DeleteFunc(t.lists(), func(l string) bool { return !slices.Contains(r.at.Lists, l) })
 	if len(asked) == 0 {
-		return nil
+		return nil, nil
 	}
-	if !r.reads(t) {
-		o.Listing = tasksKey(asked[0])
-	}
-	return &o
+	key, err := r.taskListing(r.ctx, t)
+	o.Listing = cmp.Or(key, tasksKey(asked[0]))
+	return &o, err
 }

@@ -39,13 +39,14 @@ func (b branch) selected() bool { return b.whole || len(b.lists) > 0 }
 func (r *run) walk(wanted func(space) bool) iter.Seq2[branch, error] {
 	return func(yield func(branch, error) bool) {
 		if r.spacesRead == nil {
-			spaces, bad, err := r.spaces(r.ctx, r.plan.IncludeArchived)
+			spaces, err := r.spaces(r.ctx, r.plan.IncludeArchived)
 			if err != nil {
 				yield(branch{}, err)
 				return
 			}
-			r.spacesRead = append([]space{}, spaces...)
-			if len(bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: bad}, nil) {
+			r.spacesRead = append([]space{}, spaces.all...)
+			r.at.Odd = r.at.Odd || r.at.Stage == stagePlaces && !spaces.whole
+			if len(spaces.bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: spaces.bad}, nil) {
 				return
 			}
 		}
@@ -85,17 +86,22 @@ func before(folder, start string, past bool) bool {
 
 func (r *run) walkSpace(s space, start string, past bool, yield func(branch, error) bool) bool {
 	head := branch{space: s, whole: r.wholly(s, nil)}
-	folders, bad, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
+	read, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
+	folders, bad := read.all, read.bad
 	var reason string
 	if reason, err = r.without(err); err != nil {
 		yield(branch{}, err)
 		return false
 	}
-	readFolders := reason == "" && len(bad) == 0
+	if !r.chosen.all {
+		for _, f := range folders {
+			r.above.note(inFolder, f.ID, parentPlace{folder: text(f.Parent), space: s.ID})
+		}
+	}
 	if reason != "" {
 		bad = append(bad, failure(integration.ObjectProject, string(s.ID), reason))
 	}
-	head.failed, head.folders = bad, readFolders && head.whole
+	head.failed, head.folders = bad, read.whole && head.whole
 	var known []branch
 	give := func(b branch) bool {
 		known = append(known, b.small())
@@ -107,16 +113,17 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 			return false
 		}
 	} else {
-		if head.lists, bad, err = r.looseLists(r.ctx, s, r.plan.IncludeArchived); err != nil {
+		lists, err := r.looseLists(r.ctx, s, r.plan.IncludeArchived)
+		if err != nil {
 			if reason, err = r.without(err); err != nil {
 				yield(branch{}, err)
 				return false
 			}
-			bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
+			lists.bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
 		}
-		head.read = len(bad) == 0
-		head.failed = append(head.failed, bad...)
-		head.lists = r.choose(head.lists, head.whole)
+		head.read = lists.whole
+		head.failed = append(head.failed, lists.bad...)
+		head.lists = r.choose(lists.all, parentPlace{space: s.ID}, head.whole)
 		if !give(head) {
 			return false
 		}
@@ -127,15 +134,15 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		}
 		b := branch{space: s, folder: &f, above: f.ancestors(folders), last: i == len(folders)-1, folders: head.folders}
 		b.whole = r.wholly(s, append([]folder{f}, b.above...))
-		lists, bad, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
+		lists, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
 		if err != nil {
 			if reason, err = r.without(err); err != nil {
 				yield(branch{}, err)
 				return false
 			}
-			bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
+			lists.bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
 		}
-		b.read, b.failed, b.lists = len(bad) == 0, bad, r.choose(lists, b.whole)
+		b.read, b.failed, b.lists = lists.whole, lists.bad, r.choose(lists.all, parentPlace{folder: f.ID, space: s.ID}, b.whole)
 		if !give(b) {
 			return false
 		}
@@ -164,20 +171,27 @@ func (b branch) small() branch {
 	return b
 }
 
-// choose keeps the lists that are selected.
-func (r *run) choose(lists []list, whole bool) []list {
+// choose keeps the lists of a place that are selected.
+func (r *run) choose(lists []list, in parentPlace, whole bool) []list {
+	if !r.chosen.all {
+		for _, l := range lists {
+			r.above.note(inList, l.ID, in)
+		}
+	}
 	if whole {
 		return lists
 	}
 	return slices.DeleteFunc(lists, func(l list) bool { return !r.chosen.has(l.ID) })
 }
 
-// without is the reason to leave a place out that could not be read; other errors end the run, and so does that of a Workspace
+// without is the reason to leave a place or document out that could not be read; other errors end the run, and so does that of a Workspace
 // which is not reached any more.
 func (r *run) without(err error) (reason string, fatal error) {
 	switch {
 	case err == nil:
 		return "", nil
+	case odd(err):
+		return err.Error(), nil
 	case missing(err):
 		return "it was deleted while it was read, or the token may not see it any more", nil
 	case refused(err):
@@ -191,31 +205,29 @@ func (r *run) without(err error) (reason string, fatal error) {
 
 // places reads spaces, folders and lists, and finds those of the selection.
 func (r *run) places() bool {
-	for b, err := range r.walk(nil) {
-		if err != nil {
-			return r.fail(err)
+	if !r.at.Walked {
+		for b, err := range r.walk(nil) {
+			if err != nil {
+				return r.fail(err)
+			}
+			if !r.branch(b) {
+				return false
+			}
 		}
-		if !r.branch(b) {
-			return false
-		}
+		r.at.Walked, r.at.After = true, "" // of a branch
+	}
+	if !r.lost() {
+		return false
 	}
 	var covered []string
-	var bad []item
-	next := r.at.begin(stageTasks)
-	if r.chosen.all {
+	if r.chosen.all && !r.at.Odd {
 		covered = []string{"workspace:" + r.workspace + "/spaces"}
-	} else {
-		_, lost := r.chosen.split(r.at.Found)
-		for _, id := range lost {
-			f := failure(integration.ObjectCollection, id, "the selection names "+id+", but the token sees no space, folder or list with that id; it may be deleted, or archived while archived ones are left out")
-			bad = append(bad, item{key: "selection:" + id, failed: &f})
-		}
 	}
+	next := r.at.begin(stageTasks)
 	if !r.full() {
 		next.Stage, next.Newer = stageChanges, r.plan.Since.UnixMilli()-1 // the filter is strict
 	}
-	r.at.After = "" // of a branch
-	return r.give(stepPlaces, bad, covered, next)
+	return r.page(provider.Page{Step: stepPlaces, Covered: covered}, nil, next)
 }
 
 // branch gives the objects of a branch, those above it included where only a part of them is selected.

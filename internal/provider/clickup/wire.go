@@ -67,6 +67,14 @@ func (m moment) String() string {
 	return m.Format(time.RFC3339)
 }
 
+// unix is the time in Unix ms; 0 for none.
+func (m moment) unix() int64 {
+	if m.Time == nil {
+		return 0
+	}
+	return m.UnixMilli()
+}
+
 // flag reads a boolean, or a string that holds one.
 type flag bool
 
@@ -76,7 +84,7 @@ func (f *flag) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// many reads a list, of which each item is decoded by itself; what is no list has no items.
+// many reads a list, of which each item is decoded by itself. It is nil for what is no list, which is another thing than an empty one.
 type many []json.RawMessage
 
 // UnmarshalJSON finds the items without reading them: encoding/json has checked raw, and reads each item again.
@@ -85,6 +93,7 @@ func (l *many) UnmarshalJSON(raw []byte) error {
 	if len(raw) == 0 || raw[0] != '[' {
 		return nil
 	}
+	*l = many{}
 	raw = raw[1 : len(raw)-1]
 	depth, from, quoted := 0, 0, false
 	add := func(to int) {
@@ -123,8 +132,7 @@ func decode(raw json.RawMessage, out any) bool {
 	return err == nil || errors.As(err, &mismatch)
 }
 
-// listing takes the items of a list out of an answer. It is false where the answer has no such list, which is another thing
-// than an empty one.
+// listing takes the items of a list out of an answer. It is false where the answer has no such list.
 func listing(answer json.RawMessage, name string) (many, bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(answer, &fields) != nil {
@@ -133,7 +141,7 @@ func listing(answer json.RawMessage, name string) (many, bool) {
 	return items(fields[name])
 }
 
-// items takes apart a list that is null where it is empty.
+// items takes apart a list. One that is null is nil: it may be empty, but nothing is taken for deleted because it is not in there.
 func items(raw json.RawMessage) (all many, ok bool) {
 	raw = bytes.TrimSpace(raw)
 	_ = all.UnmarshalJSON(raw)

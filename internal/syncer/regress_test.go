@@ -1,0 +1,160 @@
+package syncer_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"patchbay/internal/integration"
+)
+
+// What is closed, archived or moved is no deletion, however much of it there is: it is asked for before anybody is asked for a word.
+func TestManyItemsThatAreStillThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage = 100
+	w.source.fill("a", 150)
+	w.source.fill("b", 1)
+	s, _ := w.works()
+	w.run(s, full())
+	w.source.change(func() { // of a list that the next run does not read
+		w.source.lists["b"] = append(w.source.lists["b"], w.source.lists["a"][:130]...)
+		w.source.lists["a"] = w.source.lists["a"][130:]
+	})
+	run := w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
+	w.want([...]any{run.Status, count(run, integration.ObjectTask).Deleted}, [...]any{integration.SyncSuccess, 0})
+	w.wantObjects()
+}
+
+// Details are read of what the run is limited to, and what fails of them makes nobody take their object for seen.
+func TestDetailsOfASelection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 4)
+	w.source.fill("b", 20)
+	s, _ := w.works()
+	w.run(s, full())
+	read := w.source.count("comments")
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET details_swept_at = now() - interval '8 days'`)
+	w.must(err)
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
+	w.want(w.source.count("comments")-read, 4)
+}
+
+// A single item that fails again and again makes no run of another kind than was asked for.
+func TestAnItemThatAlwaysFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	w.source.edit("a", 2, "broken")
+	s, _ := w.works()
+	w.run(s, full())
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	w.source.change(func() { w.source.lists["a"][2].title = "Mended" })
+	w.run(s, full())
+	w.wantObjects()
+}
+
+// An object that the database refuses is a failure; what came with it is stored.
+func TestAnObjectThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 9)
+	_, err := w.root.Exec(t.Context(), `
+		CREATE FUNCTION kb.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NEW.external_id = 'a-004' THEN RAISE EXCEPTION 'too long' USING ERRCODE = '54000'; END IF; RETURN NEW; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON kb.synced_objects FOR EACH ROW EXECUTE FUNCTION kb.refuse()`)
+	w.must(err)
+	s, _ := w.works()
+	run := w.run(s, full())
+	w.want(run.Status, integration.SyncPartial)
+	w.want(run.Failures, []integration.SyncFailure{{Type: integration.ObjectTask, ExternalID: "a-004", Reason: "it is too large, or has something in it that cannot be stored"}})
+	there := w.source.there()
+	delete(there, "a-004")
+	delete(there, "comment:a-004:0")
+	w.want(w.objects(), there)
+}
+
+// Settings that change in the middle make a run begin again: what it had read was of another place.
+func TestSettingsThatChangeMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 9)
+	s, _ := w.works()
+	var once sync.Once
+	w.source.onRequest(func(ctx context.Context, request string) error {
+		var err error
+		if request == "tasks" && w.source.count("tasks") == 3 {
+			once.Do(func() {
+				_, err = w.root.Exec(ctx, `UPDATE kb.integrations SET public_settings = '{"workspace": "another"}', revision = revision + 1`)
+				w.source.change(func() { w.source.lists = map[string][]task{"z": w.source.lists["a"][:2]}; w.source.comments = nil })
+				if err == nil {
+					err = integration.ProviderFailed("works", integration.ReasonUnavailable, "Works answered 503") // so that there is a next slice
+				}
+			})
+		}
+		return err
+	})
+	run := w.run(s, full())
+	w.want(run.Status, integration.SyncSuccess)
+	for id := range w.source.there() {
+		if _, ok := w.objects()[id]; !ok {
+			t.Errorf("%s was not imported", id)
+		}
+	}
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+}
+
+// Deleting an integration, and starting a run, wait for the run that stores a page, and it for them, never both.
+func TestDeletingInTheMiddle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 400)
+	s, _ := w.works()
+	w.start(s, integration.StartSync{Mode: integration.SyncFull, BatchSize: ptr(10)})
+	for len(w.objects()) == 0 {
+	}
+	_, err := w.connect.DeleteIntegration(t.Context(), w.admin, w.integration.ProjectID, "works")
+	w.must(err)
+	w.want(len(w.objects()), 0)
+}
+
+// A schedule reads everything now and then, since nothing else finds what was deleted.
+func TestSchedulesFindDeletions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	s, _ := w.works()
+	w.run(s, full())
+	w.source.remove("a", 3)
+	_, err := s.SetSyncSchedule(t.Context(), w.admin, w.integration.ID, &integration.SyncSchedule{EveryMinutes: ptr(60)})
+	w.must(err)
+	for _, mode := range []integration.SyncMode{integration.SyncIncremental, integration.SyncFull} {
+		if mode == integration.SyncFull {
+			_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET fully_read_at = now() - interval '25 hours'`)
+			w.must(err)
+		}
+		before := len(w.runs())
+		w.due()
+		for len(w.runs()) == before {
+		}
+		w.want(w.ended(w.runs()[before]).Mode, mode)
+	}
+	w.wantObjects()
+}
+
+// What a run does, and what failed of it, is no longer than people read, whatever a provider says.
+func TestWordsAreClipped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill(strings.Repeat("ä", 120), 1)
+	s, _ := w.works()
+	run := w.start(s, full())
+	w.until(run, func(r *integration.SyncRun) bool {
+		if r.Step != nil && len(*r.Step) > 200 {
+			t.Fatalf("the step has %d bytes", len(*r.Step))
+		}
+		return r.Ended()
+	})
+}
