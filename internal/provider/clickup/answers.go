@@ -10,7 +10,6 @@ import (
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
-	"patchbay/internal/seal"
 )
 
 // answers keeps those of readings that the limit ended before they had all that they need, such as all comments on a
@@ -89,7 +88,8 @@ func (a *answers) drop(of string) {
 // end drops a reading, unless err is one after which it may be begun again.
 func (a *answers) end(of string, err error) {
 	var wait *provider.Wait
-	if !odd(err) && (errors.As(err, &wait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || integration.IsProviderReason(err, integration.ReasonUnavailable)) {
+	stopped := errors.As(err, &wait) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if stopped || integration.IsProviderReason(err, integration.ReasonUnavailable) && !odd(err) {
 		return
 	}
 	a.mu.Lock()
@@ -105,7 +105,7 @@ func (c *connection) remembering(kept *answers, reading string) *connection {
 }
 
 // account names what a token sees of a Workspace, without telling the token.
-func account(token seal.Secret, workspace string) string {
-	sum := sha256.Sum256([]byte(token.Expose()))
+func account(token, workspace string) string {
+	sum := sha256.Sum256([]byte(token))
 	return string(sum[:]) + workspace
 }

@@ -43,7 +43,7 @@ func connect(a provider.Access, structures *answers) (provider.Connection, error
 		structures: structures,
 	}
 	c.workspace, _ = a.Settings["workspace_id"].(string)
-	c.account = account(token, c.workspace)
+	c.account = account(token.Expose(), c.workspace)
 	c.options = provider.Options{IncludeCompleted: a.Settings["import_completed_tasks"] == true, BatchSize: batchSize(a.Settings["batch_size"])}
 	return c, nil
 }
