@@ -28,6 +28,7 @@ type Service struct {
 	reveal    bool
 	// webhookURL is where third parties reach this server, without a trailing slash.
 	webhookURL string
+	webhooks   *webhookTargets
 }
 
 // Options are what the operator's configuration says of the Service.
@@ -59,7 +60,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 			"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, webhooks: newWebhookTargets()}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.
