@@ -20,6 +20,9 @@ type Webhooks struct {
 	// HookID finds, with a bounded scan and before anything is verified, the third party's id of the webhook that a delivery to
 	// an address without an integration belongs to; nil where there are no such addresses.
 	HookID func(body []byte) (id string, ok bool)
+
+	// IssuesSecret says that the third party makes the secret of each webhook itself, and takes none of ours.
+	IssuesSecret bool
 }
 
 // Delivery is what a webhook tells: not what changed, but what to read anew.
@@ -32,6 +35,9 @@ type Delivery struct {
 	// Changed are read anew by Connection.Fetch, parents before children; those of Details as well by Connection.Details.
 	Changed []Ref
 	Details []Ref
+	// Moved are those of Changed with which all moved that is below them, without being told of: what is stored below them is
+	// read anew too.
+	Moved []Ref
 	// Gone are deleted, with all below them, unless Connection.Fetch finds them after all.
 	Gone []Ref
 }
