@@ -10,6 +10,9 @@ import (
 
 // Webhooks is how a third party tells of changes. None of its functions asks the third party anything.
 type Webhooks struct {
+	// Headers are the names of those that Read needs. They are kept with a delivery, all others are not.
+	Headers []string
+
 	// Verify reports whether one of the secrets signed the raw body, in a time that does not depend on where they differ. It parses
 	// nothing of the body before.
 	Verify func(h http.Header, body []byte, secrets []seal.Secret, now time.Time) bool

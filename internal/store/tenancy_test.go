@@ -442,8 +442,9 @@ func TestCatalogOfRights(t *testing.T) {
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
 		"kb.authenticate_api_key(bytea)", "kb.due_syncs(integer)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
-		"kb.organisations_with_old_runs(timestamp with time zone)", "kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.sealing_keys()",
-		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)")
+		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
+		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",
+		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)", "kb.webhook_target(uuid)", "kb.webhook_targets_by_hook(text,text)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
