@@ -26,7 +26,7 @@ func Declaration() provider.Declaration {
 		Webhooks:         &webhooks,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
-		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
+		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true, SupportsWebhooks: true, SupportsWebhookRegistration: true},
 		Limit:            provider.Limit{Requests: 100, Window: time.Minute}, // of the cheaper plans; the others have 1,000 and 10,000
 		Connect:          connect,
 	}
