@@ -46,6 +46,7 @@ var rootCalls = map[string]rootCall{
 	"Query.syncRun":                 {query: `{ syncRun(id: "RUN") { id } }`, least: "viewer", hidden: "null"},
 	"Query.externalStructure":       {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Query.syncedObjects":           {query: `{ syncedObjects(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.webhookDeliveries":       {query: `{ webhookDeliveries(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Mutation.testSettings":         {query: `mutation { testSettings(provider: "clickup", settings: {api_token: "pk_1_UNKNOWN"}) { ok } }`, least: "editor"},
 	"Mutation.testConnection":       {query: `mutation { testConnection(integrationId: "INTEGRATION") { ok } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.startSync":            {query: `mutation { startSync(integrationId: "INTEGRATION") { status } }`, least: "editor", hidden: "NOT_FOUND"},

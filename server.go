@@ -35,6 +35,7 @@ import (
 	"patchbay/internal/seal"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
+	"patchbay/internal/webhook"
 	"patchbay/web"
 )
 
@@ -113,6 +114,9 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	runs := syncer.New(db, service, a.log)
+	webhooks := webhook.New(db, service, webhook.Options{
+		RemoteAddr: httpd.RemoteAddr, Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), Log: a.log,
+	})
 	pages, err := web.New(web.Dist())
 	if err != nil {
 		return err
@@ -135,6 +139,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
+		Webhooks: webhooks,
 		Sessions: sessions,
 		Health:   health,
 		Origin:   origin,
@@ -158,7 +163,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	helpers.Go(func() { budgets.Exchange(beside, db, a.log) })
 	defer helpers.Wait()
 	defer stop()
-	stopWork, err := startWork(ctx, db, service, runs, a.log)
+	stopWork, err := startWork(ctx, db, service, runs, webhooks, a.log)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,12 @@ func (s *Service) storeHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 					return err
 				}
 			}
-			return tx.RegisterHook(ctx, id, store.RegisteredHook{ID: h.ID, URL: h.URL}, hookCheckEvery, made || !h.Active || !held)
+			if made || !held || !h.Active { // before it was so, deliveries were lost or refused
+				if err := tx.NoteCatchUp(ctx, id, 2*webhookStaleness); err != nil {
+					return err
+				}
+			}
+			return tx.RegisterHook(ctx, id, store.RegisteredHook{ID: h.ID, URL: h.URL}, hookCheckEvery)
 		})
 		if !errors.Is(err, store.ErrStale) {
 			return until, err

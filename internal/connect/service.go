@@ -30,6 +30,7 @@ type Service struct {
 	// webhookURL is where third parties reach this server, without a trailing slash.
 	webhookURL string
 	log        *slog.Logger
+	webhooks   *webhookTargets
 }
 
 // Options are what the operator's configuration says of the Service.
@@ -66,7 +67,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log, webhooks: newWebhookTargets()}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

@@ -41,6 +41,7 @@ const (
 	AuditSyncReset           AuditAction = "sync.reset"
 	AuditSyncScheduleSet     AuditAction = "sync_schedule.set"
 	AuditSyncMappingsSet     AuditAction = "sync_mappings.set"
+	AuditDeliveryReplay      AuditAction = "webhook_delivery.replay"
 	AuditSettingsTest        AuditAction = "settings.test"
 	AuditKeyForget           AuditAction = "key.forget"
 	AuditMutationDenied      AuditAction = "mutation.denied"

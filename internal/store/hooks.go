@@ -66,10 +66,9 @@ func (t *Tenant) ReleaseHook(ctx context.Context, id uuid.UUID) error {
 	})
 }
 
-// RegisterHook stores the webhook that was set up, records that, and ends the claim. It is to be looked at after so long, and where
-// deliveries may have been lost, a run is to find what they would have told.
-func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHook, checkAfter time.Duration, catchUp bool) error {
-	args := []any{t.scope.Org, t.scope.Projects, id, h.ID, h.URL, checkAfter, catchUp}
+// RegisterHook stores the webhook that was set up, records that, and ends the claim. It is to be looked at after so long.
+func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHook, checkAfter time.Duration) error {
+	args := []any{t.scope.Org, t.scope.Projects, id, h.ID, h.URL, checkAfter}
 	statement := `
 			WITH registered AS (
 				UPDATE kb.webhooks w
@@ -78,7 +77,6 @@ func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHoo
 					hook_id = $4,
 					hook_url = $5,
 					check_at = clock_timestamp() + $6::interval,
-					catch_up_at = CASE WHEN $7 THEN clock_timestamp() ELSE w.catch_up_at END,
 					claimed_until = NULL
 				WHERE ` + hookScope + `
 					AND w.integration_id = $3

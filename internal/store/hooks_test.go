@@ -16,12 +16,12 @@ import (
 var theHook = store.RegisteredHook{ID: "hook-1", URL: "https://patchbay.example.com/webhooks/clickup/1"}
 
 // register gives an integration a webhook that is to be looked at after so long.
-func register(t testing.TB, tenant *store.Tenant, id uuid.UUID, h store.RegisteredHook, checkAfter time.Duration, catchUp bool) {
+func register(t testing.TB, tenant *store.Tenant, id uuid.UUID, h store.RegisteredHook, checkAfter time.Duration) {
 	t.Helper()
 	if _, err := tenant.ClaimHook(context.Background(), id, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if err := tenant.RegisterHook(context.Background(), id, h, checkAfter, catchUp); err != nil {
+	if err := tenant.RegisterHook(context.Background(), id, h, checkAfter); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -57,7 +57,7 @@ func TestOneAtATimeSetsUpAWebhook(t *testing.T) {
 	if _, err := claim(time.Minute); err != nil {
 		t.Errorf("after the lease: %v", err)
 	}
-	if err := w.tenant.RegisterHook(ctx, id, theHook, time.Hour, false); err != nil {
+	if err := w.tenant.RegisterHook(ctx, id, theHook, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	if h, err := claim(time.Minute); err != nil || *h != theHook {
@@ -66,7 +66,7 @@ func TestOneAtATimeSetsUpAWebhook(t *testing.T) {
 	if _, err := w.tenant.ClaimHook(ctx, uuid.New(), time.Minute); !integration.IsKind(err, integration.KindNotFound) {
 		t.Errorf("one that is not: %v", err)
 	}
-	if err := w.tenant.RegisterHook(ctx, uuid.New(), theHook, time.Hour, false); !integration.IsKind(err, integration.KindNotFound) {
+	if err := w.tenant.RegisterHook(ctx, uuid.New(), theHook, time.Hour); !integration.IsKind(err, integration.KindNotFound) {
 		t.Errorf("one that was deleted meanwhile: %v", err)
 	}
 }
@@ -80,7 +80,7 @@ func TestARegisteredWebhookIsSeenUntilItIsGone(t *testing.T) {
 	if got := endpoint(t, w.tenant, id); got != want {
 		t.Errorf("before: %+v", got)
 	}
-	register(t, w.tenant, id, theHook, time.Hour, false)
+	register(t, w.tenant, id, theHook, time.Hour)
 	want.Registered = true
 	if got := endpoint(t, w.tenant, id); got != want {
 		t.Errorf("registered: %+v", got)
@@ -115,11 +115,11 @@ func TestAWebhookIsLookedAtByOneWhenItIsDue(t *testing.T) {
 		}
 		return slices.Equal(list, []store.DueHook{{Org: org, IntegrationID: id}})
 	}
-	register(t, w.tenant, id, theHook, time.Hour, false)
+	register(t, w.tenant, id, theHook, time.Hour)
 	if due() {
 		t.Error("due at once")
 	}
-	register(t, w.tenant, id, theHook, -time.Second, false)
+	register(t, w.tenant, id, theHook, -time.Second)
 	if !due() {
 		t.Error("not due")
 	}
@@ -165,7 +165,13 @@ func TestARunCatchesUpOnceNoOtherIsLive(t *testing.T) {
 		}
 		return needed
 	}
-	register(t, w.tenant, id, theHook, time.Hour, true)
+	register(t, w.tenant, id, theHook, time.Hour)
+	if due() || take() {
+		t.Error("nobody asked for it")
+	}
+	if err := w.tenant.NoteCatchUp(ctx, id, 0); err != nil {
+		t.Fatal(err)
+	}
 	if !due() || take() || due() {
 		t.Error("before anything was imported there is nothing to catch up with")
 	}

@@ -41,7 +41,9 @@ func newTowns(t testing.TB) *towns {
 		for i := range 3 {
 			p := createProject(t, tenant, fmt.Sprintf("Project %d", i))
 			*projects = append(*projects, p)
-			synchronise(t, tenant, createIntegration(t, tenant, newIntegration(p, "clickup")).ID)
+			id := createIntegration(t, tenant, newIntegration(p, "clickup")).ID
+			synchronise(t, tenant, id)
+			tell(t, tenant, id)
 			createIntegration(t, tenant, newIntegration(p, "clickup-2"))
 			createKey(t, tenant, []uuid.UUID{p})
 		}
@@ -324,6 +326,9 @@ func TestMethodsNameTheScope(t *testing.T) {
 		run := one[uuid.UUID](t, d.root, `SELECT id FROM kb.sync_runs WHERE integration_id = $1`, id)
 		before := everythingOf(t, d.root, id)
 		synchronises(t, tenant, id, run)
+		delivery := one[uuid.UUID](t, d.root, `SELECT id FROM kb.webhook_deliveries WHERE integration_id = $1`, id)
+		object := one[uuid.UUID](t, d.root, `SELECT id FROM kb.webhook_objects WHERE integration_id = $1`, id)
+		receives(t, tenant, id, delivery, object)
 		if diff := cmp.Diff(before, everythingOf(t, d.root, id)); diff != "" {
 			t.Errorf("as %+v the runs of another tenant were changed (-before +after):\n%s", scope, diff)
 		}

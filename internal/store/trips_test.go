@@ -197,6 +197,31 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 		"Relate": func(ctx context.Context, t *store.Tenant) error {
 			return t.Relate(ctx, []*integration.SyncedObject{{IntegrationID: id, ExternalID: "t1"}})
 		},
+		"StoreDelivery": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.StoreDelivery(ctx, newDelivery(id, "another"))
+			return err
+		},
+		"WebhookDeliveries": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.WebhookDeliveries(ctx, id, ptr(integration.DeliveryReceived), integration.PageArgs{First: 1, CountTotal: true})
+			return err
+		},
+		"DeliveryContent": func(ctx context.Context, t *store.Tenant) error { _, err := t.DeliveryContent(ctx, id); return err },
+		"ReplayDelivery": func(ctx context.Context, t *store.Tenant) error {
+			_, _, err := t.ReplayDelivery(ctx, id, "event", "TASK/a", store.DeliveryReads{})
+			return err
+		},
+		"PruneDeliveries": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.PruneDeliveries(ctx, time.Now().Add(-time.Hour), 10)
+			return err
+		},
+		"NoteWebhook": func(ctx context.Context, t *store.Tenant) error { return t.NoteWebhook(ctx, id, ptr(time.Now()), 1) },
+		"OpenWebhookSecrets": func(ctx context.Context, t *store.Tenant) error {
+			v, err := t.IntegrationVersion(ctx, project, "clickup")
+			if err == nil && v != nil {
+				_, err = t.OpenWebhookSecrets(ctx, ring(), v, "test")
+			}
+			return err
+		},
 		"CheckProject": func(ctx context.Context, t *store.Tenant) error { return t.CheckProject(ctx, project) },
 		"CreateAPIKey": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.CreateAPIKey(ctx, newKey(nil))
@@ -256,7 +281,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			if _, err := t.ClaimHook(ctx, id, time.Minute); err != nil {
 				return err
 			}
-			return t.RegisterHook(ctx, id, store.RegisteredHook{ID: "hook", URL: "https://example.com/"}, time.Hour, true)
+			return t.RegisterHook(ctx, id, store.RegisteredHook{ID: "hook", URL: "https://example.com/"}, time.Hour)
 		},
 		"RegisteredHook": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.RegisteredHook(ctx, id)

@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// newDelivery is one about a task.
+func newDelivery(id uuid.UUID, key string) store.NewDelivery {
+	return store.NewDelivery{
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: id, Key: sha256.Sum256([]byte(key)), DeliveryID: key, Event: "changed", Object: "TASK/a",
+		Reads: store.DeliveryReads{Changed: []store.NamedObject{{Type: integration.ObjectTask, ExternalID: "a"}}}, Payload: []byte("{}"),
+	}
+}
+
+// tell stores a delivery of an integration, and notes that it came.
+func tell(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
+	t.Helper()
+	if object, err := tenant.StoreDelivery(context.Background(), newDelivery(id, "first")); object == nil || err != nil {
+		t.Fatalf("a delivery is worked on by %v, %v", object, err)
+	}
+	if err := tenant.NoteWebhook(context.Background(), id, ptr(time.Now()), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receives calls what has to do with deliveries as a tenant that has not the integration: nothing is found or done.
+func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID) {
+	t.Helper()
+	ctx := context.Background()
+	if row, err := tenant.StoreDelivery(ctx, newDelivery(id, "another")); row != nil || err != nil {
+		t.Errorf("StoreDelivery: %v, %v", row, err)
+	}
+	if _, err := tenant.WebhookDeliveries(ctx, id, nil, integration.PageArgs{First: 5}); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("WebhookDeliveries: %v", err)
+	}
+	if content, err := tenant.DeliveryContent(ctx, delivery); content != nil || err != nil {
+		t.Errorf("DeliveryContent: %v, %v", content, err)
+	}
+	if d, row, err := tenant.ReplayDelivery(ctx, delivery, "x", "TASK/b", store.DeliveryReads{}); d != nil || row != nil || err != nil {
+		t.Errorf("ReplayDelivery: %v, %v, %v", d, row, err)
+	}
+	if n, err := tenant.PruneDeliveries(ctx, time.Now().Add(time.Hour), 100); err != nil {
+		t.Errorf("PruneDeliveries: %d, %v", n, err)
+	}
+	if err := tenant.NoteWebhook(ctx, id, nil, 100); err != nil {
+		t.Errorf("NoteWebhook: %v", err)
+	}
+	v := &store.IntegrationVersion{ID: id, KeyID: ptr(ring().CurrentID()), HasWebhookSecret: true}
+	if _, err := tenant.OpenWebhookSecrets(ctx, ring(), v, "test"); err != store.ErrStale {
+		t.Errorf("OpenWebhookSecrets: %v", err)
+	}
+}
