@@ -40,6 +40,7 @@ var rootCalls = map[string]rootCall{
 	"Mutation.deleteIntegration":    {query: `mutation { deleteIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup") }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.revealSettings":       {query: `mutation { revealSettings(integrationId: "INTEGRATION") }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.rotateWebhookSecret":  {query: `mutation { rotateWebhookSecret(integrationId: "INTEGRATION") { previousValidUntil } }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.registerWebhook":      {query: `mutation { registerWebhook(integrationId: "INTEGRATION") { webhook { registered } } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.createApiKey":         {query: `mutation { createApiKey(input: {orgId: "ORG", name: "New", role: VIEWER, projectIds: ["PROJECT"]}) { apiKey { name } } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Mutation.revokeApiKey":         {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Query.syncRuns":                {query: `{ syncRuns(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},

@@ -146,6 +146,7 @@ var shown = map[string]string{
 	"Mutation.revokeApiKey":               "without the key",
 	"Mutation.rotateWebhookSecret":        "see WebhookSecret",
 	"WebhookSecret.secret":                "the secret, once",
+	"WebhookEndpoint.hasSecret":           "whether there is one",
 	"EncryptionStatus.currentKeyId":       "a fingerprint",
 	"EncryptionStatus.sealedRows":         "numbers",
 	"SealedRows.keyId":                    "a fingerprint",

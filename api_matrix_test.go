@@ -71,10 +71,12 @@ func (c *client) furnish(t testing.TB) tenantIDs {
 	t.Helper()
 	own := *c
 	own.project = c.server.project(t, c.key, c.org)
+	connected := own.connect(t, "clickup", clickUp())
+	own.registered(t, connected) // or ClickUp issues no secret anew
 	return tenantIDs{
 		org:         c.org,
 		project:     own.project,
-		integration: own.create(t, map[string]any{"name": "clickup", "settings": clickUp().settings()}).text(t, "createIntegration", "id"),
+		integration: connected,
 		run:         c.syncRun(t, own.create(t, map[string]any{"name": "at-work", "provider": "clickup"}).text(t, "createIntegration", "id")),
 		key: own.do(t, `mutation ($p: [UUID!]) { createApiKey(input: {orgId: "acme", name: "Fresh", role: VIEWER, projectIds: $p}) { apiKey { id } } }`,
 			map[string]any{"p": []string{own.project}}).text(t, "createApiKey", "apiKey", "id"),
@@ -187,6 +189,7 @@ var recordedAs = map[string]string{
 	"deleteIntegration":   "integration.delete",
 	"revealSettings":      "secrets.open",
 	"rotateWebhookSecret": "webhook_secret.rotate",
+	"registerWebhook":     "webhook.register",
 	"testSettings":        "settings.test",
 	"testConnection":      "secrets.open",
 	"startSync":           "sync.start",

@@ -31,7 +31,7 @@ var rules = map[string][]string{
 	"internal/live":                         {"internal/integration", "internal/store"},
 	"internal/provider":                     {"internal/integration", "internal/seal"},
 	"internal/provider/builtin":             {"internal/provider", "internal/provider/clickup", "internal/provider/github", "internal/provider/jira", "internal/provider/linear"},
-	"internal/provider/clickup":             {"internal/integration", "internal/provider"},
+	"internal/provider/clickup":             {"internal/integration", "internal/provider", "internal/seal"},
 	"internal/provider/clickup/clickuptest": {},
 	"internal/provider/clickup/clickuptest/contract": {"internal/provider/clickup/clickuptest"},
 	"internal/provider/github":                       {"internal/provider"},

@@ -108,6 +108,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 		Reveal:     a.config.RevealSettings,
 		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
 		Network:    a.network(db, ring),
+		Log:        a.log,
 	})
 	if err != nil {
 		return err

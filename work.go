@@ -123,7 +123,7 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 			return err
 		}
 		defer db.Close()
-		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring)})
+		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring), Log: a.log})
 		if err != nil {
 			return err
 		}
@@ -145,6 +145,7 @@ func startWork(ctx context.Context, db *store.DB, service *connect.Service, runs
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var watcher sync.WaitGroup
 	watcher.Go(func() { service.WatchRotations(watching, log) })
+	watcher.Go(func() { service.WatchWebhooks(watching) })
 	watcher.Go(func() { runs.Watch(watching) })
 	watcher.Go(func() { webhooks.Watch(watching) })
 	return func() error {

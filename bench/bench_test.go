@@ -31,6 +31,7 @@ import (
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/seal"
+	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
 
@@ -82,7 +83,7 @@ func newWorld(b *testing.B, integrations int) *world {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("clickup-%03d", i), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -233,7 +234,7 @@ func BenchmarkCreate(b *testing.B) {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("s-%d", n.Add(1)), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Error(err)
 		}

@@ -32,9 +32,10 @@ type Resolver struct {
 }
 
 type (
-	query        struct{ *Resolver }
-	mutation     struct{ *Resolver }
-	subscription struct{ *Resolver }
+	query           struct{ *Resolver }
+	mutation        struct{ *Resolver }
+	subscription    struct{ *Resolver }
+	webhookEndpoint struct{ *Resolver }
 )
 
 // Query implements generated.ResolverRoot.
@@ -45,6 +46,9 @@ func (r *Resolver) Mutation() generated.MutationResolver { return mutation{r} }
 
 // Subscription implements generated.ResolverRoot.
 func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscription{r} }
+
+// WebhookEndpoint implements generated.ResolverRoot.
+func (r *Resolver) WebhookEndpoint() generated.WebhookEndpointResolver { return webhookEndpoint{r} }
 
 // tenant is the database as the request's principal sees it. An organisation other than the principal's is NotFound.
 func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error) {

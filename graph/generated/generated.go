@@ -35,6 +35,7 @@ type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
 	Subscription() SubscriptionResolver
+	WebhookEndpoint() WebhookEndpointResolver
 }
 
 type DirectiveRoot struct {
@@ -136,6 +137,7 @@ type ComplexityRoot struct {
 		CreateIntegration   func(childComplexity int, input model.CreateIntegrationInput) int
 		CreateProject       func(childComplexity int, input model.CreateProjectInput) int
 		DeleteIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		RegisterWebhook     func(childComplexity int, integrationID uuid.UUID) int
 		ResetSyncState      func(childComplexity int, integrationID uuid.UUID) int
 		RevealSettings      func(childComplexity int, integrationID uuid.UUID) int
 		RevokeAPIKey        func(childComplexity int, id uuid.UUID) int
@@ -213,6 +215,7 @@ type ComplexityRoot struct {
 		Settings          func(childComplexity int) int
 		SyncState         func(childComplexity int) int
 		UpdatedAt         func(childComplexity int) int
+		Webhook           func(childComplexity int) int
 	}
 
 	PublicIntegrationConnection struct {
@@ -408,6 +411,13 @@ type ComplexityRoot struct {
 		Node   func(childComplexity int) int
 	}
 
+	WebhookEndpoint struct {
+		HasSecret      func(childComplexity int) int
+		LastDeliveryAt func(childComplexity int) int
+		Registered     func(childComplexity int) int
+		URL            func(childComplexity int) int
+	}
+
 	WebhookSecret struct {
 		PreviousValidUntil func(childComplexity int) int
 		Secret             func(childComplexity int) int
@@ -433,6 +443,7 @@ type MutationResolver interface {
 	SetSyncSchedule(ctx context.Context, integrationID uuid.UUID, schedule *integration.SyncSchedule) (*integration.SyncState, error)
 	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
 	RotateWebhookSecret(ctx context.Context, integrationID uuid.UUID) (*model.WebhookSecret, error)
+	RegisterWebhook(ctx context.Context, integrationID uuid.UUID) (*integration.PublicIntegration, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (*integration.APIKey, error)
 	RotateEncryptionKey(ctx context.Context) (*integration.KeyRotation, error)
@@ -459,6 +470,9 @@ type QueryResolver interface {
 type SubscriptionResolver interface {
 	SyncRunProgress(ctx context.Context, runID uuid.UUID) (<-chan *integration.SyncRun, error)
 	SyncStateChanged(ctx context.Context, orgID string, projectID uuid.UUID) (<-chan *integration.SyncState, error)
+}
+type WebhookEndpointResolver interface {
+	URL(ctx context.Context, obj *integration.WebhookEndpoint) (string, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -869,6 +883,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.DeleteIntegration(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["name"].(string)), true
+	case "Mutation.registerWebhook":
+		if e.ComplexityRoot.Mutation.RegisterWebhook == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_registerWebhook_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RegisterWebhook(childComplexity, args["integrationId"].(uuid.UUID)), true
 	case "Mutation.resetSyncState":
 		if e.ComplexityRoot.Mutation.ResetSyncState == nil {
 			break
@@ -1262,6 +1287,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PublicIntegration.UpdatedAt(childComplexity), true
+	case "PublicIntegration.webhook":
+		if e.ComplexityRoot.PublicIntegration.Webhook == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublicIntegration.Webhook(childComplexity), true
 
 	case "PublicIntegrationConnection.edges":
 		if e.ComplexityRoot.PublicIntegrationConnection.Edges == nil {
@@ -2128,6 +2159,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.WebhookDeliveryEdge.Node(childComplexity), true
 
+	case "WebhookEndpoint.hasSecret":
+		if e.ComplexityRoot.WebhookEndpoint.HasSecret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.HasSecret(childComplexity), true
+	case "WebhookEndpoint.lastDeliveryAt":
+		if e.ComplexityRoot.WebhookEndpoint.LastDeliveryAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.LastDeliveryAt(childComplexity), true
+	case "WebhookEndpoint.registered":
+		if e.ComplexityRoot.WebhookEndpoint.Registered == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Registered(childComplexity), true
+	case "WebhookEndpoint.url":
+		if e.ComplexityRoot.WebhookEndpoint.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.URL(childComplexity), true
+
 	case "WebhookSecret.previousValidUntil":
 		if e.ComplexityRoot.WebhookSecret.PreviousValidUntil == nil {
 			break
@@ -2350,8 +2406,10 @@ type Mutation {
   setSyncSchedule("The integration's id." integrationId: UUID!, "The schedule." schedule: SyncScheduleInput): SyncState! @hasRole(role: EDITOR)
   "The one place where stored settings are shown. ADMIN, recorded in the audit trail, off unless the server's configuration turns it on."
   revealSettings("The integration's id." integrationId: UUID!): Map! @hasRole(role: ADMIN)
-  "Makes a new webhook secret, shown only in this answer. The present one stays valid for 24 hours, so that nothing is refused until the third party has the new one; one from before that ends at once. ADMIN."
+  "Makes a new webhook secret, shown only in this answer. The present one stays valid for 24 hours, so that nothing is refused until the third party has the new one; one from before that ends at once. Where the third party issues secrets itself, it takes a new webhook there; without one that registerWebhook made: BAD_USER_INPUT. ADMIN."
   rotateWebhookSecret("The integration's id." integrationId: UUID!): WebhookSecret! @hasRole(role: ADMIN)
+  "Creates (or repairs) the webhook at the provider, where its API can: afterwards it leads here, is active, and its secret is stored."
+  registerWebhook("The integration's id." integrationId: UUID!): PublicIntegration! @hasRole(role: EDITOR)
   "Makes an API key. The key itself is shown only in this answer. ADMIN."
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
   "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
@@ -2471,6 +2529,20 @@ type PublicIntegration {
   hasConfiguration: Boolean!
   "How its synchronisation stands."
   syncState: SyncState!
+  "Where the provider tells of changes; null where this server does not listen to it."
+  webhook: WebhookEndpoint
+}
+
+"Where a provider tells of an integration's changes."
+type WebhookEndpoint {
+  "The address that the provider's webhook leads to."
+  url: String!
+  "Whether a secret is stored that its messages are signed with."
+  hasSecret: Boolean!
+  "Whether this server set the webhook up at the provider, and found it there when it last looked."
+  registered: Boolean!
+  "When the last message came that was signed with the secret, to some seconds."
+  lastDeliveryAt: Time
 }
 
 "Where a synchronisation stands."
@@ -3478,6 +3550,8 @@ func (ec *executionContext) childFields_PublicIntegration(ctx context.Context, f
 		return ec.fieldContext_PublicIntegration_hasConfiguration(ctx, field)
 	case "syncState":
 		return ec.fieldContext_PublicIntegration_syncState(ctx, field)
+	case "webhook":
+		return ec.fieldContext_PublicIntegration_webhook(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PublicIntegration", field.Name)
 }
@@ -3818,6 +3892,20 @@ func (ec *executionContext) childFields_WebhookDeliveryEdge(ctx context.Context,
 	return nil, fmt.Errorf("no field named %q was found under type WebhookDeliveryEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_WebhookEndpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_WebhookEndpoint_url(ctx, field)
+	case "hasSecret":
+		return ec.fieldContext_WebhookEndpoint_hasSecret(ctx, field)
+	case "registered":
+		return ec.fieldContext_WebhookEndpoint_registered(ctx, field)
+	case "lastDeliveryAt":
+		return ec.fieldContext_WebhookEndpoint_lastDeliveryAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpoint", field.Name)
+}
+
 func (ec *executionContext) childFields_WebhookSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "url":
@@ -4043,6 +4131,20 @@ func (ec *executionContext) field_Mutation_deleteIntegration_args(ctx context.Co
 		return nil, err
 	}
 	args["name"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_registerWebhook_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
 	return args, nil
 }
 
@@ -6884,6 +6986,68 @@ func (ec *executionContext) fieldContext_Mutation_rotateWebhookSecret(ctx contex
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_registerWebhook(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_registerWebhook(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RegisterWebhook(ctx, fc.Args["integrationId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.PublicIntegration
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.PublicIntegration
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.PublicIntegration) graphql.Marshaler {
+			return ec.marshalNPublicIntegration2ᚖpatchbayᚋinternalᚋintegrationᚐPublicIntegration(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_registerWebhook(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PublicIntegration(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_registerWebhook_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createApiKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8151,6 +8315,38 @@ func (ec *executionContext) fieldContext_PublicIntegration_syncState(_ context.C
 		IsResolver: false,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_SyncState(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PublicIntegration_webhook(ctx context.Context, field graphql.CollectedField, obj *integration.PublicIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PublicIntegration_webhook(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Webhook, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.WebhookEndpoint) graphql.Marshaler {
+			return ec.marshalOWebhookEndpoint2ᚖpatchbayᚋinternalᚋintegrationᚐWebhookEndpoint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PublicIntegration_webhook(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PublicIntegration",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WebhookEndpoint(ctx, field)
 		},
 	}
 	return fc, nil
@@ -12059,6 +12255,98 @@ func (ec *executionContext) fieldContext_WebhookDeliveryEdge_node(_ context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _WebhookEndpoint_url(ctx context.Context, field graphql.CollectedField, obj *integration.WebhookEndpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookEndpoint_url(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.WebhookEndpoint().URL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookEndpoint_url(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookEndpoint", field, true, true, "String")
+}
+
+func (ec *executionContext) _WebhookEndpoint_hasSecret(ctx context.Context, field graphql.CollectedField, obj *integration.WebhookEndpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookEndpoint_hasSecret(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasSecret, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookEndpoint_hasSecret(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookEndpoint", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _WebhookEndpoint_registered(ctx context.Context, field graphql.CollectedField, obj *integration.WebhookEndpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookEndpoint_registered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Registered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookEndpoint_registered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookEndpoint", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _WebhookEndpoint_lastDeliveryAt(ctx context.Context, field graphql.CollectedField, obj *integration.WebhookEndpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_WebhookEndpoint_lastDeliveryAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastDeliveryAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_WebhookEndpoint_lastDeliveryAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("WebhookEndpoint", field, false, false, "Time")
+}
+
 func (ec *executionContext) _WebhookSecret_url(ctx context.Context, field graphql.CollectedField, obj *model.WebhookSecret) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14598,6 +14886,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "registerWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_registerWebhook(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "createApiKey":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createApiKey(ctx, field)
@@ -15038,6 +15333,11 @@ func (ec *executionContext) _PublicIntegration(ctx context.Context, sel ast.Sele
 		case "syncState":
 			out.Values[i] = ec._PublicIntegration_syncState(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "webhook":
+			out.Values[i] = ec._PublicIntegration_webhook(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -16313,6 +16613,55 @@ func (ec *executionContext) _WebhookDeliveryEdge(ctx context.Context, sel ast.Se
 			out.Values[i] = ec._WebhookDeliveryEdge_node(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var webhookEndpointImplementors = []string{"WebhookEndpoint"}
+
+func (ec *executionContext) _WebhookEndpoint(ctx context.Context, sel ast.SelectionSet, obj *integration.WebhookEndpoint) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, webhookEndpointImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("WebhookEndpoint")
+		case "url":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._WebhookEndpoint_url(ctx, field, obj)
+				})
+		case "hasSecret":
+			out.Values[i] = ec._WebhookEndpoint_hasSecret(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "registered":
+			out.Values[i] = ec._WebhookEndpoint_registered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lastDeliveryAt":
+			out.Values[i] = ec._WebhookEndpoint_lastDeliveryAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -18203,6 +18552,13 @@ func (ec *executionContext) marshalOWebhookDeliveryStatus2ᚖpatchbayᚋinternal
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) marshalOWebhookEndpoint2ᚖpatchbayᚋinternalᚋintegrationᚐWebhookEndpoint(ctx context.Context, sel ast.SelectionSet, v *integration.WebhookEndpoint) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._WebhookEndpoint(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

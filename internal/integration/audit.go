@@ -34,6 +34,7 @@ const (
 	AuditSessionCreate       AuditAction = "session.create"
 	AuditSecretsOpen         AuditAction = "secrets.open"
 	AuditWebhookSecretRotate AuditAction = "webhook_secret.rotate"
+	AuditWebhookRegister     AuditAction = "webhook.register"
 	AuditKeyRotate           AuditAction = "key.rotate"
 	AuditSyncStart           AuditAction = "sync.start"
 	AuditSyncCancel          AuditAction = "sync.cancel"

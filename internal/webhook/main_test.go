@@ -314,7 +314,7 @@ func (w *world) integrate(name string) (*integration.PublicIntegration, string) 
 	works := "works"
 	made, err := w.connect.CreateIntegration(context.Background(), w.admin, connect.NewIntegration{
 		ProjectID: w.project, Name: name, Provider: &works, Settings: &settings, WebhookSecret: &given,
-	}, false)
+	}, store.With{})
 	w.must(err)
 	return made, secret
 }

@@ -21,7 +21,7 @@ var formKeywords = []string{
 
 // capabilities are what this server can do with each provider; nothing with those that are not here.
 var capabilities = map[string]integration.ProviderCapabilities{
-	"clickup": {SupportsImport: true, SupportsIncrementalSync: true},
+	"clickup": {SupportsImport: true, SupportsIncrementalSync: true, SupportsWebhooks: true, SupportsWebhookRegistration: true},
 }
 
 func newRegistry(t *testing.T) *provider.Registry {

@@ -23,10 +23,10 @@ func Declaration() provider.Declaration {
 		Description:      "Tasks, lists and documents of a ClickUp Workspace.",
 		DocumentationURL: "https://developer.clickup.com/docs",
 		APIOrigin:        "https://api.clickup.com",
-		SignsWebhooks:    true,
+		Webhooks:         &webhooks,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
-		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
+		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true, SupportsWebhooks: true, SupportsWebhookRegistration: true},
 		Limit:            provider.Limit{Requests: 100, Window: time.Minute}, // of the cheaper plans; the others have 1,000 and 10,000
 		Connect:          connect,
 	}
