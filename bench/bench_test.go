@@ -52,6 +52,7 @@ type world struct {
 	key       string
 	project   uuid.UUID
 	service   *connect.Service
+	db        *store.DB
 	editor    integration.Principal
 	master    seal.Secret
 }
@@ -70,6 +71,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w := &world{database: storetest.New(b), master: generated, editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
 	db := w.database.Open(b, registry.Catalogue(), nil)
+	w.db = db
 	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry, connect.Options{}); err != nil {
 		b.Fatal(err)
 	}
