@@ -91,3 +91,49 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 		t.Errorf("OpenWebhookSecrets: %v", err)
 	}
 }
+
+// A run that has read an object before a webhook did leaves the newer one.
+func TestARunLeavesWhatIsNewer(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	at := time.Now().Truncate(time.Second)
+	older, newer := task("t1", "Older"), task("t1", "Newer")
+	older.UpdatedAt, newer.UpdatedAt = ptr(at.Add(-time.Minute)), &at
+
+	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))
+	if object == nil || err != nil {
+		t.Fatal(object, err)
+	}
+	work, err := w.tenant.ClaimWebhookObject(ctx, *object, store.FirstFence)
+	if err != nil || len(work.Deliveries) != 1 || work.Deliveries[0].Reads.Changed[0].ExternalID != "a" {
+		t.Fatalf("%+v, %v", work, err)
+	}
+	save := func(fence int, o store.ImportedObject) (end store.WebhookEnd, err error) {
+		err = w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			end, err = tx.CommitWebhook(ctx, *object, fence, store.WebhookCommit{
+				Objects: []store.ImportedObject{o}, ReadAt: work.At, Deliveries: []uuid.UUID{work.Deliveries[0].ID},
+			})
+			return err
+		})
+		return end, err
+	}
+	if end, err := save(store.FirstFence+1, newer); end.Held || err != nil {
+		t.Errorf("with another's fence: %+v, %v", end, err)
+	}
+	if end, err := save(store.FirstFence, newer); err != nil || end != (store.WebhookEnd{Held: true, Changed: 1}) {
+		t.Errorf("%+v, %v", end, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{older}})
+	if title := one[string](t, w.root, `SELECT title FROM kb.synced_objects`); title != "Newer" {
+		t.Errorf("the run stored %q", title)
+	}
+	if counted := one[string](t, w.root, `SELECT concat_ws(' ', created, updated, unchanged) FROM kb.sync_run_counts WHERE run_id = $1`, run); counted != "0 0 1" {
+		t.Errorf("the run counted %s", counted)
+	}
+	if end, err := save(store.FirstFence, newer); end.Held || err != nil {
+		t.Errorf("once it is done: %+v, %v", end, err)
+	}
+}

@@ -77,7 +77,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[objectArgs]) error {
 	switch {
 	case errors.Is(err, errLost):
 		return nil
-	case err != nil && ctx.Err() != nil: // the process ends, or the time of the job
+	case err != nil && ctx.Err() != nil: // the process ends
 		return river.JobSnooze(0)
 	case err != nil:
 		s.Log.ErrorContext(ctx, "an object that a webhook told of cannot be worked on; it is tried again", "object", args.Object, "error", err)
@@ -197,9 +197,10 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 		return 0, err
 	case errors.As(err, &wait):
 		return max(0, time.Until(wait.Until)), nil
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled): // the process ends
 		return 0, err
 	}
+	ctx = context.WithoutCancel(ctx) // the time of the job may be over
 	reason, final := "an internal error; the server's log says more under the object's id", work.Attempts+1 >= maxAttempts
 	if errors.As(err, &shown) {
 		reason = shown.Message

@@ -351,3 +351,34 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 	w.works()
 	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
 }
+
+// While a run is under way that may have listed it before, what was deleted is looked at again.
+func TestADeletionDuringARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	run := func(sql string) {
+		t.Helper()
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	run(`INSERT INTO kb.sync_runs (id, integration_id, org_id, project_id, mode, trigger) SELECT gen_random_uuid(), id, org_id, project_id, 'FULL', 'MANUAL' FROM kb.integrations`)
+	w.source.remove("a")
+	w.tellTask("deleted", "a")
+	w.eventually("the task to be deleted", func() bool { _, ok := w.objects()["a"]; return !ok })
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "RECEIVED": 1})
+	run(`UPDATE kb.synced_objects SET deleted_at = NULL WHERE external_id = 'a'`) // as the run does with a page from before
+	run(`UPDATE kb.sync_runs SET status = 'SUCCESS', finished_at = now()`)
+	w.eventually("the job to rest", func() bool {
+		tag, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND state = 'scheduled'`)
+		w.must(err)
+		return tag.RowsAffected() == 1
+	})
+	w.settled()
+	if _, ok := w.objects()["a"]; ok {
+		t.Error("what a run stored again stayed")
+	}
+}
