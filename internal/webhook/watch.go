@@ -148,9 +148,7 @@ func (s *Service) change(work *store.WebhookWork) {
 func (s *Service) publish(ctx context.Context) {
 	s.mu.Lock()
 	changed := s.changed
-	if len(changed) > 0 {
-		s.changed = map[uuid.UUID]uuid.UUID{}
-	}
+	s.changed = map[uuid.UUID]uuid.UUID{}
 	s.mu.Unlock()
 	for id, project := range changed {
 		if err := s.db.Publish(ctx, store.SyncEvent{Project: project, Integration: id}); err != nil && ctx.Err() == nil {
