@@ -138,7 +138,7 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 
 // startWork works on jobs in this process until stop, which claims no more of them and waits for those that run.
 func startWork(ctx context.Context, db *store.DB, service *connect.Service, runs *syncer.Service, webhooks *webhook.Service, log *slog.Logger) (stop func() error, err error) {
-	crew, err := db.Work(ctx, log, service.Workers(log), runs.Workers())
+	crew, err := db.Work(ctx, log, service.Workers(log), runs.Workers(), webhooks.Workers())
 	if err != nil {
 		return nil, err
 	}

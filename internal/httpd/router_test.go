@@ -26,8 +26,8 @@ type server struct {
 func newServer(api http.HandlerFunc) *server {
 	s := &server{health: &Health{Ping: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler)}}
 	s.Handler = New(Parts{
-		GraphQL:  api,
-		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
+		GraphQL: api,
+		Pages:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
 		Webhooks: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte("webhook of " + r.PathValue("provider") + " " + r.PathValue("integration")))
 		}),

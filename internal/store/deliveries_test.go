@@ -53,6 +53,39 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 	if err := tenant.NoteWebhook(ctx, id, nil, 100); err != nil {
 		t.Errorf("NoteWebhook: %v", err)
 	}
+	if work, err := tenant.ClaimWebhookObject(ctx, object, store.FirstFence); work != nil || err != nil {
+		t.Errorf("ClaimWebhookObject: %v, %v", work, err)
+	}
+	if held, err := tenant.BeatWebhookObject(ctx, object, store.FirstFence); held || err != nil {
+		t.Errorf("BeatWebhookObject: %t, %v", held, err)
+	}
+	if fence, err := tenant.TakeOverWebhookObject(ctx, object, 0); fence != 0 || err != nil {
+		t.Errorf("TakeOverWebhookObject: %d, %v", fence, err)
+	}
+	if _, err := tenant.EndWebhookAttempt(ctx, object, store.FirstFence, []uuid.UUID{delivery}, "it failed", true); err != nil {
+		t.Errorf("EndWebhookAttempt: %v", err)
+	}
+	if err := tenant.ParkWebhookObject(ctx, object, store.FirstFence); err != nil {
+		t.Errorf("ParkWebhookObject: %v", err)
+	}
+	if parents, err := tenant.Lineage(ctx, id, []string{"t1"}); len(parents) > 0 || err != nil {
+		t.Errorf("Lineage: %v, %v", parents, err)
+	}
+	if below, err := tenant.ObjectsBelow(ctx, id, []string{"l1"}); len(below) > 0 || err != nil {
+		t.Errorf("ObjectsBelow: %v, %v", below, err)
+	}
+	if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if objects, err := tx.UnparkWebhook(ctx, id, 5); len(objects) > 0 || err != nil {
+			t.Errorf("UnparkWebhook: %v, %v", objects, err)
+		}
+		c := store.WebhookCommit{Objects: []store.ImportedObject{task("t2", "Task")}, ReadAt: time.Now(), Gone: []string{"t1"}, Deliveries: []uuid.UUID{delivery}}
+		if end, err := tx.CommitWebhook(ctx, object, store.FirstFence, c); end.Held || err != nil {
+			t.Errorf("CommitWebhook: %+v, %v", end, err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
 	v := &store.IntegrationVersion{ID: id, KeyID: ptr(ring().CurrentID()), HasWebhookSecret: true}
 	if _, err := tenant.OpenWebhookSecrets(ctx, ring(), v, "test"); err != store.ErrStale {
 		t.Errorf("OpenWebhookSecrets: %v", err)

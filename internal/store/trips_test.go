@@ -214,6 +214,45 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.PruneDeliveries(ctx, time.Now().Add(-time.Hour), 10)
 			return err
 		},
+		"ClaimWebhookObject": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ClaimWebhookObject(ctx, id, store.FirstFence)
+			return err
+		},
+		"BeatWebhookObject": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.BeatWebhookObject(ctx, id, store.FirstFence)
+			return err
+		},
+		"CommitWebhook": inTx(func(ctx context.Context, t *store.Tenant) error {
+			object, err := t.StoreDelivery(ctx, newDelivery(id, uuid.NewString()))
+			if err != nil || object == nil { // it is to be worked on already
+				return err
+			}
+			_, err = t.CommitWebhook(ctx, *object, store.FirstFence, store.WebhookCommit{
+				Objects: []store.ImportedObject{task("t2", "Task")}, ReadAt: time.Now(), Gone: []string{"t3"}, Done: []string{"t2"}, Deliveries: []uuid.UUID{},
+			})
+			return err
+		}),
+		"EndWebhookAttempt": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, []uuid.UUID{id}, "it failed", false)
+			return err
+		},
+		"ParkWebhookObject": func(ctx context.Context, t *store.Tenant) error { return t.ParkWebhookObject(ctx, id, store.FirstFence) },
+		"UnparkWebhook": inTx(func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.UnparkWebhook(ctx, id, 5)
+			return err
+		}),
+		"TakeOverWebhookObject": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.TakeOverWebhookObject(ctx, id, time.Second)
+			return err
+		},
+		"Lineage": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.Lineage(ctx, id, []string{"t1"})
+			return err
+		},
+		"ObjectsBelow": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.ObjectsBelow(ctx, id, []string{"t1"})
+			return err
+		},
 		"NoteWebhook": func(ctx context.Context, t *store.Tenant) error { return t.NoteWebhook(ctx, id, ptr(time.Now()), 1) },
 		"OpenWebhookSecrets": func(ctx context.Context, t *store.Tenant) error {
 			v, err := t.IntegrationVersion(ctx, project, "clickup")

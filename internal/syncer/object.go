@@ -14,8 +14,8 @@ import (
 	"patchbay/internal/store"
 )
 
-// imported makes of a provider's object what is stored. It refuses what could never be, with a reason for people.
-func imported(o provider.Object) (store.ImportedObject, string) {
+// Imported makes of a provider's object what is stored. It refuses what could never be, with a reason for people.
+func Imported(o provider.Object) (store.ImportedObject, string) {
 	if o.ExternalID == "" || len(o.ExternalID) > integration.MaxExternalID || clean(o.ExternalID) != o.ExternalID {
 		return store.ImportedObject{}, "it has no id that can be stored"
 	}

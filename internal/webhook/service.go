@@ -35,6 +35,9 @@ type Service struct {
 
 	mu    sync.Mutex
 	notes map[uuid.UUID]*note // of integrations, since they were last written
+	open  map[uuid.UUID]*opened
+	// changed are the integrations whose objects changed, until subscribers were told; the project by integration.
+	changed map[uuid.UUID]uuid.UUID
 }
 
 // note is what is to be written of an integration's webhook.
@@ -46,7 +49,7 @@ type note struct {
 
 // New makes the service.
 func New(db *store.DB, c *connect.Service, o Options) *Service {
-	return &Service{db: db, connect: c, Options: o, notes: map[uuid.UUID]*note{}}
+	return &Service{db: db, connect: c, Options: o, notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
 }
 
 // noted lets fn change what is to be written of a target's webhook.
