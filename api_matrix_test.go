@@ -74,6 +74,7 @@ func (c *client) furnish(t testing.TB) tenantIDs {
 	connected := own.connect(t, "clickup", clickUp())
 	own.registered(t, connected) // or ClickUp issues no secret anew
 	return tenantIDs{
+		delivery:    c.delivery(t, connected),
 		org:         c.org,
 		project:     own.project,
 		integration: connected,
@@ -152,7 +153,7 @@ func TestAccessMatrix(t *testing.T) {
 				told()
 				got := a.outcome(f.Name)
 				if got == "yes" && strings.HasPrefix(column, "other ") &&
-					slices.ContainsFunc([]string{ids.project, ids.integration, ids.key, ids.run}, func(id string) bool { return strings.Contains(a.raw, id) }) {
+					slices.ContainsFunc([]string{ids.project, ids.integration, ids.key, ids.run, ids.delivery}, func(id string) bool { return strings.Contains(a.raw, id) }) {
 					t.Errorf("%s as %s shows what is not theirs: %s", f.Name, column, a.raw)
 				}
 				if want := cells[f.Name][column]; got != want {
@@ -183,23 +184,24 @@ func TestAccessMatrix(t *testing.T) {
 
 // recordedAs says which entry of the audit trail each mutation leaves.
 var recordedAs = map[string]string{
-	"createProject":       "project.create",
-	"createIntegration":   "integration.create",
-	"updateIntegration":   "integration.update",
-	"deleteIntegration":   "integration.delete",
-	"revealSettings":      "secrets.open",
-	"rotateWebhookSecret": "webhook_secret.rotate",
-	"registerWebhook":     "webhook.register",
-	"testSettings":        "settings.test",
-	"testConnection":      "secrets.open",
-	"startSync":           "sync.start",
-	"cancelSync":          "sync.cancel",
-	"resetSyncState":      "sync.reset",
-	"updateSyncMappings":  "sync_mappings.set",
-	"setSyncSchedule":     "sync_schedule.set",
-	"createApiKey":        "api_key.create",
-	"revokeApiKey":        "api_key.revoke",
-	"rotateEncryptionKey": "key.rotate",
+	"createProject":         "project.create",
+	"createIntegration":     "integration.create",
+	"updateIntegration":     "integration.update",
+	"deleteIntegration":     "integration.delete",
+	"revealSettings":        "secrets.open",
+	"rotateWebhookSecret":   "webhook_secret.rotate",
+	"registerWebhook":       "webhook.register",
+	"replayWebhookDelivery": "webhook_delivery.replay",
+	"testSettings":          "settings.test",
+	"testConnection":        "secrets.open",
+	"startSync":             "sync.start",
+	"cancelSync":            "sync.cancel",
+	"resetSyncState":        "sync.reset",
+	"updateSyncMappings":    "sync_mappings.set",
+	"setSyncSchedule":       "sync_schedule.set",
+	"createApiKey":          "api_key.create",
+	"revokeApiKey":          "api_key.revoke",
+	"rotateEncryptionKey":   "key.rotate",
 }
 
 // TestEveryMutationIsRecorded: a mutation and its entry in the audit trail are there together or not at all. While no entry

@@ -14,7 +14,7 @@ var rules = map[string][]string{
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
 		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "internal/webhook", "web",
 	},
-	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer"},
+	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer", "internal/webhook"},
 	"graph/generated":                       {"graph/model", "graph/scalar", "internal/integration"},
 	"graph/model":                           {"internal/integration"},
 	"graph/scalar":                          {"internal/integration"},

@@ -431,8 +431,9 @@ func (m *mine) everyField(t *testing.T) {
 	key := made.text(t, "createApiKey", "key") // the only answer that shows it
 	m.add("the API key of the API", key)
 	ids := tenantIDs{"acme", m.project, m.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "clickup") { id } }`).text(t, "integration", "id"),
-		made.text(t, "createApiKey", "apiKey", "id"), ""}
+		made.text(t, "createApiKey", "apiKey", "id"), "", ""}
 	ids.run = m.syncRun(t, ids.integration)
+	ids.delivery = m.delivery(t, ids.integration)
 	progress := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncRunProgress"].query, ids), nil)
 	m.hear(progress.next(t)).wantErrors(t)
 	states := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncStateChanged"].query, ids), nil)

@@ -134,7 +134,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
 	hub := live.New(database.listening(), a.log)
 	resolver := &graph.Resolver{
-		DB: db, Connect: service, Syncer: runs, Keys: keys, Sessions: sessions, Live: hub, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log,
+		DB: db, Connect: service, Syncer: runs, Webhooks: webhooks, Keys: keys, Sessions: sessions, Live: hub, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log,
 	}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),

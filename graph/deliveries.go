@@ -29,3 +29,11 @@ func (q query) WebhookDeliveries(ctx context.Context, integrationID uuid.UUID, s
 	}
 	return c, nil
 }
+
+func (m mutation) ReplayWebhookDelivery(ctx context.Context, id uuid.UUID) (*integration.WebhookDelivery, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Webhooks.Replay(ctx, p, id)
+}

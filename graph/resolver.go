@@ -1,6 +1,6 @@
 // Package graph is the GraphQL API: resolvers by topic, the HTTP handler with its limits, and the presentation of
 // errors. A resolver parses, calls one thing and returns: reads go to package store, changes to
-// package connect, syncer or auth.
+// package connect, syncer, webhook or auth.
 // gqlgen writes graph/generated and graph/model from schema.graphqls.
 package graph
 
@@ -16,6 +16,7 @@ import (
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
+	"patchbay/internal/webhook"
 )
 
 // Resolver is what the resolvers stand on. It holds nothing of a request's.
@@ -23,6 +24,7 @@ type Resolver struct {
 	DB        *store.DB
 	Connect   *connect.Service
 	Syncer    *syncer.Service
+	Webhooks  *webhook.Service
 	Keys      *auth.Keys
 	Sessions  *auth.Sessions
 	Live      *live.Hub

@@ -132,23 +132,24 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		CancelSync          func(childComplexity int, runID uuid.UUID) int
-		CreateAPIKey        func(childComplexity int, input model.CreateAPIKeyInput) int
-		CreateIntegration   func(childComplexity int, input model.CreateIntegrationInput) int
-		CreateProject       func(childComplexity int, input model.CreateProjectInput) int
-		DeleteIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
-		RegisterWebhook     func(childComplexity int, integrationID uuid.UUID) int
-		ResetSyncState      func(childComplexity int, integrationID uuid.UUID) int
-		RevealSettings      func(childComplexity int, integrationID uuid.UUID) int
-		RevokeAPIKey        func(childComplexity int, id uuid.UUID) int
-		RotateEncryptionKey func(childComplexity int) int
-		RotateWebhookSecret func(childComplexity int, integrationID uuid.UUID) int
-		SetSyncSchedule     func(childComplexity int, integrationID uuid.UUID, schedule *integration.SyncSchedule) int
-		StartSync           func(childComplexity int, integrationID uuid.UUID, input *model.StartSyncInput) int
-		TestConnection      func(childComplexity int, integrationID uuid.UUID) int
-		TestSettings        func(childComplexity int, provider string, settings map[string]any) int
-		UpdateIntegration   func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
-		UpdateSyncMappings  func(childComplexity int, integrationID uuid.UUID, mappings []*integration.SyncMapping) int
+		CancelSync            func(childComplexity int, runID uuid.UUID) int
+		CreateAPIKey          func(childComplexity int, input model.CreateAPIKeyInput) int
+		CreateIntegration     func(childComplexity int, input model.CreateIntegrationInput) int
+		CreateProject         func(childComplexity int, input model.CreateProjectInput) int
+		DeleteIntegration     func(childComplexity int, orgID string, projectID uuid.UUID, name string) int
+		RegisterWebhook       func(childComplexity int, integrationID uuid.UUID) int
+		ReplayWebhookDelivery func(childComplexity int, id uuid.UUID) int
+		ResetSyncState        func(childComplexity int, integrationID uuid.UUID) int
+		RevealSettings        func(childComplexity int, integrationID uuid.UUID) int
+		RevokeAPIKey          func(childComplexity int, id uuid.UUID) int
+		RotateEncryptionKey   func(childComplexity int) int
+		RotateWebhookSecret   func(childComplexity int, integrationID uuid.UUID) int
+		SetSyncSchedule       func(childComplexity int, integrationID uuid.UUID, schedule *integration.SyncSchedule) int
+		StartSync             func(childComplexity int, integrationID uuid.UUID, input *model.StartSyncInput) int
+		TestConnection        func(childComplexity int, integrationID uuid.UUID) int
+		TestSettings          func(childComplexity int, provider string, settings map[string]any) int
+		UpdateIntegration     func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
+		UpdateSyncMappings    func(childComplexity int, integrationID uuid.UUID, mappings []*integration.SyncMapping) int
 	}
 
 	PageInfo struct {
@@ -444,6 +445,7 @@ type MutationResolver interface {
 	RevealSettings(ctx context.Context, integrationID uuid.UUID) (map[string]any, error)
 	RotateWebhookSecret(ctx context.Context, integrationID uuid.UUID) (*model.WebhookSecret, error)
 	RegisterWebhook(ctx context.Context, integrationID uuid.UUID) (*integration.PublicIntegration, error)
+	ReplayWebhookDelivery(ctx context.Context, id uuid.UUID) (*integration.WebhookDelivery, error)
 	CreateAPIKey(ctx context.Context, input model.CreateAPIKeyInput) (*model.CreatedAPIKey, error)
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (*integration.APIKey, error)
 	RotateEncryptionKey(ctx context.Context) (*integration.KeyRotation, error)
@@ -894,6 +896,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.RegisterWebhook(childComplexity, args["integrationId"].(uuid.UUID)), true
+	case "Mutation.replayWebhookDelivery":
+		if e.ComplexityRoot.Mutation.ReplayWebhookDelivery == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_replayWebhookDelivery_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReplayWebhookDelivery(childComplexity, args["id"].(uuid.UUID)), true
 	case "Mutation.resetSyncState":
 		if e.ComplexityRoot.Mutation.ResetSyncState == nil {
 			break
@@ -2410,6 +2423,8 @@ type Mutation {
   rotateWebhookSecret("The integration's id." integrationId: UUID!): WebhookSecret! @hasRole(role: ADMIN)
   "Creates (or repairs) the webhook at the provider, where its API can: afterwards it leads here, is active, and its secret is stored."
   registerWebhook("The integration's id." integrationId: UUID!): PublicIntegration! @hasRole(role: EDITOR)
+  "Works on a delivery once more, as if it had come just now: it is read anew by what this server knows by now. One that is RECEIVED still stays as it is."
+  replayWebhookDelivery("The delivery's id." id: UUID!): WebhookDelivery! @hasRole(role: EDITOR)
   "Makes an API key. The key itself is shown only in this answer. ADMIN."
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
   "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
@@ -4145,6 +4160,20 @@ func (ec *executionContext) field_Mutation_registerWebhook_args(ctx context.Cont
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_replayWebhookDelivery_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
 	return args, nil
 }
 
@@ -7042,6 +7071,68 @@ func (ec *executionContext) fieldContext_Mutation_registerWebhook(ctx context.Co
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_registerWebhook_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_replayWebhookDelivery(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_replayWebhookDelivery(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ReplayWebhookDelivery(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				if err != nil {
+					var zeroVal *integration.WebhookDelivery
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.WebhookDelivery
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.WebhookDelivery) graphql.Marshaler {
+			return ec.marshalNWebhookDelivery2ᚖpatchbayᚋinternalᚋintegrationᚐWebhookDelivery(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_replayWebhookDelivery(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_WebhookDelivery(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_replayWebhookDelivery_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14889,6 +14980,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "registerWebhook":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_registerWebhook(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "replayWebhookDelivery":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_replayWebhookDelivery(ctx, field)
 			})
 			if out.Values[i] == graphql.Null {
 				out.Invalids++

@@ -236,7 +236,9 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, []uuid.UUID{id}, "it failed", false)
 			return err
 		},
-		"ParkWebhookObject": func(ctx context.Context, t *store.Tenant) error { return t.ParkWebhookObject(ctx, id, store.FirstFence) },
+		"ParkWebhookObject": func(ctx context.Context, t *store.Tenant) error {
+			return t.ParkWebhookObject(ctx, id, store.FirstFence)
+		},
 		"UnparkWebhook": inTx(func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.UnparkWebhook(ctx, id, 5)
 			return err

@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
+	"patchbay/internal/store"
 )
 
 // works starts to work on what webhooks tell; it ends with the test, or by what is returned.
@@ -268,7 +270,7 @@ func TestADisabledIntegration(t *testing.T) {
 	w := newWorld(t, nil)
 	enable := func(on bool) {
 		given := &on
-		_, err := w.connect.UpdateIntegration(t.Context(), w.admin, w.project, "works", connect.IntegrationPatch{Enabled: &given}, false)
+		_, err := w.connect.UpdateIntegration(t.Context(), w.admin, w.project, "works", connect.IntegrationPatch{Enabled: &given}, store.With{})
 		w.must(err)
 	}
 	enable(false)
@@ -307,4 +309,45 @@ func TestItIsNotedWhenDeliveriesCame(t *testing.T) {
 	w.post(w.path(), []byte(`{}`), "forged")
 	stop()
 	w.want(value[int](w, `SELECT refused::int FROM kb.webhooks WHERE last_delivery_at > now() - interval '1 minute'`), 1)
+}
+
+// Who fixed what made a delivery fail replays it.
+func TestAReplay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "broken")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"FAILED": 1})
+	w.source.task("a", "A")
+	id := value[uuid.UUID](w, `SELECT id FROM kb.webhook_deliveries`)
+	replayed, err := w.service.Replay(t.Context(), w.admin, id)
+	w.must(err)
+	w.want([]any{replayed.Status, replayed.Attempts, replayed.Error}, []any{integration.DeliveryReceived, 0, (*string)(nil)})
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1})
+	w.want(value[int](w, `SELECT count(*) FROM kb.audit_events WHERE action = 'webhook_delivery.replay' AND actor = 'tests' AND changes ->> 'delivery' = $1`, id.String()), 1)
+
+	viewer := integration.Principal{Subject: "other", Org: "other", Role: integration.RoleAdmin}
+	if _, err := w.service.Replay(t.Context(), viewer, id); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("another organisation's replay: %v", err)
+	}
+	w.tell("unknown", "", "")
+	ignored, err := w.service.Replay(t.Context(), w.admin, value[uuid.UUID](w, `SELECT id FROM kb.webhook_deliveries WHERE status = 'IGNORED'`))
+	w.must(err)
+	w.want(ignored.Status, integration.DeliveryIgnored)
+}
+
+func TestOldDeliveriesAreRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i := range 5 {
+		w.tell(fmt.Sprint("unknown ", i), "", "")
+	}
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days' WHERE event <> 'unknown 3'`)
+	w.must(err)
+	w.works()
+	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
 }

@@ -20,6 +20,12 @@ const (
 	noteEvery = 5 * time.Second
 	// lastNotes is how long writing that may take as the process ends.
 	lastNotes = 5 * time.Second
+	// pruneEvery is how often old deliveries are removed.
+	pruneEvery = time.Hour
+	// historyAge is how long deliveries are kept.
+	historyAge = 14 * 24 * time.Hour
+	// pruneAtOnce bounds one statement.
+	pruneAtOnce = 1000
 	// unparkAtOnce bounds one transaction.
 	unparkAtOnce = 500
 )
@@ -35,6 +41,7 @@ func (s *Service) Watch(ctx context.Context) {
 			s.Log.ErrorContext(ctx, what+"; it is tried again", "error", err)
 		}
 	}
+	var pruned time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,6 +58,10 @@ func (s *Service) Watch(ctx context.Context) {
 			try("objects whose worker died cannot be taken over", s.takeOver)
 			try("parked deliveries cannot be taken up", s.unpark)
 			s.closeIdle()
+			if time.Since(pruned) > pruneEvery {
+				pruned = time.Now()
+				try("old deliveries cannot be removed", s.prune)
+			}
 		case <-notes.C:
 			try("when deliveries of webhooks came cannot be noted", s.writeNotes)
 		}
@@ -100,6 +111,27 @@ func (s *Service) unpark(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// prune removes deliveries that came long ago, whatever became of them.
+func (s *Service) prune(ctx context.Context) error {
+	before := time.Now().Add(-historyAge)
+	orgs, err := s.db.OrganisationsWithOldDeliveries(ctx, before)
+	if err != nil {
+		return err
+	}
+	for _, org := range orgs {
+		for {
+			removed, err := s.db.Tenant(integration.Scope{Org: org}).PruneDeliveries(ctx, before, pruneAtOnce)
+			if err != nil {
+				return err
+			}
+			if removed < pruneAtOnce {
+				break
+			}
 		}
 	}
 	return nil
