@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -270,4 +271,58 @@ func TestASuspendedWebhookIsWokenAndARunCatchesUp(t *testing.T) {
 	if !strings.Contains(c.log.String(), "a webhook is gone at the third party") {
 		t.Error("the log does not tell")
 	}
+}
+
+func TestManyWhoRegisterAtOnceLeaveOneWebhook(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(75))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	answers := make(chan answer)
+	const many = 8
+	for range many {
+		go func() { answers <- c.server.ask(t, c.key, registerWebhook, map[string]any{"id": id}) }()
+	}
+	worked := 0
+	for range many {
+		switch a := <-answers; {
+		case len(a.Errors) == 0:
+			worked++
+		case a.codes()[0] != "CONFLICT":
+			t.Errorf("it answered %s", a.raw)
+		}
+	}
+	if worked == 0 {
+		t.Error("nobody registered it")
+	}
+	url := c.server.URL + "/webhooks/clickup/" + id
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), to.hook(t, url).Secret)
+	want(t, rows(t, c.db, `SELECT hook_id FROM kb.webhooks`), []string{to.hook(t, url).ID})
+}
+
+func TestAWebhookThatCannotBeReplacedIsRegisteredNoMore(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(76))
+	var refuses atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses.Load() && r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	c := newClientAlone(t, "CLICKUP_API_URL="+proxy.URL)
+	id := c.connect(t, "clickup", to)
+	url := c.registered(t, id)
+	secret := to.hook(t, url).Secret
+	refuses.Store(true)
+	c.try(t, rotateWebhookSecret, map[string]any{"id": id}).wantErrors(t, "PROVIDER_ERROR")
+	if c.isRegistered(t, id) || len(to.hooks(t, url)) != 0 {
+		t.Error("it is still registered")
+	}
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), secret) // of what is on its way
+	refuses.Store(false)
+	c.registered(t, id)
+	c.wantWebhookSecrets(t, "clickup", to.hook(t, url).Secret, secret)
 }
