@@ -31,6 +31,7 @@ import (
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/seal"
+	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
 
@@ -51,6 +52,7 @@ type world struct {
 	key       string
 	project   uuid.UUID
 	service   *connect.Service
+	db        *store.DB
 	editor    integration.Principal
 	master    seal.Secret
 }
@@ -69,6 +71,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w := &world{database: storetest.New(b), master: generated, editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
 	db := w.database.Open(b, registry.Catalogue(), nil)
+	w.db = db
 	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry, connect.Options{}); err != nil {
 		b.Fatal(err)
 	}
@@ -82,7 +85,7 @@ func newWorld(b *testing.B, integrations int) *world {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("clickup-%03d", i), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -233,7 +236,7 @@ func BenchmarkCreate(b *testing.B) {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("s-%d", n.Add(1)), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Error(err)
 		}

@@ -217,8 +217,6 @@ type SyncStep struct {
 // trip, and only while the job that holds this fence is the run's. Otherwise it stores nothing and returns false. Objects that are the
 // same as stored are not written; of how many the details are to be read, it returns too.
 func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, noted int, err error) {
-	o := columnsOf(s.Objects)
-	r := relationsOf(s.Objects)
 	failures, err := json.Marshal(s.Failures[:min(len(s.Failures), maxFailures)])
 	if err != nil {
 		return false, 0, err
@@ -230,28 +228,20 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 	for i, f := range s.Failures {
 		failedTypes[i] = string(f.Type)
 	}
-	var workspaceID, workspaceName *string
-	if s.Workspace != nil {
-		workspaceID, workspaceName = &s.Workspace.ID, &s.Workspace.Name
-	}
 	lastSynced := map[string]string{}
 	for _, object := range s.Objects {
 		if object.Kind != "" && !object.OnlyKnown {
 			lastSynced[object.Kind] = object.ExternalID
 		}
 	}
+	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, nil)...)
+	args = append(args, failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
+		s.Stage, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete)
 	err = t.send(ctx, func(b *pgx.Batch) {
 		// First, so that the next statement sees what whoever held the locks before has committed. The lock on the state also
 		// makes the order of change_seq the order of commits.
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(commitSync,
-			t.scope.Org, t.scope.Projects, run, fence,
-			o.ids, o.types, o.externalIDs, o.titles, o.contents, o.properties, o.urls, o.parents, o.updated, o.completed, o.archived,
-			o.listings, o.onlyKnown, o.hasDetails, o.hashes,
-			r.statedBy, r.sources, r.types, r.targets,
-			failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
-			s.Stage, workspaceID, workspaceName, lastSynced, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete,
-		).QueryRow(func(row pgx.Row) error {
+		b.Queue(commitSync, args...).QueryRow(func(row pgx.Row) error {
 			if err := row.Scan(&held, &noted); !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
@@ -262,7 +252,76 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 }
 
 const commitSync = `
-			WITH ` + heldRun + `, given AS (
+			WITH ` + heldRun + `, ` + storedObjects + `, done AS (
+				DELETE FROM kb.sync_pending p
+				USING held h
+				WHERE p.integration_id = h.integration_id
+					AND p.org_id = h.org_id
+					AND p.external_id = ANY ($32::text[])
+			), found AS (
+				DELETE FROM kb.sync_run_missing m
+				USING held h
+				WHERE m.run_id = h.id
+					AND m.org_id = h.org_id
+					AND m.external_id = ANY ($33::text[])
+			), gone AS (
+				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
+				FROM held h
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
+				WHERE o.external_id = ANY ($34::text[])
+					AND o.deleted_at IS NULL
+				ON CONFLICT (run_id, external_id) DO UPDATE
+				SET confirmed = true
+			), remembered AS (
+				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
+				SELECT id, org_id, project_id, $30, $31
+				FROM held
+				WHERE ($30::text[] <> '{}' OR $31::text[] <> '{}')
+			), counted AS (
+				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, created, updated, unchanged, failed)
+				SELECT
+					h.id, h.org_id, h.project_id, k.type,
+					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
+					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
+				FROM held h, (
+					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
+					FROM known
+					WHERE known_id IS NOT NULL OR NOT only_known
+					UNION ALL
+					SELECT type, 'failed'
+					FROM unnest($28::text[]) AS f (type)
+				) k
+				GROUP BY h.id, h.org_id, h.project_id, k.type
+				ON CONFLICT (run_id, type) DO UPDATE
+				SET created = n.created + excluded.created, updated = n.updated + excluded.updated,
+					unchanged = n.unchanged + excluded.unchanged, failed = n.failed + excluded.failed
+			)
+			UPDATE kb.sync_runs r
+			SET
+				stage = $35,
+				cursor = $36,
+				step = nullif($37, ''),
+				processed = r.processed + $38,
+				total = CASE WHEN coalesce($39, r.total) IS NOT NULL THEN greatest(coalesce($39, r.total), r.processed + $38) END,
+				failures = CASE WHEN jsonb_array_length(r.failures) < 100 THEN r.failures || $29::jsonb ELSE r.failures END,
+				seen_until = greatest(r.seen_until, $40),
+				heartbeat_at = clock_timestamp(),
+				waiting_until = NULL,
+				incomplete = r.incomplete OR $41,
+				attempts = CASE
+					WHEN r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 THEN 0
+					ELSE r.attempts
+				END
+			FROM held h
+			WHERE r.id = h.id
+				AND r.org_id = h.org_id
+			RETURNING true, (SELECT count(*) FROM noted)`
+
+// storedObjects are WITH queries that store objects with their relationships for the integration in the query held. One that is the same as
+// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where somebody else has written one
+// since, and its times do not tell which is newer, it is contended.
+const storedObjects = `given AS (
 				SELECT h.integration_id, h.org_id, h.project_id, g.*
 				FROM held h, unnest(
 					$5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::boolean[], $15::boolean[],
@@ -275,7 +334,9 @@ const commitSync = `
 					g.*,
 					o.id AS known_id,
 					o.deleted_at IS NOT NULL AS was_deleted,
-					o.content_hash = g.content_hash AND o.deleted_at IS NULL AS same
+					o.deleted_at IS NULL AND (o.content_hash = g.content_hash OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
+					$27::timestamptz IS NOT NULL AND o.id IS NOT NULL AND greatest(o.synced_at, o.deleted_at) >= $27
+						AND (o.deleted_at IS NOT NULL OR o.content_hash <> g.content_hash AND NOT coalesce(o.external_updated_at <> g.external_updated_at, false)) AS contended
 				FROM given g
 				LEFT JOIN kb.synced_objects o ON o.integration_id = g.integration_id AND o.org_id = g.org_id AND o.external_id = g.external_id
 			), changed AS (
@@ -287,17 +348,17 @@ const commitSync = `
 				SET
 					change_seq = s.change_seq + c.changes,
 					total_synced = s.total_synced + c.appeared,
-					last_synced = s.last_synced || $34::jsonb,
-					workspace_id = coalesce($32, s.workspace_id),
-					workspace_name = coalesce($33, s.workspace_name)
+					last_synced = s.last_synced || $24::jsonb,
+					workspace_id = coalesce($25, s.workspace_id),
+					workspace_name = coalesce($26, s.workspace_name)
 				FROM held h, (
 					SELECT count(*) AS changes, count(*) FILTER (WHERE known_id IS NULL OR was_deleted) AS appeared
 					FROM changed
 				) c
 				WHERE s.integration_id = h.integration_id
 					AND s.org_id = h.org_id
-					AND (c.changes > 0 OR NOT s.last_synced @> $34::jsonb OR s.workspace_name IS DISTINCT FROM coalesce($33, s.workspace_name)
-						OR s.workspace_id IS DISTINCT FROM coalesce($32, s.workspace_id))
+					AND (c.changes > 0 OR NOT s.last_synced @> $24::jsonb OR s.workspace_name IS DISTINCT FROM coalesce($26, s.workspace_name)
+						OR s.workspace_id IS DISTINCT FROM coalesce($25, s.workspace_id))
 				RETURNING s.change_seq - c.changes AS base
 			), created AS (
 				INSERT INTO kb.synced_objects (
@@ -344,71 +405,22 @@ const commitSync = `
 				WHERE has_details
 				ON CONFLICT (integration_id, external_id) DO NOTHING
 				RETURNING external_id
-			), done AS (
-				DELETE FROM kb.sync_pending p
-				USING held h
-				WHERE p.integration_id = h.integration_id
-					AND p.org_id = h.org_id
-					AND p.external_id = ANY ($28::text[])
-			), found AS (
-				DELETE FROM kb.sync_run_missing m
-				USING held h
-				WHERE m.run_id = h.id
-					AND m.org_id = h.org_id
-					AND m.external_id = ANY ($29::text[])
-			), gone AS (
-				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
-				FROM held h
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
-				WHERE o.external_id = ANY ($30::text[])
-					AND o.deleted_at IS NULL
-				ON CONFLICT (run_id, external_id) DO UPDATE
-				SET confirmed = true
-			), remembered AS (
-				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
-				SELECT id, org_id, project_id, $26, $27
-				FROM held
-				WHERE ($26::text[] <> '{}' OR $27::text[] <> '{}')
-			), counted AS (
-				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, created, updated, unchanged, failed)
-				SELECT
-					h.id, h.org_id, h.project_id, k.type,
-					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
-					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
-				FROM held h, (
-					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
-					FROM known
-					WHERE known_id IS NOT NULL OR NOT only_known
-					UNION ALL
-					SELECT type, 'failed'
-					FROM unnest($24::text[]) AS f (type)
-				) k
-				GROUP BY h.id, h.org_id, h.project_id, k.type
-				ON CONFLICT (run_id, type) DO UPDATE
-				SET created = n.created + excluded.created, updated = n.updated + excluded.updated,
-					unchanged = n.unchanged + excluded.unchanged, failed = n.failed + excluded.failed
-			)
-			UPDATE kb.sync_runs r
-			SET
-				stage = $31,
-				cursor = $35,
-				step = nullif($36, ''),
-				processed = r.processed + $37,
-				total = CASE WHEN coalesce($38, r.total) IS NOT NULL THEN greatest(coalesce($38, r.total), r.processed + $37) END,
-				failures = CASE WHEN jsonb_array_length(r.failures) < 100 THEN r.failures || $25::jsonb ELSE r.failures END,
-				seen_until = greatest(r.seen_until, $39),
-				heartbeat_at = clock_timestamp(),
-				waiting_until = NULL,
-				incomplete = r.incomplete OR $40,
-				attempts = CASE
-					WHEN r.stage <> $31 OR r.cursor IS DISTINCT FROM $35::jsonb OR $37 > 0 OR cardinality($29::text[] || $30::text[]) > 0 THEN 0
-					ELSE r.attempts
-				END
-			FROM held h
-			WHERE r.id = h.id
-				AND r.org_id = h.org_id
-			RETURNING true, (SELECT count(*) FROM noted)`
+			)`
+
+// objectArgs are $5 to $27 of storedObjects.
+func objectArgs(objects []ImportedObject, lastSynced map[string]string, workspace *integration.ExternalAccount, readAt *time.Time) []any {
+	o, r := columnsOf(objects), relationsOf(objects)
+	var workspaceID, workspaceName *string
+	if workspace != nil {
+		workspaceID, workspaceName = &workspace.ID, &workspace.Name
+	}
+	return []any{
+		o.ids, o.types, o.externalIDs, o.titles, o.contents, o.properties, o.urls, o.parents, o.updated, o.completed, o.archived,
+		o.listings, o.onlyKnown, o.hasDetails, o.hashes,
+		r.statedBy, r.sources, r.types, r.targets,
+		lastSynced, workspaceID, workspaceName, readAt,
+	}
+}
 
 // objectColumns are objects as parallel arrays for unnest.
 type objectColumns struct {
@@ -743,7 +755,17 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 }
 
 const tombstone = `
-			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, victims AS (
+			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, ` + tombstoned + `
+			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
+			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
+			FROM held h
+			CROSS JOIN victims v
+			GROUP BY h.id, h.org_id, h.project_id, v.type
+			ON CONFLICT (run_id, type) DO UPDATE
+			SET deleted = n.deleted + excluded.deleted`
+
+// tombstoned are WITH queries that mark the objects in the query doomed as deleted, of the integration in the query held.
+const tombstoned = `victims AS (
 				SELECT o.id, o.org_id, o.integration_id, o.external_id, o.type, row_number() OVER (ORDER BY o.external_id) AS nth
 				FROM held h
 				CROSS JOIN (SELECT DISTINCT external_id FROM doomed) d
@@ -769,14 +791,7 @@ const tombstone = `
 				WHERE p.integration_id = v.integration_id
 					AND p.org_id = v.org_id
 					AND p.external_id = v.external_id
-			)
-			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
-			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
-			FROM held h
-			CROSS JOIN victims v
-			GROUP BY h.id, h.org_id, h.project_id, v.type
-			ON CONFLICT (run_id, type) DO UPDATE
-			SET deleted = n.deleted + excluded.deleted`
+			)`
 
 // OrphanedSyncRun is one whose worker seems to have died.
 type OrphanedSyncRun struct {

@@ -197,7 +197,7 @@ func (b *batch) add(p *provider.Page) {
 		b.fail(f)
 	}
 	for _, o := range p.Objects {
-		i, reason := imported(o)
+		i, reason := Imported(o)
 		if reason != "" {
 			b.fail(integration.SyncFailure{Type: o.Type, ExternalID: clean(o.ExternalID), Reason: reason})
 			continue
