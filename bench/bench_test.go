@@ -35,7 +35,13 @@ import (
 	"patchbay/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+func TestMain(m *testing.M) {
+	if size := os.Getenv("BENCH_CLICKUP"); size != "" {
+		serveClickUp(size)
+		return
+	}
+	os.Exit(storetest.Run(m))
+}
 
 // connections is how many clients ask at once, and slice how long each contender works before the other gets its turn.
 const (
@@ -91,7 +97,7 @@ func newWorld(b *testing.B, integrations int) *world {
 		}
 	}
 	keys := auth.NewKeys(db)
-	_, key, err := keys.Create(ctx, w.editor, auth.NewKey{Name: "bench", Role: integration.RoleViewer})
+	_, key, err := keys.Create(ctx, w.editor, auth.NewKey{Name: "bench", Role: integration.RoleEditor})
 	if err != nil {
 		b.Fatal(err)
 	}

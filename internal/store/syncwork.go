@@ -241,6 +241,7 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 		// First, so that the next statement sees what whoever held the locks before has committed. The lock on the state also
 		// makes the order of change_seq the order of commits.
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(byIndex)
 		b.Queue(commitSync, args...).QueryRow(func(row pgx.Row) error {
 			if err := row.Scan(&held, &noted); !errors.Is(err, pgx.ErrNoRows) {
 				return err
@@ -251,13 +252,27 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 	return held, noted, err
 }
 
+// byIndex has the planner look up rows by their keys, until the transaction's end. It keeps its plan of commitSync, which it may
+// have made while the tables were empty; with LATERAL and by ctid there is no other plan, however many rows there are since.
+const byIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+
 const commitSync = `
 			WITH ` + heldRun + `, ` + storedObjects + `, done AS (
 				DELETE FROM kb.sync_pending p
 				USING held h
-				WHERE p.integration_id = h.integration_id
-					AND p.org_id = h.org_id
-					AND p.external_id = ANY ($32::text[])
+				WHERE p.org_id = h.org_id
+					AND p.ctid = ANY (ARRAY (
+						SELECT o.row
+						FROM held h
+						CROSS JOIN unnest($32::text[]) AS g (external_id)
+						CROSS JOIN LATERAL (
+							SELECT p.ctid AS row
+							FROM kb.sync_pending p
+							WHERE p.integration_id = h.integration_id
+								AND p.org_id = h.org_id
+								AND p.external_id = g.external_id
+							OFFSET 0
+						) o))
 			), found AS (
 				DELETE FROM kb.sync_run_missing m
 				USING held h
@@ -333,12 +348,20 @@ const storedObjects = `given AS (
 				SELECT
 					g.*,
 					o.id AS known_id,
+					o.row AS known_row,
 					o.deleted_at IS NOT NULL AS was_deleted,
 					o.deleted_at IS NULL AND (o.content_hash = g.content_hash OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
 					$27::timestamptz IS NOT NULL AND o.id IS NOT NULL AND greatest(o.synced_at, o.deleted_at) >= $27
 						AND (o.deleted_at IS NOT NULL OR o.content_hash <> g.content_hash AND NOT coalesce(o.external_updated_at <> g.external_updated_at, false)) AS contended
 				FROM given g
-				LEFT JOIN kb.synced_objects o ON o.integration_id = g.integration_id AND o.org_id = g.org_id AND o.external_id = g.external_id
+				LEFT JOIN LATERAL (
+					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.external_updated_at, o.synced_at
+					FROM kb.synced_objects o
+					WHERE o.integration_id = g.integration_id
+						AND o.org_id = g.org_id
+						AND o.external_id = g.external_id
+					OFFSET 0
+				) o ON true
 			), changed AS (
 				SELECT *, row_number() OVER (ORDER BY position) AS nth
 				FROM known
@@ -377,7 +400,7 @@ const storedObjects = `given AS (
 					archived = c.archived, listing = c.listing, has_details = c.has_details, content_hash = c.content_hash,
 					change_seq = s.base + c.nth, synced_at = now(), deleted_at = NULL
 				FROM changed c, state s
-				WHERE o.id = c.known_id
+				WHERE o.ctid = c.known_row
 					AND o.org_id = c.org_id
 			), said AS (
 				SELECT c.integration_id, c.org_id, c.project_id, c.known_id, c.external_id, r.source_id, r.type, r.target_id
@@ -385,14 +408,23 @@ const storedObjects = `given AS (
 				JOIN unnest($20::text[], $21::text[], $22::text[], $23::text[]) AS r (stated_by, source_id, type, target_id) ON r.stated_by = c.external_id
 			), unsaid AS (
 				DELETE FROM kb.synced_relationships r
-				USING changed c
-				WHERE c.known_id IS NOT NULL
-					AND r.integration_id = c.integration_id
-					AND r.org_id = c.org_id
-					AND r.stated_by = c.external_id
-					AND NOT EXISTS (
-						SELECT FROM said
-						WHERE said.source_id = r.source_id AND said.type = r.type AND said.target_id = r.target_id)
+				USING held h
+				WHERE r.org_id = h.org_id
+					AND r.ctid = ANY (ARRAY (
+						SELECT o.row
+						FROM changed c
+						CROSS JOIN LATERAL (
+							SELECT r.ctid AS row, r.source_id, r.type, r.target_id
+							FROM kb.synced_relationships r
+							WHERE r.integration_id = c.integration_id
+								AND r.org_id = c.org_id
+								AND r.stated_by = c.external_id
+							OFFSET 0
+						) o
+						WHERE c.known_id IS NOT NULL
+							AND NOT EXISTS (
+								SELECT FROM said
+								WHERE said.source_id = o.source_id AND said.type = o.type AND said.target_id = o.target_id)))
 			), related AS (
 				INSERT INTO kb.synced_relationships (integration_id, org_id, project_id, source_id, type, target_id, stated_by)
 				SELECT integration_id, org_id, project_id, source_id, type, target_id, external_id
@@ -566,6 +598,7 @@ const pendingAfter = `
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH `+heldRun+`
 			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
@@ -582,6 +615,11 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 			t.scope.Org, t.scope.Projects, run, fence)
 	})
 }
+
+// noLoops keeps the planner, until the transaction's end, from comparing each object with everything that a run has seen: of
+// what runs leave in tables, it knows too little to see how much that is. What is LATERAL is still looked up row by row. Costs that are made up should not
+// lead to compiling either.
+const noLoops = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
 
 // SweepRules say what a run may miss.
 type SweepRules struct {
@@ -605,6 +643,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH `+heldRun+`, seen AS MATERIALIZED (
 				SELECT DISTINCT unnest(p.seen) AS external_id
@@ -615,10 +654,11 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 			), candidates AS (
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id) AS missing
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
 				FROM held h
 				CROSS JOIN covered c
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.listing = c.listing
+				LEFT JOIN seen s ON s.external_id = o.external_id
 				WHERE o.deleted_at IS NULL
 					AND ($5 OR NOT o.completed)
 					AND ($6 OR NOT o.archived)
@@ -651,6 +691,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 // CountDoomed counts the missing objects that were confirmed, with those below them.
 func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
 			SELECT count(*)
@@ -677,9 +718,16 @@ const doomed = `seen AS MATERIALIZED (
 					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
 				FROM doomed d
 				CROSS JOIN held h
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_parent_id = d.external_id
-				WHERE o.deleted_at IS NULL
-					AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
+				CROSS JOIN LATERAL (
+					SELECT o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_parent_id = d.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
+				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
 			)`
 
 // Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
@@ -721,6 +769,8 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		if end.Tombstone {
+			b.Queue(noLoops)
+			b.Queue(byIndex)
 			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
 		}
 		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
@@ -766,11 +816,18 @@ const tombstone = `
 
 // tombstoned are WITH queries that mark the objects in the query doomed as deleted, of the integration in the query held.
 const tombstoned = `victims AS (
-				SELECT o.id, o.org_id, o.integration_id, o.external_id, o.type, row_number() OVER (ORDER BY o.external_id) AS nth
+				SELECT o.row, h.org_id, h.integration_id, d.external_id, o.type, row_number() OVER (ORDER BY d.external_id) AS nth
 				FROM held h
 				CROSS JOIN (SELECT DISTINCT external_id FROM doomed) d
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_id = d.external_id
-				WHERE o.deleted_at IS NULL
+				CROSS JOIN LATERAL (
+					SELECT o.ctid AS row, o.type
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = d.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
 			), state AS (
 				UPDATE kb.sync_states s
 				SET change_seq = s.change_seq + v.victims, total_synced = greatest(0, s.total_synced - v.victims)
@@ -783,7 +840,7 @@ const tombstoned = `victims AS (
 				UPDATE kb.synced_objects o
 				SET deleted_at = clock_timestamp(), change_seq = s.base + v.nth
 				FROM victims v, state s
-				WHERE o.id = v.id
+				WHERE o.ctid = v.row
 					AND o.org_id = v.org_id
 			), unnoted AS (
 				DELETE FROM kb.sync_pending p

@@ -146,6 +146,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 	args := append(append([]any{}, scope...), objectArgs(c.Objects, map[string]string{}, nil, &c.ReadAt)...)
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockObject, scope...)
+		b.Queue(byIndex)
 		b.Queue(`
 			WITH `+heldObject+`, `+storedObjects+`
 			SELECT

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -78,7 +79,7 @@ func readDelivery(_ http.Header, body []byte) (provider.Delivery, error) {
 	switch {
 	case !utf8.Valid(body):
 		return provider.Delivery{}, errors.New("the body is not UTF-8")
-	case !decode(body, &d):
+	case !json.Valid(body) || !decode(body, &d):
 		return provider.Delivery{}, errors.New("the body is no JSON object")
 	case d.Event == "" || len(d.Event) > maxEvent:
 		return provider.Delivery{}, errors.New("the body names no event")
