@@ -10,7 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// rootCall is a use of a root field, with ORG, PROJECT, INTEGRATION, KEY and RUN for the ids of what it is about.
+// rootCall is a use of a root field, with ORG, PROJECT, INTEGRATION, KEY, RUN and DELIVERY for the ids of what it is about.
 type rootCall struct {
 	query  string
 	least  string // role
@@ -21,54 +21,57 @@ type rootCall struct {
 }
 
 var rootCalls = map[string]rootCall{
-	"Query.viewer":                  {query: `{ viewer { role } }`, least: "viewer"},
-	"Query.providers":               {query: `{ providers { name } }`, least: "viewer"},
-	"Query.provider":                {query: `{ provider(name: "clickup") { name } }`, least: "viewer"},
-	"Query.gallery":                 {query: `{ gallery(orgId: "ORG", projectId: "PROJECT") { integrations { id } } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Query.projects":                {query: `{ projects(orgId: "ORG") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND", orgWide: true},
-	"Query.integrations":            {query: `{ integrations(orgId: "ORG", projectId: "PROJECT") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Query.integration":             {query: `{ integration(orgId: "ORG", projectId: "PROJECT", name: "clickup") { id } }`, least: "viewer", hidden: "null"},
-	"Query.integrationById":         {query: `{ integrationById(id: "INTEGRATION") { id } }`, least: "viewer", hidden: "null"},
-	"Query.syncStates":              {query: `{ syncStates(orgId: "ORG", projectId: "PROJECT") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Query.apiKeys":                 {query: `{ apiKeys(orgId: "ORG") { id } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
-	"Query.auditEvents":             {query: `{ auditEvents(orgId: "ORG") { nodes { id } totalCount } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
-	"Query.encryptionStatus":        {query: `{ encryptionStatus { currentKeyId sealedRows { rows } unreadable rotation { done } } }`, least: "admin"},
-	"Mutation.rotateEncryptionKey":  {query: `mutation { rotateEncryptionKey { failed } }`, least: "admin"},
-	"Mutation.createProject":        {query: `mutation { createProject(input: {orgId: "ORG", name: "New"}) { name } }`, least: "editor", hidden: "NOT_FOUND", orgWide: true},
-	"Mutation.createIntegration":    {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup-2", provider: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.updateIntegration":    {query: `mutation { updateIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup", input: {enabled: false}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.deleteIntegration":    {query: `mutation { deleteIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup") }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.revealSettings":       {query: `mutation { revealSettings(integrationId: "INTEGRATION") }`, least: "admin", hidden: "NOT_FOUND"},
-	"Mutation.rotateWebhookSecret":  {query: `mutation { rotateWebhookSecret(integrationId: "INTEGRATION") { previousValidUntil } }`, least: "admin", hidden: "NOT_FOUND"},
-	"Mutation.createApiKey":         {query: `mutation { createApiKey(input: {orgId: "ORG", name: "New", role: VIEWER, projectIds: ["PROJECT"]}) { apiKey { name } } }`, least: "admin", hidden: "NOT_FOUND"},
-	"Mutation.revokeApiKey":         {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
-	"Query.syncRuns":                {query: `{ syncRuns(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Query.syncRun":                 {query: `{ syncRun(id: "RUN") { id } }`, least: "viewer", hidden: "null"},
-	"Query.externalStructure":       {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Query.syncedObjects":           {query: `{ syncedObjects(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Mutation.testSettings":         {query: `mutation { testSettings(provider: "clickup", settings: {api_token: "pk_1_UNKNOWN"}) { ok } }`, least: "editor"},
-	"Mutation.testConnection":       {query: `mutation { testConnection(integrationId: "INTEGRATION") { ok } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.startSync":            {query: `mutation { startSync(integrationId: "INTEGRATION") { status } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.cancelSync":           {query: `mutation { cancelSync(runId: "RUN") { status } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.resetSyncState":       {query: `mutation { resetSyncState(integrationId: "INTEGRATION") { status } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.updateSyncMappings":   {query: `mutation { updateSyncMappings(integrationId: "INTEGRATION", mappings: [{kind: LIST, externalId: "1", target: "2"}]) { status } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Mutation.setSyncSchedule":      {query: `mutation { setSyncSchedule(integrationId: "INTEGRATION", schedule: {everyMinutes: 60}) { status } }`, least: "editor", hidden: "NOT_FOUND"},
-	"Subscription.syncRunProgress":  {query: `subscription { syncRunProgress(runId: "RUN") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
-	"Subscription.syncStateChanged": {query: `subscription { syncStateChanged(orgId: "ORG", projectId: "PROJECT") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.viewer":                   {query: `{ viewer { role } }`, least: "viewer"},
+	"Query.providers":                {query: `{ providers { name } }`, least: "viewer"},
+	"Query.provider":                 {query: `{ provider(name: "clickup") { name } }`, least: "viewer"},
+	"Query.gallery":                  {query: `{ gallery(orgId: "ORG", projectId: "PROJECT") { integrations { id } } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.projects":                 {query: `{ projects(orgId: "ORG") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND", orgWide: true},
+	"Query.integrations":             {query: `{ integrations(orgId: "ORG", projectId: "PROJECT") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.integration":              {query: `{ integration(orgId: "ORG", projectId: "PROJECT", name: "clickup") { id } }`, least: "viewer", hidden: "null"},
+	"Query.integrationById":          {query: `{ integrationById(id: "INTEGRATION") { id } }`, least: "viewer", hidden: "null"},
+	"Query.syncStates":               {query: `{ syncStates(orgId: "ORG", projectId: "PROJECT") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.apiKeys":                  {query: `{ apiKeys(orgId: "ORG") { id } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
+	"Query.auditEvents":              {query: `{ auditEvents(orgId: "ORG") { nodes { id } totalCount } }`, least: "admin", hidden: "NOT_FOUND", orgWide: true},
+	"Query.encryptionStatus":         {query: `{ encryptionStatus { currentKeyId sealedRows { rows } unreadable rotation { done } } }`, least: "admin"},
+	"Mutation.rotateEncryptionKey":   {query: `mutation { rotateEncryptionKey { failed } }`, least: "admin"},
+	"Mutation.createProject":         {query: `mutation { createProject(input: {orgId: "ORG", name: "New"}) { name } }`, least: "editor", hidden: "NOT_FOUND", orgWide: true},
+	"Mutation.createIntegration":     {query: `mutation { createIntegration(input: {orgId: "ORG", projectId: "PROJECT", name: "clickup-2", provider: "clickup"}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.updateIntegration":     {query: `mutation { updateIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup", input: {enabled: false}) { name } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.deleteIntegration":     {query: `mutation { deleteIntegration(orgId: "ORG", projectId: "PROJECT", name: "clickup") }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.revealSettings":        {query: `mutation { revealSettings(integrationId: "INTEGRATION") }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.rotateWebhookSecret":   {query: `mutation { rotateWebhookSecret(integrationId: "INTEGRATION") { previousValidUntil } }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.registerWebhook":       {query: `mutation { registerWebhook(integrationId: "INTEGRATION") { webhook { registered } } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.createApiKey":          {query: `mutation { createApiKey(input: {orgId: "ORG", name: "New", role: VIEWER, projectIds: ["PROJECT"]}) { apiKey { name } } }`, least: "admin", hidden: "NOT_FOUND"},
+	"Mutation.revokeApiKey":          {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
+	"Query.syncRuns":                 {query: `{ syncRuns(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.syncRun":                  {query: `{ syncRun(id: "RUN") { id } }`, least: "viewer", hidden: "null"},
+	"Query.externalStructure":        {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Query.syncedObjects":            {query: `{ syncedObjects(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.webhookDeliveries":        {query: `{ webhookDeliveries(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Mutation.replayWebhookDelivery": {query: `mutation { replayWebhookDelivery(id: "DELIVERY") { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.testSettings":          {query: `mutation { testSettings(provider: "clickup", settings: {api_token: "pk_1_UNKNOWN"}) { ok } }`, least: "editor"},
+	"Mutation.testConnection":        {query: `mutation { testConnection(integrationId: "INTEGRATION") { ok } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.startSync":             {query: `mutation { startSync(integrationId: "INTEGRATION") { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.cancelSync":            {query: `mutation { cancelSync(runId: "RUN") { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.resetSyncState":        {query: `mutation { resetSyncState(integrationId: "INTEGRATION") { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.updateSyncMappings":    {query: `mutation { updateSyncMappings(integrationId: "INTEGRATION", mappings: [{kind: LIST, externalId: "1", target: "2"}]) { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Mutation.setSyncSchedule":       {query: `mutation { setSyncSchedule(integrationId: "INTEGRATION", schedule: {everyMinutes: 60}) { status } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Subscription.syncRunProgress":   {query: `subscription { syncRunProgress(runId: "RUN") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Subscription.syncStateChanged":  {query: `subscription { syncStateChanged(orgId: "ORG", projectId: "PROJECT") { id } }`, least: "viewer", hidden: "NOT_FOUND"},
 }
 
 // tenantIDs are what a call is about.
-type tenantIDs struct{ org, project, integration, key, run string }
+type tenantIDs struct{ org, project, integration, key, run, delivery string }
 
 func (ids tenantIDs) replace(text string, with tenantIDs) string {
-	return strings.NewReplacer(ids.org, with.org, ids.project, with.project, ids.integration, with.integration, ids.key, with.key, ids.run, with.run).Replace(text)
+	return strings.NewReplacer(ids.org, with.org, ids.project, with.project, ids.integration, with.integration, ids.key, with.key, ids.run, with.run, ids.delivery, with.delivery).Replace(text)
 }
 
-var placeholders = tenantIDs{"ORG", "PROJECT", "INTEGRATION", "KEY", "RUN"}
+var placeholders = tenantIDs{"ORG", "PROJECT", "INTEGRATION", "KEY", "RUN", "DELIVERY"}
 
 // nowhere is what does not exist.
 func nowhere() tenantIDs {
-	return tenantIDs{"nowhere", uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()}
+	return tenantIDs{"nowhere", uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString(), uuid.NewString()}
 }
 
 func TestEveryRootFieldDemandsAPrincipalOrARole(t *testing.T) {
@@ -130,6 +133,7 @@ func (c *client) tenants(t testing.TB, key func(t testing.TB, org, role string, 
 		key:         c.do(t, `{ apiKeys(orgId: "acme") { id } }`).text(t, "apiKeys", 0, "id"),
 	}
 	w.acme.run = c.syncRun(t, w.acme.integration)
+	w.acme.delivery = c.delivery(t, w.acme.integration)
 	return w
 }
 
@@ -153,7 +157,7 @@ func (w *tenants) accessToEveryRootField(t *testing.T) {
 		_, field, _ := strings.Cut(name, ".")
 		good := placeholders.replace(call.query, w.acme)
 		nothing := placeholders.replace(call.query, nowhere())
-		bad := placeholders.replace(call.query, tenantIDs{"ORG", "no-uuid", "no-uuid", "no-uuid", "no-uuid"})
+		bad := placeholders.replace(call.query, tenantIDs{"ORG", "no-uuid", "no-uuid", "no-uuid", "no-uuid", "no-uuid"})
 		for _, query := range []string{good, nothing, bad} {
 			for _, key := range []string{"", "pb_" + strings.Repeat("a", 52), "nonsense"} {
 				if a := w.asked(t, key, query); !slices.Equal(a.codes(), []string{"UNAUTHENTICATED"}) || a.Data[field] != nil {

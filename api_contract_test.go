@@ -146,6 +146,7 @@ var shown = map[string]string{
 	"Mutation.revokeApiKey":               "without the key",
 	"Mutation.rotateWebhookSecret":        "see WebhookSecret",
 	"WebhookSecret.secret":                "the secret, once",
+	"WebhookEndpoint.hasSecret":           "whether there is one",
 	"EncryptionStatus.currentKeyId":       "a fingerprint",
 	"EncryptionStatus.sealedRows":         "numbers",
 	"SealedRows.keyId":                    "a fingerprint",
@@ -224,7 +225,7 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
 		reflect.TypeFor[integration.EncryptionStatus](), reflect.TypeFor[model.WebhookSecret](),
 		reflect.TypeFor[model.SyncRunConnection](), reflect.TypeFor[model.SyncedObjectConnection](), reflect.TypeFor[integration.ExternalNode](),
-		reflect.TypeFor[integration.ConnectionTest](),
+		reflect.TypeFor[integration.ConnectionTest](), reflect.TypeFor[model.WebhookDeliveryConnection](),
 	} {
 		walk(root.String(), root)
 	}

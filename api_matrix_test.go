@@ -71,10 +71,13 @@ func (c *client) furnish(t testing.TB) tenantIDs {
 	t.Helper()
 	own := *c
 	own.project = c.server.project(t, c.key, c.org)
+	connected := own.connect(t, "clickup", clickUp())
+	own.registered(t, connected) // or ClickUp issues no secret anew
 	return tenantIDs{
+		delivery:    c.delivery(t, connected),
 		org:         c.org,
 		project:     own.project,
-		integration: own.create(t, map[string]any{"name": "clickup", "settings": clickUp().settings()}).text(t, "createIntegration", "id"),
+		integration: connected,
 		run:         c.syncRun(t, own.create(t, map[string]any{"name": "at-work", "provider": "clickup"}).text(t, "createIntegration", "id")),
 		key: own.do(t, `mutation ($p: [UUID!]) { createApiKey(input: {orgId: "acme", name: "Fresh", role: VIEWER, projectIds: $p}) { apiKey { id } } }`,
 			map[string]any{"p": []string{own.project}}).text(t, "createApiKey", "apiKey", "id"),
@@ -150,7 +153,7 @@ func TestAccessMatrix(t *testing.T) {
 				told()
 				got := a.outcome(f.Name)
 				if got == "yes" && strings.HasPrefix(column, "other ") &&
-					slices.ContainsFunc([]string{ids.project, ids.integration, ids.key, ids.run}, func(id string) bool { return strings.Contains(a.raw, id) }) {
+					slices.ContainsFunc([]string{ids.project, ids.integration, ids.key, ids.run, ids.delivery}, func(id string) bool { return strings.Contains(a.raw, id) }) {
 					t.Errorf("%s as %s shows what is not theirs: %s", f.Name, column, a.raw)
 				}
 				if want := cells[f.Name][column]; got != want {
@@ -181,22 +184,24 @@ func TestAccessMatrix(t *testing.T) {
 
 // recordedAs says which entry of the audit trail each mutation leaves.
 var recordedAs = map[string]string{
-	"createProject":       "project.create",
-	"createIntegration":   "integration.create",
-	"updateIntegration":   "integration.update",
-	"deleteIntegration":   "integration.delete",
-	"revealSettings":      "secrets.open",
-	"rotateWebhookSecret": "webhook_secret.rotate",
-	"testSettings":        "settings.test",
-	"testConnection":      "secrets.open",
-	"startSync":           "sync.start",
-	"cancelSync":          "sync.cancel",
-	"resetSyncState":      "sync.reset",
-	"updateSyncMappings":  "sync_mappings.set",
-	"setSyncSchedule":     "sync_schedule.set",
-	"createApiKey":        "api_key.create",
-	"revokeApiKey":        "api_key.revoke",
-	"rotateEncryptionKey": "key.rotate",
+	"createProject":         "project.create",
+	"createIntegration":     "integration.create",
+	"updateIntegration":     "integration.update",
+	"deleteIntegration":     "integration.delete",
+	"revealSettings":        "secrets.open",
+	"rotateWebhookSecret":   "webhook_secret.rotate",
+	"registerWebhook":       "webhook.register",
+	"replayWebhookDelivery": "webhook_delivery.replay",
+	"testSettings":          "settings.test",
+	"testConnection":        "secrets.open",
+	"startSync":             "sync.start",
+	"cancelSync":            "sync.cancel",
+	"resetSyncState":        "sync.reset",
+	"updateSyncMappings":    "sync_mappings.set",
+	"setSyncSchedule":       "sync_schedule.set",
+	"createApiKey":          "api_key.create",
+	"revokeApiKey":          "api_key.revoke",
+	"rotateEncryptionKey":   "key.rotate",
 }
 
 // TestEveryMutationIsRecorded: a mutation and its entry in the audit trail are there together or not at all. While no entry

@@ -12,10 +12,10 @@ const rotateWebhookSecret = `mutation ($id: UUID!) { rotateWebhookSecret(integra
 func TestWebhookSecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	c := newClient(t)
-	id := c.create(t, map[string]any{"name": "work", "provider": "clickup", "webhookSecret": "issued-by-clickup"}).text(t, "createIntegration", "id")
+	id := c.create(t, map[string]any{"name": "work", "provider": "jira", "webhookSecret": "issued-by-another"}).text(t, "createIntegration", "id")
 	before := time.Now()
 	a := c.do(t, rotateWebhookSecret, map[string]any{"id": id})
-	want(t, a.text(t, "rotateWebhookSecret", "url"), c.server.URL+"/webhooks/clickup/"+id)
+	want(t, a.text(t, "rotateWebhookSecret", "url"), c.server.URL+"/webhooks/jira/"+id)
 	first := a.text(t, "rotateWebhookSecret", "secret")
 	until, err := time.Parse(time.RFC3339, a.text(t, "rotateWebhookSecret", "previousValidUntil"))
 	if err != nil || until.Sub(before) < 24*time.Hour-time.Minute || until.Sub(before) > 24*time.Hour+time.Minute {
@@ -24,7 +24,7 @@ func TestWebhookSecretIsShownOnce(t *testing.T) {
 	if len(first) != 64 {
 		t.Errorf("the secret has %d characters", len(first))
 	}
-	c.wantWebhookSecrets(t, "work", first, "issued-by-clickup")
+	c.wantWebhookSecrets(t, "work", first, "issued-by-another")
 	second := c.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret")
 	if second == first {
 		t.Error("both secrets are the same")

@@ -12,9 +12,9 @@ import (
 var rules = map[string][]string{
 	"patchbay": {
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
-		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "web",
+		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "internal/webhook", "web",
 	},
-	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer"},
+	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer", "internal/webhook"},
 	"graph/generated":                       {"graph/model", "graph/scalar", "internal/integration"},
 	"graph/model":                           {"internal/integration"},
 	"graph/scalar":                          {"internal/integration"},
@@ -41,7 +41,8 @@ var rules = map[string][]string{
 	"internal/seal":                                  {},
 	"internal/store":                                 {"internal/integration", "internal/seal", "migrations", "pgx", "river"},
 	"internal/store/storetest":                       {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},
-	"internal/syncer":                                {"internal/connect", "internal/integration", "internal/provider", "internal/store", "river"}, // workers of its jobs
+	"internal/syncer":                                {"internal/connect", "internal/integration", "internal/provider", "internal/store", "river"},                                          // workers of its jobs
+	"internal/webhook":                               {"internal/connect", "internal/integration", "internal/provider", "internal/ratelimit", "internal/store", "internal/syncer", "river"}, // workers of its jobs
 	"migrations":                                     {},
 	"web":                                            {},
 	"bench":                                          {},

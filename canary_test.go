@@ -199,11 +199,21 @@ func (m *mine) rightPlaces(t *testing.T) {
 		literal := fmt.Sprintf(`mutation($org: ID!, $p: UUID!) { createIntegration(input: {orgId: $org, projectId: $p, name: "%s-2", provider: %q,
 			settings: {%s: %q}, webhookSecret: """%s"""}) { id } }`, provider, provider, secrets[0], m.fresh(provider+" literal"), m.fresh(provider+" block"))
 		m.tell(t, literal, nil).wantErrors(t)
+		if provider == "clickup" { // which issues secrets itself
+			continue
+		}
 		for range 2 { // the only answers that show them
 			id := m.do(t, `query($org: ID!, $p: UUID!, $n: String!) { integration(orgId: $org, projectId: $p, name: $n) { id } }`, map[string]any{"n": provider + "-2"}).text(t, "integration", "id")
 			m.add(provider+" rotated webhook secret", m.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret"))
 		}
 	}
+	token := clickUp().AddToken(clickUp().Workspaces()[0].ID)
+	m.add("ClickUp's token", token)
+	registered := m.create(t, map[string]any{"name": "registered", "provider": "clickup", "settings": map[string]any{"api_token": token, "workspace_id": clickUp().Workspaces()[0].ID}})
+	id := m.hear(registered).text(t, "createIntegration", "id")
+	m.tell(t, registerWebhook, map[string]any{"id": id}).wantErrors(t)
+	m.add("the secret that ClickUp issued", m.openedColumn(t, "registered", "webhook_secret"))
+	m.add("the next secret that ClickUp issued", m.do(t, rotateWebhookSecret, map[string]any{"id": id}).text(t, "rotateWebhookSecret", "secret"))
 	ring := testRing()
 	for _, id := range rows(t, m.db, `SELECT id::text FROM kb.integrations`) {
 		for _, column := range []string{"settings", "webhook_secret", "previous_webhook_secret"} {
@@ -421,8 +431,9 @@ func (m *mine) everyField(t *testing.T) {
 	key := made.text(t, "createApiKey", "key") // the only answer that shows it
 	m.add("the API key of the API", key)
 	ids := tenantIDs{"acme", m.project, m.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "clickup") { id } }`).text(t, "integration", "id"),
-		made.text(t, "createApiKey", "apiKey", "id"), ""}
+		made.text(t, "createApiKey", "apiKey", "id"), "", ""}
 	ids.run = m.syncRun(t, ids.integration)
+	ids.delivery = m.delivery(t, ids.integration)
 	progress := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncRunProgress"].query, ids), nil)
 	m.hear(progress.next(t)).wantErrors(t)
 	states := m.server.open(t, key, placeholders.replace(rootCalls["Subscription.syncStateChanged"].query, ids), nil)

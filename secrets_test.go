@@ -28,9 +28,9 @@ func TestSecretsOfALostKeyAreForgotten(t *testing.T) {
 	c := &client{server: lost, db: db, key: admin, org: "acme"}
 	c.project = lost.project(t, admin, "acme")
 	settings := map[string]any{"api_token": "pk_1_ABCDEFGHIJKL", "workspace_id": "9001"}
-	id := c.create(t, map[string]any{"name": "clickup", "settings": settings}).text(t, "createIntegration", "id")
+	c.create(t, map[string]any{"name": "clickup", "settings": settings}).wantErrors(t)
+	id := c.create(t, map[string]any{"name": "jira", "enabled": false}).text(t, "createIntegration", "id") // a webhook secret alone
 	c.do(t, rotateWebhookSecret, map[string]any{"id": id})
-	c.create(t, map[string]any{"name": "jira", "enabled": false}).wantErrors(t) // a webhook secret alone
 	other := &client{server: lost, db: db, key: foreign, org: "other", project: lost.project(t, foreign, "other")}
 	other.create(t, map[string]any{"name": "clickup", "settings": settings}).wantErrors(t)
 	if err := lost.end(); err != nil {
@@ -78,9 +78,9 @@ func TestSecretsOfALostKeyAreForgotten(t *testing.T) {
 	a := c.do(t, `query($org: ID!, $p: UUID!) { integrations(orgId: $org, projectId: $p) { nodes { name enabled settings configuredSecrets hasConfiguration revision syncState { status } } } }`)
 	want(t, a.get(t, "integrations", "nodes"), any([]any{
 		map[string]any{"name": "clickup", "enabled": true, "settings": map[string]any{"workspace_id": "9001"}, "configuredSecrets": []any{}, "hasConfiguration": false,
-			"revision": 3.0, "syncState": map[string]any{"status": "PENDING"}},
-		map[string]any{"name": "jira", "enabled": false, "settings": map[string]any{}, "configuredSecrets": []any{}, "hasConfiguration": false,
 			"revision": 2.0, "syncState": map[string]any{"status": "PENDING"}},
+		map[string]any{"name": "jira", "enabled": false, "settings": map[string]any{}, "configuredSecrets": []any{}, "hasConfiguration": false,
+			"revision": 3.0, "syncState": map[string]any{"status": "PENDING"}},
 	}))
 	want(t, c.trail(t, `, filter: {action: "key.forget"}`), []string{"operator key.forget map[integrations:2 key:" + lostID + "]"})
 

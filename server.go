@@ -35,6 +35,7 @@ import (
 	"patchbay/internal/seal"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
+	"patchbay/internal/webhook"
 	"patchbay/web"
 )
 
@@ -107,11 +108,15 @@ func (c *serveCommand) Run(a *app) (err error) {
 		Reveal:     a.config.RevealSettings,
 		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
 		Network:    a.network(db, ring),
+		Log:        a.log,
 	})
 	if err != nil {
 		return err
 	}
 	runs := syncer.New(db, service, a.log)
+	webhooks := webhook.New(db, service, webhook.Options{
+		RemoteAddr: httpd.RemoteAddr, Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), Log: a.log,
+	})
 	pages, err := web.New(web.Dist())
 	if err != nil {
 		return err
@@ -129,11 +134,12 @@ func (c *serveCommand) Run(a *app) (err error) {
 	health := &httpd.Health{Ping: db.Ping, Log: a.log}
 	hub := live.New(database.listening(), a.log)
 	resolver := &graph.Resolver{
-		DB: db, Connect: service, Syncer: runs, Keys: keys, Sessions: sessions, Live: hub, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log,
+		DB: db, Connect: service, Syncer: runs, Webhooks: webhooks, Keys: keys, Sessions: sessions, Live: hub, Catalogue: providers.Catalogue(), Budgets: budgets, Log: a.log,
 	}
 	handler := httpd.New(httpd.Parts{
 		GraphQL:  graph.NewHandler(resolver, httpd.RequestID),
 		Pages:    pages,
+		Webhooks: webhooks,
 		Sessions: sessions,
 		Health:   health,
 		Origin:   origin,
@@ -157,7 +163,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	helpers.Go(func() { budgets.Exchange(beside, db, a.log) })
 	defer helpers.Wait()
 	defer stop()
-	stopWork, err := startWork(ctx, db, service, runs, a.log)
+	stopWork, err := startWork(ctx, db, service, runs, webhooks, a.log)
 	if err != nil {
 		return err
 	}

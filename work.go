@@ -16,6 +16,7 @@ import (
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
+	"patchbay/internal/webhook"
 )
 
 type (
@@ -122,11 +123,11 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 			return err
 		}
 		defer db.Close()
-		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring)})
+		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring), Log: a.log})
 		if err != nil {
 			return err
 		}
-		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), a.log)
+		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), webhook.New(db, service, webhook.Options{Log: a.log}), a.log)
 		if err != nil {
 			return err
 		}
@@ -136,15 +137,17 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 }
 
 // startWork works on jobs in this process until stop, which claims no more of them and waits for those that run.
-func startWork(ctx context.Context, db *store.DB, service *connect.Service, runs *syncer.Service, log *slog.Logger) (stop func() error, err error) {
-	crew, err := db.Work(ctx, log, service.Workers(log), runs.Workers())
+func startWork(ctx context.Context, db *store.DB, service *connect.Service, runs *syncer.Service, webhooks *webhook.Service, log *slog.Logger) (stop func() error, err error) {
+	crew, err := db.Work(ctx, log, service.Workers(log), runs.Workers(), webhooks.Workers())
 	if err != nil {
 		return nil, err
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var watcher sync.WaitGroup
 	watcher.Go(func() { service.WatchRotations(watching, log) })
+	watcher.Go(func() { service.WatchWebhooks(watching) })
 	watcher.Go(func() { runs.Watch(watching) })
+	watcher.Go(func() { webhooks.Watch(watching) })
 	return func() error {
 		runs.Drain()
 		cancel()

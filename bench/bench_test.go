@@ -31,10 +31,17 @@ import (
 	"patchbay/internal/provider/builtin"
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/seal"
+	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
+func TestMain(m *testing.M) {
+	if size := os.Getenv("BENCH_CLICKUP"); size != "" {
+		serveClickUp(size)
+		return
+	}
+	os.Exit(storetest.Run(m))
+}
 
 // connections is how many clients ask at once, and slice how long each contender works before the other gets its turn.
 const (
@@ -51,6 +58,7 @@ type world struct {
 	key       string
 	project   uuid.UUID
 	service   *connect.Service
+	db        *store.DB
 	editor    integration.Principal
 	master    seal.Secret
 }
@@ -69,6 +77,7 @@ func newWorld(b *testing.B, integrations int) *world {
 	}
 	w := &world{database: storetest.New(b), master: generated, editor: integration.Principal{Subject: "bench", Org: "bench", Role: integration.RoleAdmin}}
 	db := w.database.Open(b, registry.Catalogue(), nil)
+	w.db = db
 	if w.service, err = connect.New(ctx, db, seal.NewRing(master), registry, connect.Options{}); err != nil {
 		b.Fatal(err)
 	}
@@ -82,13 +91,13 @@ func newWorld(b *testing.B, integrations int) *world {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("clickup-%03d", i), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 	keys := auth.NewKeys(db)
-	_, key, err := keys.Create(ctx, w.editor, auth.NewKey{Name: "bench", Role: integration.RoleViewer})
+	_, key, err := keys.Create(ctx, w.editor, auth.NewKey{Name: "bench", Role: integration.RoleEditor})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -233,7 +242,7 @@ func BenchmarkCreate(b *testing.B) {
 		_, err := w.service.CreateIntegration(ctx, w.editor, connect.NewIntegration{
 			ProjectID: w.project, Name: fmt.Sprintf("s-%d", n.Add(1)), Provider: &clickup,
 			Settings: settings(map[string]any{"api_token": "pk_1234567890_ABCDEFGHIJKLMNOPQRSTUVWXYZ", "workspace_id": "9001"}),
-		}, false)
+		}, store.With{})
 		if err != nil {
 			b.Error(err)
 		}

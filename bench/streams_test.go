@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,10 +36,7 @@ func BenchmarkIdleSubscribers(b *testing.B) {
 		SELECT $1, id, org_id, project_id, 'FULL', 'MANUAL', now() + interval '1 day' FROM kb.integrations`, run); err != nil {
 		b.Fatal(err)
 	}
-	binary := filepath.Join(b.TempDir(), "patchbay")
-	if out, err := exec.Command("go", "build", "-o", binary, "patchbay").CombinedOutput(); err != nil {
-		b.Fatalf("build the program: %v\n%s", err, out)
-	}
+	binary := buildProgram(b)
 	operation, err := json.Marshal(map[string]any{
 		"query":     `subscription($run: UUID!) { syncRunProgress(runId: $run) { id status step processed total } }`,
 		"variables": map[string]any{"run": run},
@@ -113,19 +108,7 @@ func startProgram(b *testing.B, binary string, w *world, env ...string) (address
 func resident(b *testing.B, pid int) float64 {
 	b.Helper()
 	time.Sleep(2 * time.Second)
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Skipf("this system does not tell a process's memory: %v", err)
-	}
-	m := regexp.MustCompile(`RssAnon:\s+(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		b.Fatalf("no RssAnon in %s", status)
-	}
-	kilobytes, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return float64(kilobytes) / 1000
+	return memory(b, pid, "RssAnon")
 }
 
 // openSSE subscribes and waits for the first event.

@@ -11,7 +11,13 @@ import (
 	"patchbay/internal/auth"
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
+	"patchbay/internal/store"
 )
+
+// with is what the client asks for of integrations that is read together with them.
+func with(ctx context.Context) store.With {
+	return store.With{State: selects(ctx, "syncState"), Webhook: selects(ctx, "webhook")}
+}
 
 func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) (*model.PublicIntegrationConnection, error) {
 	tenant, err := q.tenant(ctx, orgID)
@@ -29,7 +35,7 @@ func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UU
 		}
 		f = integration.Filter{Name: filter.Name.Value(), Enabled: filter.Enabled.Value(), Search: filter.Search.Value()}
 	}
-	page, err := tenant.Integrations(ctx, projectID, f, args, selects(ctx, "syncState"))
+	page, err := tenant.Integrations(ctx, projectID, f, args, with(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +69,7 @@ func (q query) Integration(ctx context.Context, orgID string, projectID uuid.UUI
 	if integration.CheckName("name", name) != nil {
 		return nil, nil // none has such a name
 	}
-	found, err := tenant.Integration(ctx, projectID, name, selects(ctx, "syncState"))
+	found, err := tenant.Integration(ctx, projectID, name, with(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +82,7 @@ func (q query) IntegrationByID(ctx context.Context, id uuid.UUID) (*integration.
 		return nil, err
 	}
 	tenant := q.DB.Tenant(p.Scope())
-	found, err := tenant.IntegrationByID(ctx, id, selects(ctx, "syncState"))
+	found, err := tenant.IntegrationByID(ctx, id, with(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +104,7 @@ func (m mutation) CreateIntegration(ctx context.Context, input model.CreateInteg
 		LogoURL:       input.LogoURL.Value(),
 		Settings:      input.Settings.Value(),
 		WebhookSecret: input.WebhookSecret.Value(),
-	}, selects(ctx, "syncState"))
+	}, with(ctx))
 }
 
 func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error) {
@@ -114,7 +120,7 @@ func (m mutation) UpdateIntegration(ctx context.Context, orgID string, projectID
 		LogoURL:       given(input.LogoURL),
 		Settings:      given(input.Settings),
 		WebhookSecret: given(input.WebhookSecret),
-	}, selects(ctx, "syncState"))
+	}, with(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +153,22 @@ func (m mutation) RotateWebhookSecret(ctx context.Context, integrationID uuid.UU
 		return nil, err
 	}
 	return &model.WebhookSecret{URL: made.URL, Secret: made.Secret.Expose(), PreviousValidUntil: made.PreviousValidUntil}, nil
+}
+
+func (m mutation) RegisterWebhook(ctx context.Context, integrationID uuid.UUID) (*integration.PublicIntegration, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := m.Connect.RegisterWebhook(ctx, p, integrationID, with(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return found, withIntegrationRuns(ctx, m.DB.Tenant(p.Scope()), found)
+}
+
+func (e webhookEndpoint) URL(_ context.Context, w *integration.WebhookEndpoint) (string, error) {
+	return e.Connect.WebhookURL(w.Provider, w.IntegrationID), nil
 }
 
 // given is nil where the client left the field out.

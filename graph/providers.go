@@ -22,7 +22,7 @@ func (q query) Gallery(ctx context.Context, orgID string, projectID uuid.UUID) (
 	if err != nil {
 		return nil, err
 	}
-	all, err := tenant.ProjectIntegrations(ctx, projectID, selects(ctx, "syncState"))
+	all, err := tenant.ProjectIntegrations(ctx, projectID, with(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Package graph is the GraphQL API: resolvers by topic, the HTTP handler with its limits, and the presentation of
 // errors. A resolver parses, calls one thing and returns: reads go to package store, changes to
-// package connect, syncer or auth.
+// package connect, syncer, webhook or auth.
 // gqlgen writes graph/generated and graph/model from schema.graphqls.
 package graph
 
@@ -16,6 +16,7 @@ import (
 	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 	"patchbay/internal/syncer"
+	"patchbay/internal/webhook"
 )
 
 // Resolver is what the resolvers stand on. It holds nothing of a request's.
@@ -23,6 +24,7 @@ type Resolver struct {
 	DB        *store.DB
 	Connect   *connect.Service
 	Syncer    *syncer.Service
+	Webhooks  *webhook.Service
 	Keys      *auth.Keys
 	Sessions  *auth.Sessions
 	Live      *live.Hub
@@ -32,9 +34,10 @@ type Resolver struct {
 }
 
 type (
-	query        struct{ *Resolver }
-	mutation     struct{ *Resolver }
-	subscription struct{ *Resolver }
+	query           struct{ *Resolver }
+	mutation        struct{ *Resolver }
+	subscription    struct{ *Resolver }
+	webhookEndpoint struct{ *Resolver }
 )
 
 // Query implements generated.ResolverRoot.
@@ -45,6 +48,9 @@ func (r *Resolver) Mutation() generated.MutationResolver { return mutation{r} }
 
 // Subscription implements generated.ResolverRoot.
 func (r *Resolver) Subscription() generated.SubscriptionResolver { return subscription{r} }
+
+// WebhookEndpoint implements generated.ResolverRoot.
+func (r *Resolver) WebhookEndpoint() generated.WebhookEndpointResolver { return webhookEndpoint{r} }
 
 // tenant is the database as the request's principal sees it. An organisation other than the principal's is NotFound.
 func (r *Resolver) tenant(ctx context.Context, org string) (*store.Tenant, error) {

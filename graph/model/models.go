@@ -256,6 +256,26 @@ type Viewer struct {
 	ProjectIds []uuid.UUID `json:"projectIds,omitempty"`
 }
 
+// A page of webhooks' deliveries.
+type WebhookDeliveryConnection struct {
+	// The deliveries.
+	Nodes []*integration.WebhookDelivery `json:"nodes"`
+	// The deliveries, each with its cursor.
+	Edges []*WebhookDeliveryEdge `json:"edges"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many the whole list has.
+	TotalCount int `json:"totalCount"`
+}
+
+// A delivery on a page.
+type WebhookDeliveryEdge struct {
+	// For `after`.
+	Cursor string `json:"cursor"`
+	// The delivery.
+	Node *integration.WebhookDelivery `json:"node"`
+}
+
 // What to set up on the third party's side of a webhook.
 type WebhookSecret struct {
 	// Where webhooks are to be sent.

@@ -29,8 +29,8 @@ type NewIntegration struct {
 }
 
 // CreateIntegration checks, seals and stores an integration. Every fault of the input is reported, but not to somebody
-// who has no access to the project: that is NotFound. withState asks for the sync state in the answer.
-func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal, in NewIntegration, withState bool) (*integration.PublicIntegration, error) {
+// who has no access to the project: that is NotFound. with says what is read for the answer.
+func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal, in NewIntegration, with store.With) (*integration.PublicIntegration, error) {
 	tenant := s.db.Tenant(p.Scope())
 	providerName := in.Name
 	if in.Provider != nil {
@@ -68,20 +68,25 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 	if in.WebhookSecret != nil {
 		n.WebhookSecret = seal.NewSecret(in.WebhookSecret.Expose())
 	}
-	return tenant.CreateIntegration(ctx, s.ring, n, withState)
+	return tenant.CreateIntegration(ctx, s.ring, n, with)
 }
 
-// DeleteIntegration removes an integration with all that hangs on it.
+// DeleteIntegration removes an integration with all that hangs on it, then its webhook at the third party, as well as that goes.
 func (s *Service) DeleteIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string) (uuid.UUID, error) {
 	if integration.CheckName("name", name) != nil {
 		return uuid.Nil, noIntegration()
 	}
-	id, err := s.db.Tenant(p.Scope()).DeleteIntegration(ctx, project, name)
+	tenant := s.db.Tenant(p.Scope())
+	unhook := s.leaving(ctx, tenant, project, name)
+	id, err := tenant.DeleteIntegration(ctx, project, name)
 	if err != nil {
 		return uuid.Nil, err
 	}
 	if id == nil {
 		return uuid.Nil, noIntegration()
+	}
+	if unhook != nil {
+		unhook()
 	}
 	return *id, nil
 }

@@ -20,7 +20,7 @@ const testTimeout = 20 * time.Second
 // error names what is missing.
 func (s *Service) Open(ctx context.Context, tenant *store.Tenant, id uuid.UUID, purpose string) (provider.Connection, error) {
 	for range maxRaces {
-		found, err := tenant.IntegrationByID(ctx, id, false)
+		found, err := tenant.IntegrationByID(ctx, id, store.With{})
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,10 @@ func (s *Service) EncryptionStatus(ctx context.Context, p integration.Principal,
 
 // Workers adds the workers of the Service's jobs.
 func (s *Service) Workers(log *slog.Logger) func(*river.Workers) {
-	return func(w *river.Workers) { river.AddWorker(w, &rotator{service: s, log: log}) }
+	return func(w *river.Workers) {
+		river.AddWorker(w, &rotator{service: s, log: log})
+		river.AddWorker(w, &hookChecker{service: s})
+	}
 }
 
 // rotator works on rotateArgs.

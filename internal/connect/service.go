@@ -6,6 +6,7 @@ package connect
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -28,6 +29,8 @@ type Service struct {
 	reveal    bool
 	// webhookURL is where third parties reach this server, without a trailing slash.
 	webhookURL string
+	log        *slog.Logger
+	webhooks   *webhookTargets
 }
 
 // Options are what the operator's configuration says of the Service.
@@ -38,6 +41,8 @@ type Options struct {
 	Network *provider.Network
 	// WebhookURL is the origin of webhooks' addresses, without a trailing slash; where requests are served.
 	WebhookURL string
+	// Log hears what nobody waits for; nil where nothing is to be heard.
+	Log *slog.Logger
 }
 
 // New makes a Service that seals under the ring's current key. It fails while a stored row names a key that the ring
@@ -59,7 +64,10 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 			"If a key is lost for good, `patchbay secrets forget --key-id` and its id shows what is lost with it, and clears that",
 			strings.Join(missing, ", "), strings.Join(ring.IDs(), ", "))
 	}
-	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL}, nil
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log, webhooks: newWebhookTargets()}, nil
 }
 
 // CreateProject makes a project. id is one from another product, or nil for a new one.

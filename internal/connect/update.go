@@ -50,7 +50,7 @@ const maxRaces = 50
 
 // UpdateIntegration merges a patch into an integration. Without IfRevision an update that loses a race is applied to
 // what the winner left. An empty patch changes nothing, not even the revision.
-func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string, patch IntegrationPatch, withState bool) (*integration.PublicIntegration, error) {
+func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal, project uuid.UUID, name string, patch IntegrationPatch, with store.With) (*integration.PublicIntegration, error) {
 	if integration.CheckName("name", name) != nil {
 		return nil, noIntegration()
 	}
@@ -71,7 +71,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 			return nil, integration.Conflict("ifRevision", "the integration has revision %d by now, not %d: read it again", version.Revision, *patch.IfRevision)
 		}
 		if patch.empty() {
-			current, err := tenant.IntegrationByID(ctx, version.ID, withState)
+			current, err := tenant.IntegrationByID(ctx, version.ID, with)
 			if err == nil && current == nil {
 				err = noIntegration()
 			}
@@ -80,7 +80,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 		if err := s.checkDestinations(version, &update); err != nil {
 			return nil, err
 		}
-		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, withState)
+		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, with)
 		if !errors.Is(err, store.ErrStale) {
 			return updated, err
 		}

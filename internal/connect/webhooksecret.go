@@ -23,7 +23,8 @@ type WebhookSecret struct {
 }
 
 // RotateWebhookSecret makes a new webhook secret, which nobody can read again, and keeps the present one valid for
-// WebhookGrace. One from before that ends at once.
+// WebhookGrace. One from before that ends at once. Where the third party issues secrets itself, it takes a new webhook, which replaces
+// the registered one.
 func (s *Service) RotateWebhookSecret(ctx context.Context, p integration.Principal, id uuid.UUID) (*WebhookSecret, error) {
 	tenant := s.db.Tenant(p.Scope())
 	secret := seal.GenerateWebhookSecret()
@@ -38,6 +39,9 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, p integration.Princip
 		if !s.providers.SignsWebhooks(version.Provider) {
 			return nil, integration.Invalid("integrationId", "the integration's provider sends this server no webhooks that a secret could sign")
 		}
+		if w := s.providers.Webhooks(version.Provider); w != nil && w.IssuesSecret {
+			return s.rotateIssued(ctx, tenant, id, version.Provider)
+		}
 		until, err := tenant.RotateWebhookSecret(ctx, s.ring, version, secret, WebhookGrace)
 		if errors.Is(err, store.ErrStale) {
 			continue
@@ -46,7 +50,7 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, p integration.Princip
 			return nil, err
 		}
 		return &WebhookSecret{
-			URL:                s.webhookURL + "/webhooks/" + version.Provider + "/" + id.String(),
+			URL:                s.WebhookURL(version.Provider, id),
 			Secret:             secret,
 			PreviousValidUntil: until,
 		}, nil

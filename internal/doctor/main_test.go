@@ -91,7 +91,7 @@ func (p *patient) connectIntegration(t testing.TB, key seal.Key) uuid.UUID {
 	made, err := tenant.CreateIntegration(ctx, seal.NewRing(key), store.NewIntegration{
 		ID: uuid.Must(uuid.NewV7()), ProjectID: project.ID, Name: "clickup", Provider: "clickup", DisplayName: "ClickUp",
 		Secrets: map[string]seal.Secret{"api_token": seal.NewSecret(token)}, WebhookSecret: seal.NewSecret(webhookSecret),
-	}, false)
+	}, store.With{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 type Parts struct {
 	GraphQL  http.Handler
 	Pages    http.Handler // GraphiQL and the logos
+	Webhooks http.Handler
 	Sessions *auth.Sessions
 	Health   *Health
 	// Origin is where browsers reach the server; empty trusts the Host that requests name alone.
@@ -46,6 +47,11 @@ func New(p Parts) http.Handler {
 
 	// Every client. A browser's cookie counts only in requests from our own pages. Answers are nobody else's.
 	r.With(sameOrigin(p.Origin), noStore, p.Sessions.Middleware).Handle("/graphql", p.GraphQL)
+
+	// Third parties, whenever something changes there. A repeat is answered like the first time, and does nothing. The address
+	// without an integration is for webhooks that were made for the earlier module.
+	r.Post("/webhooks/{provider}/{integration}", p.Webhooks.ServeHTTP)
+	r.Post("/webhooks/{provider}", p.Webhooks.ServeHTTP)
 
 	// People's browsers.
 	r.Handle("/graphiql", p.Pages)

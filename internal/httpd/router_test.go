@@ -26,8 +26,11 @@ type server struct {
 func newServer(api http.HandlerFunc) *server {
 	s := &server{health: &Health{Ping: func(context.Context) error { return nil }, Log: slog.New(slog.DiscardHandler)}}
 	s.Handler = New(Parts{
-		GraphQL:  api,
-		Pages:    http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
+		GraphQL: api,
+		Pages:   http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("page " + r.URL.Path)) }),
+		Webhooks: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("webhook of " + r.PathValue("provider") + " " + r.PathValue("integration")))
+		}),
 		Sessions: auth.NewSessions(nil, auth.SessionOptions{Secure: false, Log: slog.New(slog.DiscardHandler), RequestID: func(context.Context) string { return "" }, RemoteAddr: RemoteAddr}),
 		Health:   s.health,
 		Origin:   "https://patchbay.example.com",
@@ -192,4 +195,11 @@ func TestStreamsAreForOurOwnPages(t *testing.T) {
 		}
 		want(t, s.send("GET", "/graphql", "Sec-Fetch-Site", "cross-site").Code, 200)
 	}
+}
+
+func TestWebhooksHaveTwoAddresses(t *testing.T) {
+	s := newServer(nil)
+	want(t, s.send("POST", "/webhooks/clickup/some-id").Body.String(), "webhook of clickup some-id")
+	want(t, s.send("POST", "/webhooks/clickup").Body.String(), "webhook of clickup ")
+	want(t, s.send("GET", "/webhooks/clickup").Code, 405)
 }

@@ -24,10 +24,20 @@ type PublicIntegration struct {
 	CreatedBy         *string
 	Revision          int // grows by one with every change
 	Provider          *Provider
-	Settings          map[string]any // those that are not secret
-	ConfiguredSecrets []string       // names of the secret settings that have a value, sorted
-	HasConfiguration  bool           // every setting that the provider requires has a value
-	SyncState         *SyncState     // nil unless the reader asked for it
+	Settings          map[string]any   // those that are not secret
+	ConfiguredSecrets []string         // names of the secret settings that have a value, sorted
+	HasConfiguration  bool             // every setting that the provider requires has a value
+	SyncState         *SyncState       // nil unless the reader asked for it
+	Webhook           *WebhookEndpoint // nil unless the reader asked for it and the provider has webhooks
+}
+
+// WebhookEndpoint is where the third party tells of an integration's changes. Its URL follows from provider and integration.
+type WebhookEndpoint struct {
+	IntegrationID  uuid.UUID
+	Provider       string
+	HasSecret      bool // one that signs deliveries is stored
+	Registered     bool // this server set it up at the third party, and it was there when last looked at
+	LastDeliveryAt *time.Time
 }
 
 // Filter narrows a list of integrations; zero fields do not.

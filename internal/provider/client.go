@@ -329,7 +329,7 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 		return o, ""
 	}
 	read := &reads{Reader: body}
-	err := json.NewDecoder(read).Decode(call.Out)
+	err := decode(read, call.Out)
 	if err == nil {
 		return o, ""
 	}
@@ -343,6 +343,22 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 		o.err = c.failed(integration.ReasonUnavailable, "%s's answer to %s is not the JSON that was expected", c.o.DisplayName, call)
 	}
 	return o, fmt.Sprintf("%T", err) // its text may quote the body
+}
+
+// decode reads a body as JSON. What is taken as it is, is checked without reading it twice.
+func decode(body io.Reader, out any) error {
+	if raw, ok := out.(*json.RawMessage); ok {
+		all, err := io.ReadAll(body)
+		if err == nil && json.Valid(all) {
+			*raw = all
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(all)
+	}
+	return json.NewDecoder(body).Decode(out)
 }
 
 // reads tells an error of reading from one of what was read.

@@ -20,8 +20,11 @@ type Declaration struct {
 	DocumentationURL string // the third party's public documentation of its API
 	Capabilities     integration.ProviderCapabilities
 
-	// SignsWebhooks says that the third party can sign its webhooks with a secret that this server keeps.
+	// SignsWebhooks says that the third party can sign its webhooks with a secret that this server keeps. With Webhooks it does.
 	SignsWebhooks bool
+
+	// Webhooks is how it tells of changes; nil where this server does not listen to it.
+	Webhooks *Webhooks
 
 	// APIOrigin is where the third party's public API is: https and a host, without a path. Empty where every account has
 	// one of its own.

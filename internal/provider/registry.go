@@ -17,6 +17,7 @@ type Registry struct {
 	catalogue *integration.Catalogue
 	settings  map[string]*settings // by provider name
 	signs     map[string]bool      // by provider name
+	webhooks  map[string]*Webhooks // by provider name
 	connects  map[string]connects
 }
 
@@ -29,6 +30,7 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 	r := &Registry{
 		settings: make(map[string]*settings, len(declarations)),
 		signs:    make(map[string]bool, len(declarations)),
+		webhooks: make(map[string]*Webhooks, len(declarations)),
 		connects: make(map[string]connects, len(declarations)),
 	}
 	providers := make([]*integration.Provider, len(declarations))
@@ -41,7 +43,8 @@ func NewRegistry(logoBase string, declarations ...Declaration) (*Registry, error
 			return nil, fmt.Errorf("provider %q: %w", d.Name, err)
 		}
 		r.settings[d.Name] = s
-		r.signs[d.Name] = d.SignsWebhooks
+		r.signs[d.Name] = d.SignsWebhooks || d.Webhooks != nil
+		r.webhooks[d.Name] = d.Webhooks
 		r.connects[d.Name] = connects{to: d.Connect, origin: d.APIOrigin}
 		providers[i] = &integration.Provider{
 			Name:             d.Name,
@@ -65,6 +68,9 @@ func (r *Registry) Catalogue() *integration.Catalogue { return r.catalogue }
 // SignsWebhooks reports whether a provider's webhooks are signed with a secret that this server keeps; not those of a
 // provider that it does not know.
 func (r *Registry) SignsWebhooks(name string) bool { return r.signs[name] }
+
+// Webhooks is how a provider tells of changes; nil where this server does not listen to it, or does not know it.
+func (r *Registry) Webhooks(name string) *Webhooks { return r.webhooks[name] }
 
 // names returns the providers' names, sorted; for messages.
 func (r *Registry) names() []string { return slices.Sorted(maps.Keys(r.settings)) }

@@ -65,6 +65,19 @@ func (f *Failures) Check(ctx context.Context, address netip.Addr, credential str
 	return err
 }
 
+// Failed counts a failure that was found out already, such as a signature that does not fit, and returns err, held as Check holds it, or
+// RateLimited. It never concerns what does not fail.
+func (f *Failures) Failed(ctx context.Context, address netip.Addr, err error) error {
+	if f == nil {
+		return err
+	}
+	network, none := networkOf(address), [sha256.Size]byte{}
+	if wait := f.refused(network, none); wait > 0 {
+		return tooManyFailures(wait)
+	}
+	return f.hold(ctx, f.failed(network, none), err)
+}
+
 func tooManyFailures(wait time.Duration) error {
 	return integration.RateLimited(wait, "too many bad credentials came from this address: wait, and check what is sent")
 }

@@ -20,7 +20,7 @@ func everyChange(t *testing.T, tenant *store.Tenant) (want []string) {
 	t.Helper()
 	ctx := context.Background()
 	project := createProject(t, tenant, "Town")
-	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "clickup"), false); err != nil {
+	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "clickup"), store.With{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := update(tenant, ring(), project, "clickup", store.IntegrationUpdate{
@@ -90,7 +90,7 @@ func TestTrailHasNothingOfWhatFailed(t *testing.T) {
 	tenant := db.Tenant(integration.Scope{Org: "org"})
 	project := createProject(t, tenant, "Town")
 	createIntegration(t, tenant, newIntegration(project, "clickup"))
-	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "clickup"), false); !integration.IsKind(err, integration.KindConflict) {
+	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "clickup"), store.With{}); !integration.IsKind(err, integration.KindConflict) {
 		t.Fatal(err)
 	}
 	if _, err := tenant.DeleteIntegration(ctx, project, "none"); err != nil {

@@ -103,7 +103,8 @@ func cannotBecome(role string, err error) error {
 // IsValueRefused reports whether the database refused a value: too large for what it is, or of a form that it cannot hold.
 func IsValueRefused(err error) bool {
 	var db *databaseError
-	return errors.As(err, &db) && (strings.HasPrefix(db.code, "22") || strings.HasPrefix(db.code, "54"))
+	return errors.As(err, &db) && (strings.HasPrefix(db.code, "22") || strings.HasPrefix(db.code, "54")) ||
+		integration.IsKind(err, integration.KindInvalid) || integration.IsKind(err, integration.KindUnreadable) // as translate words some
 }
 
 // isRefused reports whether the database's own privileges refused the statement.

@@ -96,14 +96,14 @@ func TestConstraintsAreNamedInErrors(t *testing.T) {
 	ctx := context.Background()
 	w := newWorkspace(t, nil)
 	createIntegration(t, w.tenant, newIntegration(w.project, "clickup"))
-	_, err := w.tenant.CreateIntegration(ctx, ring(), newIntegration(w.project, "clickup"), false)
+	_, err := w.tenant.CreateIntegration(ctx, ring(), newIntegration(w.project, "clickup"), store.With{})
 	wantKind(t, err, integration.KindConflict, "name")
 	_, err = w.tenant.CreateProject(ctx, w.project, "Again")
 	wantKind(t, err, integration.KindConflict, "id")
-	_, err = w.tenant.CreateIntegration(ctx, ring(), newIntegration(uuid.New(), "clickup"), false)
+	_, err = w.tenant.CreateIntegration(ctx, ring(), newIntegration(uuid.New(), "clickup"), store.With{})
 	wantKind(t, err, integration.KindNotFound, "")
 	err = w.tenant.InTx(ctx, func(tx *store.Tenant) error {
-		_, err := tx.CreateIntegration(ctx, ring(), newIntegration(w.project, "clickup"), false)
+		_, err := tx.CreateIntegration(ctx, ring(), newIntegration(w.project, "clickup"), store.With{})
 		return err
 	})
 	wantKind(t, err, integration.KindConflict, "name")

@@ -18,7 +18,7 @@ func TestForgetKey(t *testing.T) {
 	ctx := context.Background()
 	w := newWorkspace(t, nil)
 	lost := newIntegration(w.project, "lost")
-	if _, err := w.tenant.CreateIntegration(ctx, seal.NewRing(keys()[1]), lost, false); err != nil {
+	if _, err := w.tenant.CreateIntegration(ctx, seal.NewRing(keys()[1]), lost, store.With{}); err != nil {
 		t.Fatal(err)
 	}
 	rotateWebhook(t, w.tenant, seal.NewRing(keys()[1]), lost.ID, "second", time.Hour)
@@ -41,7 +41,7 @@ func TestForgetKey(t *testing.T) {
 		t.Errorf("another key's row was changed\n%s", diff)
 	}
 	wantRotation(t, w.tenant, rotation, 1, 0, 0, true)
-	i, err := w.tenant.IntegrationByID(ctx, lost.ID, true)
+	i, err := w.tenant.IntegrationByID(ctx, lost.ID, store.With{State: true})
 	if err != nil || i.HasConfiguration || !i.Enabled || i.SyncState.Status != integration.SyncPending {
 		t.Errorf("%+v, %v", i, err)
 	}

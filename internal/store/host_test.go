@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
 
@@ -106,7 +107,7 @@ func TestHostProjects(t *testing.T) {
 		t.Errorf("projects: %s", toJSON(t, page))
 	}
 	createIntegration(t, tenant, newIntegration(id, "clickup"))
-	_, err = tenant.CreateIntegration(ctx, ring(), newIntegration(other, "clickup"), false)
+	_, err = tenant.CreateIntegration(ctx, ring(), newIntegration(other, "clickup"), store.With{})
 	wantKind(t, err, integration.KindNotFound, "")
 	_, err = tenant.CreateProject(ctx, uuid.New(), "Mine")
 	wantKind(t, err, integration.KindForbidden, "")

@@ -22,17 +22,29 @@ const integrationColumns = `
 // inScope is the predicate of every statement on kb.integrations i; $1 is the organisation, $2 the scope's projects.
 const inScope = `i.org_id = $1 AND ($2::uuid[] IS NULL OR i.project_id = ANY ($2))`
 
-// integrationSource selects integrations from a table or query, joined with their sync states from another where those
-// are wanted.
-func integrationSource(integrations, states string, withState bool) string {
-	if withState {
-		return `SELECT ` + integrationColumns + `, ` + syncStateColumns + ` FROM ` + integrations + ` i JOIN ` + states + ` s ON s.integration_id = i.id AND s.org_id = i.org_id`
+// With says what is read together with integrations.
+type With struct {
+	State   bool
+	Webhook bool // opens nothing
+}
+
+// integrationSource selects integrations from a table or query, joined with their sync states from another, and with what is known of
+// their webhooks, where those are wanted.
+func integrationSource(integrations, states string, with With) string {
+	columns, from := integrationColumns, integrations+` i`
+	if with.State {
+		columns += `, ` + syncStateColumns
+		from += ` JOIN ` + states + ` s ON s.integration_id = i.id AND s.org_id = i.org_id`
 	}
-	return `SELECT ` + integrationColumns + ` FROM ` + integrations + ` i`
+	if with.Webhook {
+		columns += `, i.webhook_secret IS NOT NULL, coalesce(w.hook_registered_at IS NOT NULL, false), w.last_delivery_at`
+		from += ` LEFT JOIN kb.webhooks w ON w.integration_id = i.id AND w.org_id = i.org_id`
+	}
+	return `SELECT ` + columns + ` FROM ` + from
 }
 
 // scanIntegration scans what integrationSource selects.
-func (t *Tenant) scanIntegration(withState bool) func(pgx.Row) (*integration.PublicIntegration, error) {
+func (t *Tenant) scanIntegration(with With) func(pgx.Row) (*integration.PublicIntegration, error) {
 	return func(row pgx.Row) (*integration.PublicIntegration, error) {
 		var i integration.PublicIntegration
 		var provider string
@@ -41,26 +53,34 @@ func (t *Tenant) scanIntegration(withState bool) func(pgx.Row) (*integration.Pub
 			scanID(&i.ID), &i.Name, &provider, &i.DisplayName, &i.Description, &i.Enabled, &i.OrgID, scanID(&i.ProjectID),
 			&i.LogoURL, &i.CreatedAt, &i.UpdatedAt, &i.CreatedBy, &i.Revision, &i.Settings, &i.ConfiguredSecrets,
 		}
-		if withState {
+		if with.State {
 			targets = append(targets, state.targets()...)
+		}
+		var webhook integration.WebhookEndpoint
+		if with.Webhook {
+			targets = append(targets, &webhook.HasSecret, &webhook.Registered, &webhook.LastDeliveryAt)
 		}
 		if err := row.Scan(targets...); err != nil {
 			return nil, err
 		}
-		if withState {
+		if with.State {
 			var err error
 			if i.SyncState, err = state.value(); err != nil {
 				return nil, err
 			}
 		}
 		i.Provider = t.db.catalogue.ProviderOrUnknown(provider)
+		if with.Webhook && i.Provider.Capabilities.SupportsWebhooks {
+			webhook.IntegrationID, webhook.Provider = i.ID, provider
+			i.Webhook = &webhook
+		}
 		i.HasConfiguration = t.db.catalogue.Provider(provider) != nil && len(i.Provider.Missing(i.Settings, i.ConfiguredSecrets)) == 0
 		return &i, nil
 	}
 }
 
 // Integrations lists a project's integrations, sorted by name. A project outside the scope is NotFound.
-func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integration.Filter, args integration.PageArgs, withState bool) (integration.Page[*integration.PublicIntegration], error) {
+func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integration.Filter, args integration.PageArgs, with With) (integration.Page[*integration.PublicIntegration], error) {
 	page := newPage[*integration.PublicIntegration](args)
 	after := ""
 	if args.After != nil {
@@ -83,7 +103,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 		AND ($6::text IS NULL OR i.name ILIKE $6 OR i.display_name ILIKE $6 OR i.description ILIKE $6)`
 	filter := []any{t.scope.Org, t.scope.Projects, project, f.Name, f.Enabled, search}
 	var exists bool
-	scan := t.scanIntegration(withState)
+	scan := t.scanIntegration(with)
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			SELECT
@@ -96,7 +116,7 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 			append(slices.Clone(filter), args.CountTotal)...,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&exists, &page.Total) })
 		b.Queue(
-			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			integrationSource("kb.integrations", "kb.sync_states", with)+`
 			WHERE `+matches+`
 				AND i.name > $7
 			ORDER BY i.name
@@ -120,15 +140,15 @@ func (t *Tenant) Integrations(ctx context.Context, project uuid.UUID, f integrat
 
 // ProjectIntegrations returns all of a project's integrations, sorted by name; for the gallery. A project outside the
 // scope is NotFound.
-func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, withState bool) ([]*integration.PublicIntegration, error) {
+func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, with With) ([]*integration.PublicIntegration, error) {
 	var exists bool
 	var all []*integration.PublicIntegration
-	scan := t.scanIntegration(withState)
+	scan := t.scanIntegration(with)
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+projectExists, t.scope.Org, t.scope.Projects, project).
 			QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 		b.Queue(
-			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			integrationSource("kb.integrations", "kb.sync_states", with)+`
 			WHERE `+inScope+`
 				AND `+projectExists+`
 				AND i.project_id = $3
@@ -146,29 +166,29 @@ func (t *Tenant) ProjectIntegrations(ctx context.Context, project uuid.UUID, wit
 }
 
 // Integration returns one integration by its name, or nil where the scope has none.
-func (t *Tenant) Integration(ctx context.Context, project uuid.UUID, name string, withState bool) (found *integration.PublicIntegration, err error) {
+func (t *Tenant) Integration(ctx context.Context, project uuid.UUID, name string, with With) (found *integration.PublicIntegration, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(
-			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			integrationSource("kb.integrations", "kb.sync_states", with)+`
 			WHERE `+inScope+`
 				AND `+projectExists+`
 				AND i.project_id = $3
 				AND i.name = $4`,
 			t.scope.Org, t.scope.Projects, project, name,
-		).QueryRow(into(&found, t.scanIntegration(withState)))
+		).QueryRow(into(&found, t.scanIntegration(with)))
 	})
 	return found, err
 }
 
 // IntegrationByID returns one integration, or nil where the scope has none.
-func (t *Tenant) IntegrationByID(ctx context.Context, id uuid.UUID, withState bool) (found *integration.PublicIntegration, err error) {
+func (t *Tenant) IntegrationByID(ctx context.Context, id uuid.UUID, with With) (found *integration.PublicIntegration, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(
-			integrationSource("kb.integrations", "kb.sync_states", withState)+`
+			integrationSource("kb.integrations", "kb.sync_states", with)+`
 			WHERE `+inScope+`
 				AND i.id = $3`,
 			t.scope.Org, t.scope.Projects, id,
-		).QueryRow(into(&found, t.scanIntegration(withState)))
+		).QueryRow(into(&found, t.scanIntegration(with)))
 	})
 	return found, err
 }

@@ -19,6 +19,9 @@ import (
 // riverSchema holds River's tables: the queue of jobs.
 const riverSchema = "river"
 
+// WebhookQueue is the queue of what webhooks tell.
+const WebhookQueue = "webhook"
+
 // RotationQueue is the queue of key rotations. They have one of their own, so that nothing else keeps them waiting.
 const RotationQueue = "rotation"
 
@@ -43,6 +46,8 @@ const (
 	// syncWorkers is how many runs a process works on at once. They wait for third parties most of the time, and hold a
 	// connection while they store a page only.
 	syncWorkers = 8
+	// webhookWorkers is how many objects a process reads at once for webhooks. They wait for third parties too.
+	webhookWorkers = 16
 )
 
 // newInserter makes the client that queues jobs and works on none.
@@ -83,6 +88,7 @@ func (db *DB) Work(ctx context.Context, log *slog.Logger, register ...func(*rive
 		Logger:      slog.New(atLeastWarn{log.Handler()}),
 		Queues: map[string]river.QueueConfig{
 			SyncQueue:     {MaxWorkers: syncWorkers},
+			WebhookQueue:  {MaxWorkers: webhookWorkers},
 			RotationQueue: {MaxWorkers: min(rotationWorkers, max(1, int(db.pool.Config().MaxConns)/2))},
 		},
 		Workers:              workers,

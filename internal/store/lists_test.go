@@ -39,7 +39,7 @@ func lists(t *testing.T) []list {
 		{
 			name: "integrations",
 			page: func(args integration.PageArgs) ([]integration.Item[string], integration.Page[struct{}], error) {
-				page, err := w.tenant.Integrations(ctx, w.project, integration.Filter{}, args, args.First%2 == 0)
+				page, err := w.tenant.Integrations(ctx, w.project, integration.Filter{}, args, store.With{State: args.First%2 == 0})
 				return named(page, err, func(i *integration.PublicIntegration) string { return i.Name })
 			},
 			add: func(name string) { createIntegration(t, w.tenant, newIntegration(w.project, name)) },
@@ -210,7 +210,7 @@ func TestSearchIsLiteral(t *testing.T) {
 	}
 	found := func(f integration.Filter) []string {
 		t.Helper()
-		page, err := w.tenant.Integrations(context.Background(), w.project, f, integration.PageArgs{First: 10, CountTotal: true}, false)
+		page, err := w.tenant.Integrations(context.Background(), w.project, f, integration.PageArgs{First: 10, CountTotal: true}, store.With{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,19 +268,19 @@ func TestTextThatPostgreSQLCannotHold(t *testing.T) {
 		create := func(change func(*store.NewIntegration)) error {
 			n := newIntegration(w.project, "new")
 			change(&n)
-			_, err := w.tenant.CreateIntegration(ctx, ring(), n, false)
+			_, err := w.tenant.CreateIntegration(ctx, ring(), n, store.With{})
 			return err
 		}
 		for name, call := range map[string]func() error{
 			"search": func() error {
-				_, err := w.tenant.Integrations(ctx, w.project, integration.Filter{Search: &bad}, integration.PageArgs{First: 1}, false)
+				_, err := w.tenant.Integrations(ctx, w.project, integration.Filter{Search: &bad}, integration.PageArgs{First: 1}, store.With{})
 				return err
 			},
 			"name": func() error {
-				_, err := w.tenant.Integrations(ctx, w.project, integration.Filter{Name: &bad}, integration.PageArgs{First: 1}, false)
+				_, err := w.tenant.Integrations(ctx, w.project, integration.Filter{Name: &bad}, integration.PageArgs{First: 1}, store.With{})
 				return err
 			},
-			"integration":         func() error { _, err := w.tenant.Integration(ctx, w.project, bad, true); return err },
+			"integration":         func() error { _, err := w.tenant.Integration(ctx, w.project, bad, store.With{State: true}); return err },
 			"version":             func() error { _, err := w.tenant.IntegrationVersion(ctx, w.project, bad); return err },
 			"delete":              func() error { _, err := w.tenant.DeleteIntegration(ctx, w.project, bad); return err },
 			"project":             func() error { _, err := w.tenant.CreateProject(ctx, uuid.New(), bad); return err },
@@ -310,7 +310,7 @@ func TestTextThatPostgreSQLCannotHold(t *testing.T) {
 	}
 	n := newIntegration(w.project, "new")
 	n.PublicSettings = map[string]any{"workspace_id": "a\x00b"}
-	_, err := w.tenant.CreateIntegration(ctx, ring(), n, false)
+	_, err := w.tenant.CreateIntegration(ctx, ring(), n, store.With{})
 	wantKind(t, err, integration.KindInvalid, "")
 	_, err = update(w.tenant, ring(), w.project, "clickup", store.IntegrationUpdate{PublicSettings: map[string]any{"a\x00": 1}})
 	wantKind(t, err, integration.KindInvalid, "")

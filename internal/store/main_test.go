@@ -26,6 +26,7 @@ var catalogue = integration.NewCatalogue(
 		DisplayName:      "ClickUp",
 		SecretSettings:   []string{"api_token", "other_token"},
 		RequiredSettings: []string{"api_token", "workspace_id"},
+		Capabilities:     integration.ProviderCapabilities{SupportsWebhooks: true, SupportsWebhookRegistration: true},
 	},
 	&integration.Provider{Name: "github", DisplayName: "GitHub", SecretSettings: []string{"token"}, RequiredSettings: []string{"token"}},
 )
@@ -89,7 +90,7 @@ func createProject(t testing.TB, tenant *store.Tenant, name string) uuid.UUID {
 
 func createIntegration(t testing.TB, tenant *store.Tenant, n store.NewIntegration) *integration.PublicIntegration {
 	t.Helper()
-	i, err := tenant.CreateIntegration(context.Background(), ring(), n, true)
+	i, err := tenant.CreateIntegration(context.Background(), ring(), n, store.With{State: true})
 	if err != nil {
 		t.Fatalf("create integration %q: %v", n.Name, err)
 	}

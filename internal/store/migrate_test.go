@@ -44,7 +44,14 @@ var rowsSince = map[int64]string{
 			'TASK', 'a', 'A', 'b', decode(repeat('ab', 32), 'hex'), 1);
 		INSERT INTO kb.synced_relationships (integration_id, org_id, project_id, source_id, type, target_id, stated_by)
 		VALUES ('00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'a', 'BELONGS_TO', 'b', 'a')`,
-	9:  `INSERT INTO kb.api_usage (account, points, at) VALUES (decode(repeat('ab', 32), 'hex'), 1, now())`,
+	9: `INSERT INTO kb.api_usage (account, points, at) VALUES (decode(repeat('ab', 32), 'hex'), 1, now())`,
+	12: `INSERT INTO kb.webhooks (integration_id, org_id, project_id)
+		VALUES ('00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001');
+		INSERT INTO kb.webhook_deliveries (id, integration_id, org_id, project_id, delivery_key, delivery_id, event, status, object, reads, payload, headers)
+		VALUES ('00000000-0000-7000-8000-000000000007', '00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001',
+			decode(repeat('ab', 32), 'hex'), 'a', 'b', 'RECEIVED', 'TASK/a', '{}', '{}', '{}');
+		INSERT INTO kb.webhook_objects (id, integration_id, org_id, project_id, object)
+		VALUES ('00000000-0000-7000-8000-000000000008', '00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'TASK/a')`,
 	11: `INSERT INTO kb.rate_limits (fingerprint, state) VALUES ('0123456789abcdef', '{"Permits": 1}')`,
 }
 

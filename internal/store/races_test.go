@@ -30,7 +30,7 @@ func TestConcurrentMergesLoseNothing(t *testing.T) {
 			for {
 				v, err := w.tenant.IntegrationVersion(ctx, w.project, "clickup")
 				if err == nil {
-					_, err = w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Secrets: secrets(name, "value of "+name)}, false)
+					_, err = w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Secrets: secrets(name, "value of "+name)}, store.With{})
 				}
 				if !errors.Is(err, store.ErrStale) {
 					if err != nil {
@@ -61,20 +61,20 @@ func TestStaleUpdates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(false)}, false); err != nil {
+	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(false)}, store.With{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(true)}, false); !errors.Is(err, store.ErrStale) {
+	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(true)}, store.With{}); !errors.Is(err, store.ErrStale) {
 		t.Errorf("an update of an older revision: %v", err)
 	}
-	if i, err := w.tenant.Integration(ctx, w.project, "clickup", false); err != nil || i.Enabled || i.Revision != 2 {
+	if i, err := w.tenant.Integration(ctx, w.project, "clickup", store.With{}); err != nil || i.Enabled || i.Revision != 2 {
 		t.Errorf("%+v, %v", i, err)
 	}
 	v.Revision = 2
 	if _, err := w.tenant.DeleteIntegration(ctx, w.project, "clickup"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(true)}, false); !errors.Is(err, store.ErrStale) {
+	if _, err := w.tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{Enabled: ptr(true)}, store.With{}); !errors.Is(err, store.ErrStale) {
 		t.Errorf("an update of what is gone: %v", err)
 	}
 }

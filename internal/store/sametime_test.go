@@ -19,7 +19,7 @@ import (
 // lookups are what a principal can ask about by ids, each with a project and an id of an integration or key.
 var lookups = map[string]func(ctx context.Context, t *store.Tenant, project, id uuid.UUID) error{
 	"IntegrationByID": func(ctx context.Context, t *store.Tenant, _, id uuid.UUID) error {
-		_, err := t.IntegrationByID(ctx, id, true)
+		_, err := t.IntegrationByID(ctx, id, store.With{State: true})
 		return err
 	},
 	"IntegrationVersionByID": func(ctx context.Context, t *store.Tenant, _, id uuid.UUID) error {
@@ -27,7 +27,7 @@ var lookups = map[string]func(ctx context.Context, t *store.Tenant, project, id 
 		return err
 	},
 	"Integration": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
-		_, err := t.Integration(ctx, project, "name-1", true)
+		_, err := t.Integration(ctx, project, "name-1", store.With{State: true})
 		return err
 	},
 	"IntegrationVersion": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
@@ -39,18 +39,18 @@ var lookups = map[string]func(ctx context.Context, t *store.Tenant, project, id 
 		return err
 	},
 	"CreateIntegration": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
-		_, err := t.CreateIntegration(ctx, ring(), newIntegration(project, "another"), true)
+		_, err := t.CreateIntegration(ctx, ring(), newIntegration(project, "another"), store.With{State: true})
 		return err
 	},
 	"CheckProject": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
 		return t.CheckProject(ctx, project)
 	},
 	"Integrations": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
-		_, err := t.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 50, CountTotal: true}, true)
+		_, err := t.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 50, CountTotal: true}, store.With{State: true})
 		return err
 	},
 	"ProjectIntegrations": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {
-		_, err := t.ProjectIntegrations(ctx, project, true)
+		_, err := t.ProjectIntegrations(ctx, project, store.With{State: true})
 		return err
 	},
 	"SyncStates": func(ctx context.Context, t *store.Tenant, project, _ uuid.UUID) error {

@@ -73,7 +73,7 @@ type NewIntegration struct {
 
 // CreateIntegration seals and inserts an integration with its sync state, in one statement. A project outside the
 // scope is NotFound, a name that the project has already is a Conflict.
-func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIntegration, withState bool) (created *integration.PublicIntegration, err error) {
+func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIntegration, with With) (created *integration.PublicIntegration, err error) {
 	pass, err := derivePassphrases(ring, ring.CurrentID(), n.ID, t.scope.Org)
 	if err != nil {
 		return nil, err
@@ -107,9 +107,9 @@ func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIn
 				FROM created
 				RETURNING *
 			), ` + t.recorded(&args, "created", "project_id", "id", event) + `
-			` + integrationSource("created", "state", withState)
+			` + integrationSource("created", "state", with)
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(statement, args...).QueryRow(into(&created, t.scanIntegration(withState)))
+		b.Queue(statement, args...).QueryRow(into(&created, t.scanIntegration(with)))
 	})
 	if err == nil && created == nil {
 		err = noProject(n.ProjectID)
@@ -337,7 +337,7 @@ func (u *IntegrationUpdate) plan(v *IntegrationVersion, currentKey string) (sett
 // UpdateIntegration applies u to the row that v describes, in one statement that also opens, merges and seals the
 // secrets as needed. It returns ErrStale where the row has another revision or key by now, and Unreadable, with the row as it
 // was, where secrets that must be kept do not open.
-func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, u IntegrationUpdate, withState bool) (updated *integration.PublicIntegration, err error) {
+func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, u IntegrationUpdate, with With) (updated *integration.PublicIntegration, err error) {
 	settings, webhook, previous, configured := u.plan(v, ring.CurrentID())
 	seals := settings == fresh || settings == merged || webhook == fresh || webhook == merged
 	opens := settings == merged || webhook == merged // as previous does with them only
@@ -418,9 +418,9 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 					AND i.key_id IS NOT DISTINCT FROM $24
 				RETURNING i.*
 			), ` + t.recorded(&args, "updated", "project_id", "id", event) + `
-			` + integrationSource("updated", "kb.sync_states", withState)
+			` + integrationSource("updated", "kb.sync_states", with)
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(statement, args...).QueryRow(into(&updated, t.scanIntegration(withState)))
+		b.Queue(statement, args...).QueryRow(into(&updated, t.scanIntegration(with)))
 	})
 	if err == nil && updated == nil {
 		err = ErrStale

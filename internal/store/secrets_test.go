@@ -89,7 +89,7 @@ func update(tenant *store.Tenant, ring *seal.Ring, project uuid.UUID, name strin
 	if err != nil {
 		return nil, err
 	}
-	return tenant.UpdateIntegration(context.Background(), ring, v, u, true)
+	return tenant.UpdateIntegration(context.Background(), ring, v, u, store.With{State: true})
 }
 
 func TestSecretsAreStoredSealed(t *testing.T) {
@@ -411,7 +411,7 @@ func TestUpdatesKeepWhatTheyShould(t *testing.T) {
 		for name, s := range n.Secrets {
 			want.Secrets[name] = s.Expose()
 		}
-		answer, err := w.tenant.CreateIntegration(context.Background(), rings[0], n, true)
+		answer, err := w.tenant.CreateIntegration(context.Background(), rings[0], n, store.With{State: true})
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -500,12 +500,12 @@ func TestFailuresLeakNoParameters(t *testing.T) {
 	}
 	again := n
 	again.ID = uuid.New()
-	_, err := tenant.CreateIntegration(ctx, ring(), again, false)
+	_, err := tenant.CreateIntegration(ctx, ring(), again, store.With{})
 	fails("a second one", err)
 	for name, secret := range map[string]string{"NUL": canary + "\x00", "no UTF-8": canary + "\xff"} {
 		bad := newIntegration(project, "bad")
 		bad.Secrets = secrets("api_token", secret)
-		_, err = tenant.CreateIntegration(ctx, ring(), bad, false)
+		_, err = tenant.CreateIntegration(ctx, ring(), bad, store.With{})
 		fails(name+" in a secret", err)
 		wantKind(t, err, integration.KindInvalid, "")
 		_, err = update(tenant, ring(), project, "clickup", store.IntegrationUpdate{WebhookSecret: ptr(seal.NewSecret(secret))})
@@ -514,11 +514,11 @@ func TestFailuresLeakNoParameters(t *testing.T) {
 	}
 	long := newIntegration(project, strings.Repeat("x", 60))
 	long.Secrets = n.Secrets
-	_, err = tenant.CreateIntegration(ctx, ring(), long, false)
+	_, err = tenant.CreateIntegration(ctx, ring(), long, store.With{})
 	fails("a name that is too long", err)
 	noSlug := newIntegration(project, "No Slug")
 	noSlug.Secrets = n.Secrets
-	_, err = tenant.CreateIntegration(ctx, ring(), noSlug, false)
+	_, err = tenant.CreateIntegration(ctx, ring(), noSlug, store.With{})
 	fails("a name that is no slug", err)
 	execute(t, root, `UPDATE kb.integrations SET settings = webhook_secret`)
 	_, err = update(tenant, ring(), project, "clickup", store.IntegrationUpdate{Secrets: secrets("other_token", canary)})

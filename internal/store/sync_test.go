@@ -140,6 +140,7 @@ func everythingOf(t testing.TB, q querier, id uuid.UUID) (rows []string) {
 	t.Helper()
 	for _, from := range []string{
 		`kb.sync_states x WHERE integration_id = $1`, `kb.sync_runs x WHERE integration_id = $1`, `kb.synced_objects x WHERE integration_id = $1`,
+		`kb.webhooks x WHERE integration_id = $1`, `kb.webhook_deliveries x WHERE integration_id = $1`, `kb.webhook_objects x WHERE integration_id = $1`,
 		`kb.synced_relationships x WHERE integration_id = $1`, `kb.sync_pending x WHERE integration_id = $1`,
 		`kb.sync_run_pages x WHERE run_id IN (SELECT id FROM kb.sync_runs WHERE integration_id = $1)`,
 		`kb.sync_run_missing x WHERE run_id IN (SELECT id FROM kb.sync_runs WHERE integration_id = $1)`,

@@ -217,8 +217,6 @@ type SyncStep struct {
 // trip, and only while the job that holds this fence is the run's. Otherwise it stores nothing and returns false. Objects that are the
 // same as stored are not written; of how many the details are to be read, it returns too.
 func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, noted int, err error) {
-	o := columnsOf(s.Objects)
-	r := relationsOf(s.Objects)
 	failures, err := json.Marshal(s.Failures[:min(len(s.Failures), maxFailures)])
 	if err != nil {
 		return false, 0, err
@@ -230,28 +228,21 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 	for i, f := range s.Failures {
 		failedTypes[i] = string(f.Type)
 	}
-	var workspaceID, workspaceName *string
-	if s.Workspace != nil {
-		workspaceID, workspaceName = &s.Workspace.ID, &s.Workspace.Name
-	}
 	lastSynced := map[string]string{}
 	for _, object := range s.Objects {
 		if object.Kind != "" && !object.OnlyKnown {
 			lastSynced[object.Kind] = object.ExternalID
 		}
 	}
+	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, nil)...)
+	args = append(args, failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
+		s.Stage, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete)
 	err = t.send(ctx, func(b *pgx.Batch) {
 		// First, so that the next statement sees what whoever held the locks before has committed. The lock on the state also
 		// makes the order of change_seq the order of commits.
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(commitSync,
-			t.scope.Org, t.scope.Projects, run, fence,
-			o.ids, o.types, o.externalIDs, o.titles, o.contents, o.properties, o.urls, o.parents, o.updated, o.completed, o.archived,
-			o.listings, o.onlyKnown, o.hasDetails, o.hashes,
-			r.statedBy, r.sources, r.types, r.targets,
-			failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
-			s.Stage, workspaceID, workspaceName, lastSynced, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete,
-		).QueryRow(func(row pgx.Row) error {
+		b.Queue(byIndex)
+		b.Queue(commitSync, args...).QueryRow(func(row pgx.Row) error {
 			if err := row.Scan(&held, &noted); !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
@@ -261,8 +252,91 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 	return held, noted, err
 }
 
+// byIndex has the planner look up rows by their keys, until the transaction's end. It keeps its plan of commitSync, which it may
+// have made while the tables were empty; with LATERAL and by ctid there is no other plan, however many rows there are since.
+const byIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
+
 const commitSync = `
-			WITH ` + heldRun + `, given AS (
+			WITH ` + heldRun + `, ` + storedObjects + `, done AS (
+				DELETE FROM kb.sync_pending p
+				USING held h
+				WHERE p.org_id = h.org_id
+					AND p.ctid = ANY (ARRAY (
+						SELECT o.row
+						FROM held h
+						CROSS JOIN unnest($32::text[]) AS g (external_id)
+						CROSS JOIN LATERAL (
+							SELECT p.ctid AS row
+							FROM kb.sync_pending p
+							WHERE p.integration_id = h.integration_id
+								AND p.org_id = h.org_id
+								AND p.external_id = g.external_id
+							OFFSET 0
+						) o))
+			), found AS (
+				DELETE FROM kb.sync_run_missing m
+				USING held h
+				WHERE m.run_id = h.id
+					AND m.org_id = h.org_id
+					AND m.external_id = ANY ($33::text[])
+			), gone AS (
+				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
+				FROM held h
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
+				WHERE o.external_id = ANY ($34::text[])
+					AND o.deleted_at IS NULL
+				ON CONFLICT (run_id, external_id) DO UPDATE
+				SET confirmed = true
+			), remembered AS (
+				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
+				SELECT id, org_id, project_id, $30, $31
+				FROM held
+				WHERE ($30::text[] <> '{}' OR $31::text[] <> '{}')
+			), counted AS (
+				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, created, updated, unchanged, failed)
+				SELECT
+					h.id, h.org_id, h.project_id, k.type,
+					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
+					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
+				FROM held h, (
+					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
+					FROM known
+					WHERE known_id IS NOT NULL OR NOT only_known
+					UNION ALL
+					SELECT type, 'failed'
+					FROM unnest($28::text[]) AS f (type)
+				) k
+				GROUP BY h.id, h.org_id, h.project_id, k.type
+				ON CONFLICT (run_id, type) DO UPDATE
+				SET created = n.created + excluded.created, updated = n.updated + excluded.updated,
+					unchanged = n.unchanged + excluded.unchanged, failed = n.failed + excluded.failed
+			)
+			UPDATE kb.sync_runs r
+			SET
+				stage = $35,
+				cursor = $36,
+				step = nullif($37, ''),
+				processed = r.processed + $38,
+				total = CASE WHEN coalesce($39, r.total) IS NOT NULL THEN greatest(coalesce($39, r.total), r.processed + $38) END,
+				failures = CASE WHEN jsonb_array_length(r.failures) < 100 THEN r.failures || $29::jsonb ELSE r.failures END,
+				seen_until = greatest(r.seen_until, $40),
+				heartbeat_at = clock_timestamp(),
+				waiting_until = NULL,
+				incomplete = r.incomplete OR $41,
+				attempts = CASE
+					WHEN r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 THEN 0
+					ELSE r.attempts
+				END
+			FROM held h
+			WHERE r.id = h.id
+				AND r.org_id = h.org_id
+			RETURNING true, (SELECT count(*) FROM noted)`
+
+// storedObjects are WITH queries that store objects with their relationships for the integration in the query held. One that is the same as
+// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where somebody else has written one
+// since, and its times do not tell which is newer, it is contended.
+const storedObjects = `given AS (
 				SELECT h.integration_id, h.org_id, h.project_id, g.*
 				FROM held h, unnest(
 					$5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::boolean[], $15::boolean[],
@@ -274,10 +348,20 @@ const commitSync = `
 				SELECT
 					g.*,
 					o.id AS known_id,
+					o.row AS known_row,
 					o.deleted_at IS NOT NULL AS was_deleted,
-					o.content_hash = g.content_hash AND o.deleted_at IS NULL AS same
+					o.deleted_at IS NULL AND (o.content_hash = g.content_hash OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
+					$27::timestamptz IS NOT NULL AND o.id IS NOT NULL AND greatest(o.synced_at, o.deleted_at) >= $27
+						AND (o.deleted_at IS NOT NULL OR o.content_hash <> g.content_hash AND NOT coalesce(o.external_updated_at <> g.external_updated_at, false)) AS contended
 				FROM given g
-				LEFT JOIN kb.synced_objects o ON o.integration_id = g.integration_id AND o.org_id = g.org_id AND o.external_id = g.external_id
+				LEFT JOIN LATERAL (
+					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.external_updated_at, o.synced_at
+					FROM kb.synced_objects o
+					WHERE o.integration_id = g.integration_id
+						AND o.org_id = g.org_id
+						AND o.external_id = g.external_id
+					OFFSET 0
+				) o ON true
 			), changed AS (
 				SELECT *, row_number() OVER (ORDER BY position) AS nth
 				FROM known
@@ -287,17 +371,17 @@ const commitSync = `
 				SET
 					change_seq = s.change_seq + c.changes,
 					total_synced = s.total_synced + c.appeared,
-					last_synced = s.last_synced || $34::jsonb,
-					workspace_id = coalesce($32, s.workspace_id),
-					workspace_name = coalesce($33, s.workspace_name)
+					last_synced = s.last_synced || $24::jsonb,
+					workspace_id = coalesce($25, s.workspace_id),
+					workspace_name = coalesce($26, s.workspace_name)
 				FROM held h, (
 					SELECT count(*) AS changes, count(*) FILTER (WHERE known_id IS NULL OR was_deleted) AS appeared
 					FROM changed
 				) c
 				WHERE s.integration_id = h.integration_id
 					AND s.org_id = h.org_id
-					AND (c.changes > 0 OR NOT s.last_synced @> $34::jsonb OR s.workspace_name IS DISTINCT FROM coalesce($33, s.workspace_name)
-						OR s.workspace_id IS DISTINCT FROM coalesce($32, s.workspace_id))
+					AND (c.changes > 0 OR NOT s.last_synced @> $24::jsonb OR s.workspace_name IS DISTINCT FROM coalesce($26, s.workspace_name)
+						OR s.workspace_id IS DISTINCT FROM coalesce($25, s.workspace_id))
 				RETURNING s.change_seq - c.changes AS base
 			), created AS (
 				INSERT INTO kb.synced_objects (
@@ -316,7 +400,7 @@ const commitSync = `
 					archived = c.archived, listing = c.listing, has_details = c.has_details, content_hash = c.content_hash,
 					change_seq = s.base + c.nth, synced_at = now(), deleted_at = NULL
 				FROM changed c, state s
-				WHERE o.id = c.known_id
+				WHERE o.ctid = c.known_row
 					AND o.org_id = c.org_id
 			), said AS (
 				SELECT c.integration_id, c.org_id, c.project_id, c.known_id, c.external_id, r.source_id, r.type, r.target_id
@@ -324,14 +408,23 @@ const commitSync = `
 				JOIN unnest($20::text[], $21::text[], $22::text[], $23::text[]) AS r (stated_by, source_id, type, target_id) ON r.stated_by = c.external_id
 			), unsaid AS (
 				DELETE FROM kb.synced_relationships r
-				USING changed c
-				WHERE c.known_id IS NOT NULL
-					AND r.integration_id = c.integration_id
-					AND r.org_id = c.org_id
-					AND r.stated_by = c.external_id
-					AND NOT EXISTS (
-						SELECT FROM said
-						WHERE said.source_id = r.source_id AND said.type = r.type AND said.target_id = r.target_id)
+				USING held h
+				WHERE r.org_id = h.org_id
+					AND r.ctid = ANY (ARRAY (
+						SELECT o.row
+						FROM changed c
+						CROSS JOIN LATERAL (
+							SELECT r.ctid AS row, r.source_id, r.type, r.target_id
+							FROM kb.synced_relationships r
+							WHERE r.integration_id = c.integration_id
+								AND r.org_id = c.org_id
+								AND r.stated_by = c.external_id
+							OFFSET 0
+						) o
+						WHERE c.known_id IS NOT NULL
+							AND NOT EXISTS (
+								SELECT FROM said
+								WHERE said.source_id = o.source_id AND said.type = o.type AND said.target_id = o.target_id)))
 			), related AS (
 				INSERT INTO kb.synced_relationships (integration_id, org_id, project_id, source_id, type, target_id, stated_by)
 				SELECT integration_id, org_id, project_id, source_id, type, target_id, external_id
@@ -344,71 +437,22 @@ const commitSync = `
 				WHERE has_details
 				ON CONFLICT (integration_id, external_id) DO NOTHING
 				RETURNING external_id
-			), done AS (
-				DELETE FROM kb.sync_pending p
-				USING held h
-				WHERE p.integration_id = h.integration_id
-					AND p.org_id = h.org_id
-					AND p.external_id = ANY ($28::text[])
-			), found AS (
-				DELETE FROM kb.sync_run_missing m
-				USING held h
-				WHERE m.run_id = h.id
-					AND m.org_id = h.org_id
-					AND m.external_id = ANY ($29::text[])
-			), gone AS (
-				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
-				FROM held h
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
-				WHERE o.external_id = ANY ($30::text[])
-					AND o.deleted_at IS NULL
-				ON CONFLICT (run_id, external_id) DO UPDATE
-				SET confirmed = true
-			), remembered AS (
-				INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
-				SELECT id, org_id, project_id, $26, $27
-				FROM held
-				WHERE ($26::text[] <> '{}' OR $27::text[] <> '{}')
-			), counted AS (
-				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, created, updated, unchanged, failed)
-				SELECT
-					h.id, h.org_id, h.project_id, k.type,
-					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
-					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
-				FROM held h, (
-					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
-					FROM known
-					WHERE known_id IS NOT NULL OR NOT only_known
-					UNION ALL
-					SELECT type, 'failed'
-					FROM unnest($24::text[]) AS f (type)
-				) k
-				GROUP BY h.id, h.org_id, h.project_id, k.type
-				ON CONFLICT (run_id, type) DO UPDATE
-				SET created = n.created + excluded.created, updated = n.updated + excluded.updated,
-					unchanged = n.unchanged + excluded.unchanged, failed = n.failed + excluded.failed
-			)
-			UPDATE kb.sync_runs r
-			SET
-				stage = $31,
-				cursor = $35,
-				step = nullif($36, ''),
-				processed = r.processed + $37,
-				total = CASE WHEN coalesce($38, r.total) IS NOT NULL THEN greatest(coalesce($38, r.total), r.processed + $37) END,
-				failures = CASE WHEN jsonb_array_length(r.failures) < 100 THEN r.failures || $25::jsonb ELSE r.failures END,
-				seen_until = greatest(r.seen_until, $39),
-				heartbeat_at = clock_timestamp(),
-				waiting_until = NULL,
-				incomplete = r.incomplete OR $40,
-				attempts = CASE
-					WHEN r.stage <> $31 OR r.cursor IS DISTINCT FROM $35::jsonb OR $37 > 0 OR cardinality($29::text[] || $30::text[]) > 0 THEN 0
-					ELSE r.attempts
-				END
-			FROM held h
-			WHERE r.id = h.id
-				AND r.org_id = h.org_id
-			RETURNING true, (SELECT count(*) FROM noted)`
+			)`
+
+// objectArgs are $5 to $27 of storedObjects.
+func objectArgs(objects []ImportedObject, lastSynced map[string]string, workspace *integration.ExternalAccount, readAt *time.Time) []any {
+	o, r := columnsOf(objects), relationsOf(objects)
+	var workspaceID, workspaceName *string
+	if workspace != nil {
+		workspaceID, workspaceName = &workspace.ID, &workspace.Name
+	}
+	return []any{
+		o.ids, o.types, o.externalIDs, o.titles, o.contents, o.properties, o.urls, o.parents, o.updated, o.completed, o.archived,
+		o.listings, o.onlyKnown, o.hasDetails, o.hashes,
+		r.statedBy, r.sources, r.types, r.targets,
+		lastSynced, workspaceID, workspaceName, readAt,
+	}
+}
 
 // objectColumns are objects as parallel arrays for unnest.
 type objectColumns struct {
@@ -554,6 +598,7 @@ const pendingAfter = `
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH `+heldRun+`
 			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
@@ -570,6 +615,11 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 			t.scope.Org, t.scope.Projects, run, fence)
 	})
 }
+
+// noLoops keeps the planner, until the transaction's end, from comparing each object with everything that a run has seen: of
+// what runs leave in tables, it knows too little to see how much that is. What is LATERAL is still looked up row by row. Costs that are made up should not
+// lead to compiling either.
+const noLoops = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
 
 // SweepRules say what a run may miss.
 type SweepRules struct {
@@ -593,6 +643,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH `+heldRun+`, seen AS MATERIALIZED (
 				SELECT DISTINCT unnest(p.seen) AS external_id
@@ -603,10 +654,11 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 			), candidates AS (
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id) AS missing
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
 				FROM held h
 				CROSS JOIN covered c
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.listing = c.listing
+				LEFT JOIN seen s ON s.external_id = o.external_id
 				WHERE o.deleted_at IS NULL
 					AND ($5 OR NOT o.completed)
 					AND ($6 OR NOT o.archived)
@@ -639,6 +691,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 // CountDoomed counts the missing objects that were confirmed, with those below them.
 func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(noLoops)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
 			SELECT count(*)
@@ -665,9 +718,16 @@ const doomed = `seen AS MATERIALIZED (
 					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
 				FROM doomed d
 				CROSS JOIN held h
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_parent_id = d.external_id
-				WHERE o.deleted_at IS NULL
-					AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
+				CROSS JOIN LATERAL (
+					SELECT o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_parent_id = d.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
+				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
 			)`
 
 // Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
@@ -709,6 +769,8 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		if end.Tombstone {
+			b.Queue(noLoops)
+			b.Queue(byIndex)
 			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
 		}
 		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
@@ -743,12 +805,29 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 }
 
 const tombstone = `
-			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, victims AS (
-				SELECT o.id, o.org_id, o.integration_id, o.external_id, o.type, row_number() OVER (ORDER BY o.external_id) AS nth
+			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, ` + tombstoned + `
+			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
+			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
+			FROM held h
+			CROSS JOIN victims v
+			GROUP BY h.id, h.org_id, h.project_id, v.type
+			ON CONFLICT (run_id, type) DO UPDATE
+			SET deleted = n.deleted + excluded.deleted`
+
+// tombstoned are WITH queries that mark the objects in the query doomed as deleted, of the integration in the query held.
+const tombstoned = `victims AS (
+				SELECT o.row, h.org_id, h.integration_id, d.external_id, o.type, row_number() OVER (ORDER BY d.external_id) AS nth
 				FROM held h
 				CROSS JOIN (SELECT DISTINCT external_id FROM doomed) d
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_id = d.external_id
-				WHERE o.deleted_at IS NULL
+				CROSS JOIN LATERAL (
+					SELECT o.ctid AS row, o.type
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = d.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
 			), state AS (
 				UPDATE kb.sync_states s
 				SET change_seq = s.change_seq + v.victims, total_synced = greatest(0, s.total_synced - v.victims)
@@ -761,7 +840,7 @@ const tombstone = `
 				UPDATE kb.synced_objects o
 				SET deleted_at = clock_timestamp(), change_seq = s.base + v.nth
 				FROM victims v, state s
-				WHERE o.id = v.id
+				WHERE o.ctid = v.row
 					AND o.org_id = v.org_id
 			), unnoted AS (
 				DELETE FROM kb.sync_pending p
@@ -769,14 +848,7 @@ const tombstone = `
 				WHERE p.integration_id = v.integration_id
 					AND p.org_id = v.org_id
 					AND p.external_id = v.external_id
-			)
-			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
-			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
-			FROM held h
-			CROSS JOIN victims v
-			GROUP BY h.id, h.org_id, h.project_id, v.type
-			ON CONFLICT (run_id, type) DO UPDATE
-			SET deleted = n.deleted + excluded.deleted`
+			)`
 
 // OrphanedSyncRun is one whose worker seems to have died.
 type OrphanedSyncRun struct {

@@ -41,7 +41,9 @@ func newTowns(t testing.TB) *towns {
 		for i := range 3 {
 			p := createProject(t, tenant, fmt.Sprintf("Project %d", i))
 			*projects = append(*projects, p)
-			synchronise(t, tenant, createIntegration(t, tenant, newIntegration(p, "clickup")).ID)
+			id := createIntegration(t, tenant, newIntegration(p, "clickup")).ID
+			synchronise(t, tenant, id)
+			tell(t, tenant, id)
 			createIntegration(t, tenant, newIntegration(p, "clickup-2"))
 			createKey(t, tenant, []uuid.UUID{p})
 		}
@@ -268,10 +270,10 @@ func TestMethodsNameTheScope(t *testing.T) {
 	for _, scope := range []integration.Scope{{Org: "org-b"}, {Org: "org-a", Projects: []uuid.UUID{}}, {Org: "org-a", Projects: d.a[1:]}, {}} {
 		tenant := s.Tenant(scope)
 		project := d.a[0]
-		if _, err := tenant.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 5}, false); !integration.IsKind(err, integration.KindNotFound) {
+		if _, err := tenant.Integrations(ctx, project, integration.Filter{}, integration.PageArgs{First: 5}, store.With{}); !integration.IsKind(err, integration.KindNotFound) {
 			t.Errorf("Integrations: %v", err)
 		}
-		if _, err := tenant.ProjectIntegrations(ctx, project, false); !integration.IsKind(err, integration.KindNotFound) {
+		if _, err := tenant.ProjectIntegrations(ctx, project, store.With{}); !integration.IsKind(err, integration.KindNotFound) {
 			t.Errorf("ProjectIntegrations: %v", err)
 		}
 		if _, err := tenant.SyncStates(ctx, project, nil); !integration.IsKind(err, integration.KindNotFound) {
@@ -280,7 +282,7 @@ func TestMethodsNameTheScope(t *testing.T) {
 		if err := tenant.CheckProject(ctx, project); !integration.IsKind(err, integration.KindNotFound) {
 			t.Errorf("CheckProject: %v", err)
 		}
-		if i, err := tenant.Integration(ctx, project, "clickup", true); i != nil || err != nil {
+		if i, err := tenant.Integration(ctx, project, "clickup", store.With{State: true}); i != nil || err != nil {
 			t.Errorf("Integration: %v, %v", i, err)
 		}
 		if v, err := tenant.IntegrationVersion(ctx, project, "clickup"); v != nil || err != nil {
@@ -289,11 +291,11 @@ func TestMethodsNameTheScope(t *testing.T) {
 		if id, err := tenant.DeleteIntegration(ctx, project, "clickup"); id != nil || err != nil {
 			t.Errorf("DeleteIntegration: %v, %v", id, err)
 		}
-		if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "another"), false); !integration.IsKind(err, integration.KindNotFound) {
+		if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(project, "another"), store.With{}); !integration.IsKind(err, integration.KindNotFound) {
 			t.Errorf("CreateIntegration: %v", err)
 		}
 		id := one[uuid.UUID](t, d.root, `SELECT id FROM kb.integrations WHERE project_id = $1 AND name = 'clickup'`, project)
-		if i, err := tenant.IntegrationByID(ctx, id, true); i != nil || err != nil {
+		if i, err := tenant.IntegrationByID(ctx, id, store.With{State: true}); i != nil || err != nil {
 			t.Errorf("IntegrationByID: %v, %v", i, err)
 		}
 		if r, started, err := tenant.StartKeyRotation(ctx, "yet another key"); scope.Org == "org-a" && (r != nil || started || err != nil) {
@@ -326,11 +328,14 @@ func TestMethodsNameTheScope(t *testing.T) {
 		run := one[uuid.UUID](t, d.root, `SELECT id FROM kb.sync_runs WHERE integration_id = $1`, id)
 		before := everythingOf(t, d.root, id)
 		synchronises(t, tenant, id, run)
+		delivery := one[uuid.UUID](t, d.root, `SELECT id FROM kb.webhook_deliveries WHERE integration_id = $1`, id)
+		object := one[uuid.UUID](t, d.root, `SELECT id FROM kb.webhook_objects WHERE integration_id = $1`, id)
+		receives(t, tenant, id, delivery, object)
 		if diff := cmp.Diff(before, everythingOf(t, d.root, id)); diff != "" {
 			t.Errorf("as %+v the runs of another tenant were changed (-before +after):\n%s", scope, diff)
 		}
 		v := &store.IntegrationVersion{ID: id, Provider: "clickup", Revision: 1}
-		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, false); err != store.ErrStale {
+		if _, err := tenant.UpdateIntegration(ctx, ring(), v, store.IntegrationUpdate{DisplayName: ptr("Mine")}, store.With{}); err != store.ErrStale {
 			t.Errorf("UpdateIntegration: %v", err)
 		}
 		if _, err := tenant.RotateWebhookSecret(ctx, ring(), v, seal.GenerateWebhookSecret(), time.Hour); err != store.ErrStale {
@@ -357,16 +362,16 @@ func TestScopeEndsWithTheCall(t *testing.T) {
 			t.Errorf("after %s a connection still has the scope %q", after, left)
 		}
 	}
-	if all, err := tenant.ProjectIntegrations(ctx, d.a[0], true); err != nil || len(all) != 2 {
+	if all, err := tenant.ProjectIntegrations(ctx, d.a[0], store.With{State: true}); err != nil || len(all) != 2 {
 		t.Fatalf("%d integrations, %v", len(all), err)
 	}
 	unseen("a list")
-	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(d.a[0], "clickup"), true); !integration.IsKind(err, integration.KindConflict) {
+	if _, err := tenant.CreateIntegration(ctx, ring(), newIntegration(d.a[0], "clickup"), store.With{State: true}); !integration.IsKind(err, integration.KindConflict) {
 		t.Errorf("a second integration of a name: %v", err)
 	}
 	unseen("a failed insert")
 	if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
-		_, err := tx.ProjectIntegrations(ctx, d.a[0], true)
+		_, err := tx.ProjectIntegrations(ctx, d.a[0], store.With{State: true})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -443,9 +448,11 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.due_syncs(integer)", "kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
-		"kb.organisations_with_old_runs(timestamp with time zone)", "kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.sealing_keys()",
-		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)")
+		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)",
+		"kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
+		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
+		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",
+		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)", "kb.webhook_target(uuid)", "kb.webhook_targets_by_hook(text,text)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a

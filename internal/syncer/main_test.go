@@ -311,7 +311,7 @@ func newWorld(t *testing.T) *world {
 	project, err := w.connect.CreateProject(t.Context(), w.admin, nil, "Project")
 	w.must(err)
 	settings := integration.NewSettings(map[string]any{"token": "a token of tests"})
-	w.integration, err = w.connect.CreateIntegration(t.Context(), w.admin, connect.NewIntegration{ProjectID: project.ID, Name: "works", Settings: &settings}, false)
+	w.integration, err = w.connect.CreateIntegration(t.Context(), w.admin, connect.NewIntegration{ProjectID: project.ID, Name: "works", Settings: &settings}, store.With{})
 	w.must(err)
 	w.root = w.data.Connect(t, "", "")
 	return w

@@ -22,8 +22,8 @@ const (
 	maxURL     = 4 << 10
 )
 
-// imported makes of a provider's object what is stored. It refuses what could never be, with a reason for people.
-func imported(o provider.Object) (store.ImportedObject, string) {
+// Imported makes of a provider's object what is stored. It refuses what could never be, with a reason for people.
+func Imported(o provider.Object) (store.ImportedObject, string) {
 	if o.ExternalID == "" || len(o.ExternalID) > integration.MaxExternalID || clean(o.ExternalID) != o.ExternalID {
 		return store.ImportedObject{}, "it has no id that can be stored"
 	}

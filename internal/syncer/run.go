@@ -29,6 +29,12 @@ const (
 	maxStep = 200
 	// refsAtOnce is how many single objects are asked for together.
 	refsAtOnce = 50
+	// detailsAtOnce is how many objects' details are asked for together. Where a slice ends among them, the next one goes on
+	// behind those that are settled.
+	detailsAtOnce = 1000
+	// pagesAhead and detailsAhead are how many pages are read while others are stored. A page of details is one object's.
+	pagesAhead   = 1
+	detailsAhead = 64
 	// commitAfter is how long read pages wait for more to be committed with.
 	commitAfter = time.Second
 	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
@@ -197,7 +203,7 @@ func (b *batch) add(p *provider.Page) {
 		b.fail(f)
 	}
 	for _, o := range p.Objects {
-		i, reason := imported(o)
+		i, reason := Imported(o)
 		if reason != "" {
 			b.fail(integration.SyncFailure{Type: o.Type, ExternalID: clean(o.ExternalID), Reason: reason})
 			continue
@@ -245,14 +251,14 @@ func (b *batch) empty() bool {
 	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0
 }
 
-// read reads pages ahead of take by one, until the slice is over. What take has not stored by then, flush stores.
-func (r *run) read(ctx context.Context, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) error {
+// read reads so many pages ahead of take, until the slice is over. What take has not stored by then, flush stores.
+func (r *run) read(ctx context.Context, most int, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) error {
 	type result struct {
 		page *provider.Page
 		err  error
 	}
 	reading, stop := context.WithCancel(ctx)
-	ahead := make(chan result, 1)
+	ahead := make(chan result, most)
 	ended := false // whether pages came to their end; written before ahead is closed
 	go func() {
 		defer close(ahead)
@@ -321,7 +327,7 @@ func (r *run) importAll(ctx context.Context) error {
 	if r.pending, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, ""); err != nil {
 		return err
 	}
-	err = r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+	err = r.read(ctx, pagesAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Import(ctx, r.plan, from)
 	}, func(p *provider.Page) error {
 		b.add(p)
@@ -375,7 +381,7 @@ func (r *run) readDetails(ctx context.Context) error {
 				return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
 			}
 		}
-		pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, refsAtOnce)
+		pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, detailsAtOnce)
 		if err != nil {
 			return err
 		}
@@ -394,14 +400,6 @@ func (r *run) readDetails(ctx context.Context) error {
 		if err := r.details(ctx, pending); err != nil {
 			return err
 		}
-		cursor, err := json.Marshal(pending[len(pending)-1].ExternalID)
-		if err != nil {
-			return err
-		}
-		r.work.Cursor = cursor
-		if err := r.commit(ctx, store.SyncStep{}); err != nil {
-			return err
-		}
 		left = max(0, left-len(pending))
 		if r.over() {
 			return errSliceOver
@@ -409,30 +407,53 @@ func (r *run) readDetails(ctx context.Context) error {
 	}
 }
 
-// details reads the details of some objects.
+// details reads the details of some objects. With each batch the cursor moves to before the first object that is neither
+// read nor failed, and in the end behind all of them.
 func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
 	b := newBatch(false)
+	settled, next := map[string]bool{}, 0
 	flush := func() error {
-		if b.empty() {
+		for next < len(pending) && settled[pending[next].ExternalID] {
+			next++
+		}
+		if b.empty() && next == 0 {
 			return nil
+		}
+		if next > 0 {
+			cursor, err := json.Marshal(pending[next-1].ExternalID)
+			if err != nil {
+				return err
+			}
+			r.work.Cursor = cursor
 		}
 		step := b.step
 		step.Processed = len(step.Done)
 		b = newBatch(false)
 		return r.commit(ctx, step)
 	}
-	return r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+	err := r.read(ctx, detailsAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Details(ctx, r.plan, refs(pending))
 	}, func(p *provider.Page) error {
 		b.add(p)
 		for _, done := range p.Done {
 			b.step.Done = append(b.step.Done, done.ExternalID)
+			settled[done.ExternalID] = true
+		}
+		for _, failed := range p.Failed {
+			settled[failed.ExternalID] = true
 		}
 		if b.ready(r.plan.BatchSize) {
 			return flush()
 		}
 		return nil
 	}, flush)
+	if err != nil || next == len(pending) {
+		return err
+	}
+	for _, p := range pending { // what the provider did not tell of is not asked for again either
+		settled[p.ExternalID] = true
+	}
+	return flush()
 }
 
 func refs(named []store.NamedObject) []provider.Ref {
@@ -520,7 +541,7 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 		b = newBatch(false)
 		return r.commit(ctx, step)
 	}
-	err := r.read(ctx, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+	err := r.read(ctx, pagesAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Fetch(ctx, r.plan, refs(missing))
 	}, func(p *provider.Page) error {
 		b.add(p)

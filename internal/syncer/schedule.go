@@ -116,7 +116,7 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 	if err != nil {
 		return err
 	}
-	found, err := tenant.IntegrationByID(ctx, due.IntegrationID, false)
+	found, err := tenant.IntegrationByID(ctx, due.IntegrationID, store.With{})
 	if err != nil || found == nil {
 		return err
 	}
@@ -143,6 +143,50 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 		return err
 	})
 	if integration.IsKind(err, integration.KindConflict) || integration.IsKind(err, integration.KindNotFound) { // somebody was faster, or it was disabled
+		return nil
+	}
+	if err == nil && run != nil {
+		s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
+	}
+	return err
+}
+
+// catchUp queues the runs that find what webhooks did not tell.
+func (s *Service) catchUp(ctx context.Context) error {
+	due, err := s.db.DueCatchUps(ctx, 100)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		if err := s.startCatchUp(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startCatchUp queues one run; while one is live, it is due again after that.
+func (s *Service) startCatchUp(ctx context.Context, due store.DueHook) error {
+	tenant := s.db.Tenant(integration.Scope{Org: due.Org, Actor: "webhook check"})
+	found, err := tenant.IntegrationByID(ctx, due.IntegrationID, store.With{})
+	if err != nil || found == nil {
+		return err
+	}
+	var run *integration.SyncRun
+	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
+		needed, err := tx.TakeCatchUp(ctx, due.IntegrationID)
+		if err != nil || !needed || checkReady(found) != nil {
+			return err
+		}
+		run, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
+			ID:            uuid.Must(uuid.NewV7()),
+			IntegrationID: due.IntegrationID,
+			Trigger:       integration.TriggerWebhook,
+			StartSync:     integration.StartSync{Mode: integration.SyncIncremental},
+		})
+		return err
+	})
+	if integration.IsKind(err, integration.KindConflict) || integration.IsKind(err, integration.KindNotFound) { // a run is live, or it was disabled
 		return nil
 	}
 	if err == nil && run != nil {

@@ -38,7 +38,7 @@ func New(db *store.DB, c *connect.Service, log *slog.Logger) *Service {
 // provider that nothing can be imported from are Invalid.
 func (s *Service) StartSync(ctx context.Context, p integration.Principal, id uuid.UUID, in integration.StartSync) (*integration.SyncRun, error) {
 	tenant := s.db.Tenant(p.Scope())
-	found, err := tenant.IntegrationByID(ctx, id, false)
+	found, err := tenant.IntegrationByID(ctx, id, store.With{})
 	if err != nil {
 		return nil, err
 	}

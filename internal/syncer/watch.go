@@ -37,6 +37,7 @@ func (s *Service) Watch(ctx context.Context) {
 		try("runs whose worker died cannot be taken over", s.takeOver)
 		s.closeUnused()
 		try("scheduled runs cannot be started", s.startDue)
+		try("runs that find what webhooks did not tell cannot be started", s.catchUp)
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
 			try("old runs cannot be removed", s.prune)

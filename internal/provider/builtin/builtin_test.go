@@ -11,6 +11,7 @@ import (
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/provider/builtin"
+	"patchbay/internal/seal"
 )
 
 // formKeywords are what a simple form generator renders.
@@ -21,7 +22,7 @@ var formKeywords = []string{
 
 // capabilities are what this server can do with each provider; nothing with those that are not here.
 var capabilities = map[string]integration.ProviderCapabilities{
-	"clickup": {SupportsImport: true, SupportsIncrementalSync: true},
+	"clickup": {SupportsImport: true, SupportsIncrementalSync: true, SupportsWebhooks: true, SupportsWebhookRegistration: true},
 }
 
 func newRegistry(t *testing.T) *provider.Registry {
@@ -87,6 +88,35 @@ func TestWhatCanBeImportedHasAConnection(t *testing.T) {
 		if d.Connect != nil && (d.Limit.Requests <= 0 || d.Limit.Window <= 0) {
 			t.Errorf("%s has no limit: %+v", d.Name, d.Limit)
 		}
+	}
+}
+
+func TestWhoseWebhooksAreListenedToAndKept(t *testing.T) {
+	r := newRegistry(t)
+	for _, d := range builtin.All() {
+		if d.Capabilities.SupportsWebhooks != (d.Webhooks != nil) || r.Webhooks(d.Name) != d.Webhooks {
+			t.Errorf("%s says that it has webhooks: %v, and how they are read: %v", d.Name, d.Capabilities.SupportsWebhooks, r.Webhooks(d.Name))
+		}
+		if d.Webhooks != nil && !r.SignsWebhooks(d.Name) {
+			t.Errorf("%s signs nothing", d.Name)
+		}
+		if d.Connect == nil {
+			continue
+		}
+		secrets := map[string]seal.Secret{}
+		for _, name := range r.Catalogue().Provider(d.Name).SecretSettings {
+			secrets[name] = seal.NewSecret("a secret")
+		}
+		connection, err := d.Connect(provider.Access{Secrets: secrets, Origin: d.APIOrigin, Network: provider.NewNetwork(provider.NetworkOptions{})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, keeps := connection.(provider.HookKeeper); keeps != d.Capabilities.SupportsWebhookRegistration {
+			t.Errorf("%s says that it can register webhooks: %v, and its connection can: %v", d.Name, d.Capabilities.SupportsWebhookRegistration, keeps)
+		}
+	}
+	if r.Webhooks("asana") != nil || r.SignsWebhooks("asana") {
+		t.Error("a provider that is not known has webhooks")
 	}
 }
 

@@ -27,10 +27,10 @@ func Declaration() provider.Declaration {
 		Description:      "Tasks, lists and documents of a ClickUp Workspace.",
 		DocumentationURL: "https://developer.clickup.com/docs",
 		APIOrigin:        "https://api.clickup.com",
-		SignsWebhooks:    true,
+		Webhooks:         &webhooks,
 		SettingsSchema:   settingsSchema,
 		Aliases:          map[string][]string{"api_token": {"api_key", "apiKey", "apiToken"}},
-		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
+		Capabilities:     integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true, SupportsWebhooks: true, SupportsWebhookRegistration: true},
 		Limit:            limit,
 		Connect:          func(a provider.Access) (provider.Connection, error) { return connect(a, structures) },
 	}

@@ -114,8 +114,8 @@ func (c *connection) teams(ctx context.Context) ([]team, error) {
 
 // team reads the settings' own Workspace.
 func (c *connection) team(ctx context.Context) (team, error) {
-	if c.workspace == "" {
-		return team{}, integration.Invalid("settings.workspace_id", "settings.workspace_id is missing: give the ID of the Workspace to import")
+	if err := c.needsWorkspace(); err != nil {
+		return team{}, err
 	}
 	teams, err := c.teams(ctx)
 	if err != nil {
@@ -127,6 +127,14 @@ func (c *connection) team(ctx context.Context) (team, error) {
 		}
 	}
 	return team{}, c.elsewhere(teams)
+}
+
+// needsWorkspace refuses a draft.
+func (c *connection) needsWorkspace() error {
+	if c.workspace == "" {
+		return integration.Invalid("settings.workspace_id", "settings.workspace_id is missing: give the ID of the Workspace to import")
+	}
+	return nil
 }
 
 // elsewhere is the error of a token that reaches other Workspaces than the settings' one.

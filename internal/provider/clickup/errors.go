@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -21,7 +22,7 @@ func classify(_ int, body []byte) (integration.ProviderReason, bool) {
 	var answer struct {
 		Code text `json:"ECODE"`
 	}
-	if !decode(body, &answer) {
+	if !json.Valid(body) || !decode(body, &answer) {
 		return "", false
 	}
 	code := string(answer.Code)

@@ -55,7 +55,7 @@ func users(items many) []user {
 	var all []user
 	for _, item := range items {
 		var u user
-		if _ = json.Unmarshal(item, &u); u.ID != "" || u.Username != "" || u.Email != "" {
+		if _ = u.UnmarshalJSON(item); u.ID != "" || u.Username != "" || u.Email != "" {
 			all = append(all, u)
 		}
 	}

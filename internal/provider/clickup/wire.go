@@ -3,11 +3,14 @@ package clickup
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // ClickUp's answers differ from its own contract, and from each other: ids and times are strings here and numbers there,
@@ -21,6 +24,8 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	switch {
 	case len(raw) == 0 || raw[0] == 'n' || raw[0] == '{' || raw[0] == '[':
 		*t = ""
+	case raw[0] == '"' && len(raw) > 1 && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw):
+		*t = text(raw[1 : len(raw)-1])
 	case raw[0] == '"':
 		var s string
 		_ = json.Unmarshal(raw, &s)
@@ -85,60 +90,152 @@ func (f *flag) UnmarshalJSON(raw []byte) error {
 }
 
 // many reads a list, of which each item is decoded by itself. It is nil for what is no list, which is another thing than an empty one.
+// The items are parts of what was read, and no copies.
 type many []json.RawMessage
 
-// UnmarshalJSON finds the items without reading them: encoding/json has checked raw, and reads each item again.
 func (l *many) UnmarshalJSON(raw []byte) error {
 	*l = nil
-	if len(raw) == 0 || raw[0] != '[' {
-		return nil
+	if len(raw) > 0 && raw[0] == '[' {
+		*l = slices.AppendSeq(many{}, parts(raw))
 	}
-	*l = many{}
-	raw = raw[1 : len(raw)-1]
-	depth, from, quoted := 0, 0, false
-	add := func(to int) {
-		if item := bytes.TrimSpace(raw[from:to]); len(item) > 0 {
-			*l = append(*l, slices.Clone(item))
-		}
-		from = to + 1
-	}
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case c == ',' && depth == 0:
-			add(i)
-		}
-	}
-	add(len(raw))
 	return nil
 }
 
-// decode reads what it can of raw into out, a pointer to a struct. It is false for what is no JSON object.
+// parts gives what stands between the commas of a list or an object, without looking at it. raw is JSON, which the client has
+// checked: reading each answer once with encoding/json, and then each part of it again and again, took most of an import's time.
+func parts(raw []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		if len(raw) < 2 {
+			return
+		}
+		raw = raw[1 : len(raw)-1]
+		depth, from := 0, 0
+		for i := 0; i < len(raw); i++ {
+			switch raw[i] {
+			case '"':
+				i = quote(raw, i)
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth--
+			case ',':
+				if depth > 0 {
+					continue
+				}
+				if !yield(bytes.TrimSpace(raw[from:i])) {
+					return
+				}
+				from = i + 1
+			}
+		}
+		if last := bytes.TrimSpace(raw[from:]); len(last) > 0 {
+			yield(last)
+		}
+	}
+}
+
+// quote is where the text ends that begins at i: at its second quotation mark.
+func quote(raw []byte, i int) int {
+	for begin := i; ; {
+		n := bytes.IndexByte(raw[i+1:], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		i += n + 1
+		escapes := 0
+		for i-1-escapes > begin && raw[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i
+		}
+	}
+}
+
+// entries gives an object's names and values; nothing for what is no object.
+func entries(raw []byte) iter.Seq2[text, json.RawMessage] {
+	return func(yield func(text, json.RawMessage) bool) {
+		if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
+			return
+		}
+		for part := range parts(raw) {
+			if len(part) == 0 || part[0] != '"' {
+				continue
+			}
+			end := min(quote(part, 0)+1, len(part))
+			_, value, ok := bytes.Cut(part[end:], []byte(":"))
+			if !ok {
+				continue
+			}
+			var name text
+			_ = name.UnmarshalJSON(part[:end])
+			if !yield(name, bytes.TrimSpace(value)) {
+				return
+			}
+		}
+	}
+}
+
+// decode reads what it can of raw, which is JSON, into out, a pointer to a struct of the types here. What is of an unexpected type is left
+// out, and the rest is read all the same. It is false for what is no object.
 func decode(raw json.RawMessage, out any) bool {
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || raw[0] != '{' {
 		return false
 	}
-	// A field of an unexpected type is left out, and the rest is read all the same.
-	var mismatch *json.UnmarshalTypeError
-	err := json.Unmarshal(raw, out)
-	return err == nil || errors.As(err, &mismatch)
+	read(raw, reflect.ValueOf(out).Elem())
+	return true
+}
+
+func read(raw []byte, into reflect.Value) {
+	names := namesOf(into.Type())
+	for name, value := range entries(raw) {
+		at, wanted := names[name]
+		if !wanted {
+			continue
+		}
+		field := into.Field(at)
+		switch out := field.Addr().Interface().(type) {
+		case *json.RawMessage:
+			*out = value
+		case json.Unmarshaler:
+			_ = out.UnmarshalJSON(value)
+		default:
+			if field.Kind() == reflect.Struct {
+				read(value, field)
+			} else {
+				_ = json.Unmarshal(value, out)
+			}
+		}
+	}
+}
+
+var namesKnown sync.Map // by type
+
+// namesOf are the places of a struct's fields by their names in JSON.
+func namesOf(t reflect.Type) map[text]int {
+	if known, ok := namesKnown.Load(t); ok {
+		return known.(map[text]int)
+	}
+	names := map[text]int{}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("json"); name != "" {
+			names[text(name)] = i
+		}
+	}
+	namesKnown.Store(t, names)
+	return names
 }
 
 // listing takes the items of a list out of an answer. It is false where the answer has no such list.
-func listing(answer json.RawMessage, name string) (many, bool) {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(answer, &fields) != nil {
-		return nil, false
+func listing(answer json.RawMessage, name text) (many, bool) {
+	var found json.RawMessage
+	for n, value := range entries(answer) {
+		if n == name {
+			found = value
+		}
 	}
-	return items(fields[name])
+	return items(found)
 }
 
 // items takes apart a list. One that is null is nil: it may be empty, but nothing is taken for deleted because it is not in there.

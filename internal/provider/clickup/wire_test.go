@@ -197,7 +197,7 @@ func FuzzTask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		task, reason := decodeTask(json.RawMessage(raw))
 		again, _ := decodeTask(json.RawMessage(raw))
-		if reason != "" {
+		if reason != "" || !json.Valid([]byte(raw)) { // which the client refuses
 			return
 		}
 		one := testConnection.taskObject(task, provider.Plan{})
@@ -234,6 +234,39 @@ func FuzzItems(f *testing.F) {
 			if string(got[i]) != strings.TrimSpace(string(want[i])) {
 				t.Errorf("%q: %q instead of %q", raw, got[i], want[i])
 			}
+		}
+	})
+}
+
+// So is an object.
+func FuzzEntries(f *testing.F) {
+	for _, seed := range []string{`{}`, `{ }`, `{"a" : 1, "b\"":"x\\","c":{"a":[1,{"d":","}]} , "a":[] }`, `{"\u0061":null,"\ud800":"\ud800"}`, `[1]`, `null`, "{\n\"\xff\"\t:\r2}"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if !json.Valid([]byte(raw)) {
+			for range entries([]byte(raw)) { // whatever it gives, it ends
+			}
+			return
+		}
+		var want map[string]json.RawMessage
+		_ = json.Unmarshal([]byte(raw), &want)
+		got := map[string]json.RawMessage{}
+		for name, value := range entries([]byte(raw)) {
+			got[string(name)] = value
+			var one, other text
+			_ = one.UnmarshalJSON(value)
+			if len(value) > 0 && value[0] == '"' && json.Unmarshal(value, (*string)(&other)) == nil && one != text(strings.ReplaceAll(string(other), "\x00", "")) {
+				t.Errorf("%q is read as %q instead of %q", value, one, other)
+			}
+		}
+		for name, value := range want {
+			if clean := strings.ReplaceAll(name, "\x00", ""); clean == name && string(got[name]) != strings.TrimSpace(string(value)) {
+				t.Errorf("%q: %q instead of %q", name, got[name], value)
+			}
+		}
+		if len(got) > len(want) {
+			t.Errorf("%q: %q instead of %q", raw, got, want)
 		}
 	})
 }

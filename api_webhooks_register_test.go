@@ -1,0 +1,328 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"patchbay/internal/provider/clickup/clickuptest"
+)
+
+const registerWebhook = `mutation ($id: UUID!) { registerWebhook(integrationId: $id) { revision webhook { url hasSecret registered lastDeliveryAt } } }`
+
+// hook is a webhook as a stand-in for ClickUp shows it.
+type hook struct {
+	ID, Endpoint, Secret string
+	Health               struct{ Status string }
+	Events               []string
+}
+
+// call asks the stand-in as another program with the same token would.
+func (p *thirdParty) call(t testing.TB, method, path, body string, into any) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.url+"/api/v2"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", p.Token())
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err == nil && into != nil {
+		err = json.Unmarshal(raw, into)
+	}
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %d %s, %v", method, path, answer.StatusCode, raw, err)
+	}
+}
+
+// hooks are those that lead to a URL.
+func (p *thirdParty) hooks(t testing.TB, url string) (list []hook) {
+	t.Helper()
+	var answer struct{ Webhooks []hook }
+	p.call(t, http.MethodGet, "/team/"+p.Workspaces()[0].ID+"/webhook", "", &answer)
+	for _, h := range answer.Webhooks {
+		if h.Endpoint == url {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// hook is the only one that leads to a URL.
+func (p *thirdParty) hook(t testing.TB, url string) hook {
+	t.Helper()
+	list := p.hooks(t, url)
+	if len(list) != 1 {
+		t.Fatalf("%d webhooks lead to %s", len(list), url)
+	}
+	return list[0]
+}
+
+func (p *thirdParty) removeHook(t testing.TB, id string) {
+	t.Helper()
+	p.call(t, http.MethodDelete, "/webhook/"+id, "", nil)
+}
+
+// registered sets an integration's webhook up, and returns where it leads.
+func (c *client) registered(t testing.TB, id string) (url string) {
+	t.Helper()
+	a := c.do(t, registerWebhook, map[string]any{"id": id})
+	url = c.server.URL + "/webhooks/clickup/" + id
+	want(t, a.get(t, "registerWebhook", "webhook"), any(map[string]any{"url": url, "hasSecret": true, "registered": true, "lastDeliveryAt": nil}))
+	return url
+}
+
+// isRegistered tells what the API says of an integration's webhook.
+func (c *client) isRegistered(t testing.TB, id string) bool {
+	t.Helper()
+	return c.do(t, `query ($id: UUID!) { integrationById(id: $id) { webhook { registered } } }`, map[string]any{"id": id}).get(t, "integrationById", "webhook", "registered").(bool)
+}
+
+func TestAWebhookIsRegisteredAndRepaired(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(70))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	list := c.do(t, `query($org: ID!, $p: UUID!) { integrations(orgId: $org, projectId: $p) { nodes { webhook { hasSecret registered } } } }`)
+	want(t, list.get(t, "integrations", "nodes"), any([]any{map[string]any{"webhook": map[string]any{"hasSecret": true, "registered": false}}}))
+	url := c.registered(t, id)
+	first := to.hook(t, url)
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), first.Secret)
+	if len(first.Events) != 22 || first.Health.Status != "active" {
+		t.Errorf("it is %+v", first)
+	}
+
+	revision := c.do(t, registerWebhook, map[string]any{"id": id}).get(t, "registerWebhook", "revision")
+	want(t, to.hook(t, url).ID, first.ID)
+	want(t, c.do(t, registerWebhook, map[string]any{"id": id}).get(t, "registerWebhook", "revision"), revision) // nothing to repair, nothing changes
+
+	c.update(t, "clickup", map[string]any{"webhookSecret": "given-by-mistake"}).wantErrors(t)
+	c.registered(t, id)
+	want(t, to.hook(t, url).ID, first.ID)
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), first.Secret)
+
+	to.removeHook(t, first.ID)
+	c.registered(t, id)
+	second := to.hook(t, url)
+	if second.ID == first.ID {
+		t.Error("it was not made anew")
+	}
+	c.wantWebhookSecrets(t, "clickup", second.Secret, first.Secret)
+
+	to.removeHook(t, second.ID) // and somebody makes one by hand, whose secret is not here
+	to.call(t, http.MethodPost, "/team/"+to.Workspaces()[0].ID+"/webhook", `{"endpoint":"`+url+`","events":["taskCreated"]}`, nil)
+	strange := to.hook(t, url)
+	c.registered(t, id)
+	third := to.hook(t, url)
+	if third.ID == strange.ID {
+		t.Error("the one of unknown secret is still there")
+	}
+	c.wantWebhookSecrets(t, "clickup", third.Secret, second.Secret)
+
+	trail := c.trail(t, `, filter: {action: "webhook.register", integrationId: "`+id+`"}`)
+	if len(trail) != 6 || !strings.HasSuffix(trail[0], "webhook.register map[hook:"+third.ID+" url:"+url+"]") {
+		t.Errorf("the trail tells %q", trail)
+	}
+	for _, h := range []hook{first, second, third} {
+		if strings.Contains(c.log.String()+strings.Join(trail, " "), h.Secret) {
+			t.Error("a secret is in the log or in the trail")
+		}
+	}
+}
+
+func TestWhatCannotBeRegistered(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	register := func(input map[string]any) answer {
+		return c.try(t, registerWebhook, map[string]any{"id": c.create(t, input).text(t, "createIntegration", "id")})
+	}
+	register(map[string]any{"name": "github"}).wantErrors(t, "BAD_USER_INPUT integrationId")
+	register(map[string]any{"name": "draft", "provider": "clickup"}).wantErrors(t, "BAD_USER_INPUT settings.api_token")
+	register(map[string]any{"name": "bad-token", "provider": "clickup", "settings": map[string]any{"api_token": "pk_1_NONE", "workspace_id": "9001"}}).wantErrors(t, "PROVIDER_ERROR")
+	a := c.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "github") { webhook { url } } }`)
+	if a.get(t, "integration", "webhook") != nil {
+		t.Error("a provider without webhooks has one")
+	}
+}
+
+func TestAWebhookWhoseSecretCannotBeStoredIsRemovedAgain(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(71))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	secret := c.openedColumn(t, "clickup", "webhook_secret")
+	rows(t, c.db, `ALTER TABLE kb.webhooks ADD CONSTRAINT full_disk CHECK (hook_id IS NULL)`)
+	c.try(t, registerWebhook, map[string]any{"id": id}).wantErrors(t, "INTERNAL")
+	if list := to.hooks(t, c.server.URL+"/webhooks/clickup/"+id); len(list) != 0 {
+		t.Errorf("there is %+v", list)
+	}
+	c.wantWebhookSecrets(t, "clickup", secret, "")
+	rows(t, c.db, `ALTER TABLE kb.webhooks DROP CONSTRAINT full_disk`)
+	c.registered(t, id) // nothing is left that would be in its way
+}
+
+func TestRotatingTheSecretThatTheProviderIssues(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(72))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	c.try(t, rotateWebhookSecret, map[string]any{"id": id}).wantErrors(t, "BAD_USER_INPUT integrationId") // ClickUp takes none of ours
+	url := c.registered(t, id)
+	before := to.hook(t, url)
+	a := c.do(t, rotateWebhookSecret, map[string]any{"id": id})
+	after := to.hook(t, url)
+	if after.ID == before.ID || after.Secret == before.Secret {
+		t.Error("it is the same webhook")
+	}
+	want(t, []string{a.text(t, "rotateWebhookSecret", "url"), a.text(t, "rotateWebhookSecret", "secret")}, []string{url, after.Secret})
+	if until, err := time.Parse(time.RFC3339, a.text(t, "rotateWebhookSecret", "previousValidUntil")); err != nil || time.Until(until) < 23*time.Hour {
+		t.Errorf("the one before counts until %s, %v", until, err)
+	}
+	c.wantWebhookSecrets(t, "clickup", after.Secret, before.Secret)
+}
+
+func TestDeletingAnIntegrationRemovesItsWebhook(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(73))
+	down := make(chan struct{})
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-down:
+			w.WriteHeader(http.StatusForbidden)
+		default:
+			to.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	c := newClientAlone(t, "CLICKUP_API_URL="+proxy.URL)
+	const remove = `mutation ($org: ID!, $p: UUID!, $n: String!) { deleteIntegration(orgId: $org, projectId: $p, name: $n) }`
+	url := c.registered(t, c.connect(t, "clickup", to))
+	to.hook(t, url)
+	c.do(t, remove, map[string]any{"n": "clickup"})
+	if list := to.hooks(t, url); len(list) != 0 {
+		t.Errorf("there is %+v", list)
+	}
+
+	// That the provider refuses keeps nobody from deleting.
+	url = c.registered(t, c.connect(t, "another", to))
+	left := to.hook(t, url)
+	close(down)
+	c.do(t, remove, map[string]any{"n": "another"})
+	want(t, to.hook(t, url).ID, left.ID)
+	if log := c.log.String(); !strings.Contains(log, "a webhook stays at the third party") || !strings.Contains(log, left.ID) {
+		t.Error("the log does not tell which webhook stays")
+	}
+}
+
+func TestASuspendedWebhookIsWokenAndARunCatchesUp(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(74))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	c.wantEnd(t, c.syncs(t, id, nil), "SUCCESS")
+	url := c.registered(t, id)
+	to.Deliveries()
+
+	// The server cannot be reached, and one that answers for it says that all is over.
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }))
+	t.Cleanup(gone.Close)
+	list := to.Snapshot(to.Workspaces()[0].ID, clickuptest.Selection{}).Lists[0].ID
+	lost := to.CreateTask(list, clickuptest.Task{Name: "While nobody listened"})
+	for _, d := range to.Deliveries() {
+		d.Endpoint = gone.URL
+		if status, err := to.Deliver(t.Context(), gone.Client(), d); status != http.StatusGone || err != nil {
+			t.Fatal(status, err)
+		}
+	}
+	want(t, to.hook(t, url).Health.Status, "suspended")
+	rows(t, c.db, `UPDATE kb.webhooks SET check_at = now(), catch_up_at = NULL`)
+	eventually(t, 60*time.Second, "the webhook to be active", func() bool { return to.hook(t, url).Health.Status == "active" })
+	eventually(t, 60*time.Second, "the run that catches up", func() bool {
+		a := c.do(t, `query ($id: UUID!) { syncRuns(integrationId: $id, first: 1) { nodes { trigger mode status } } }`, map[string]any{"id": id})
+		got, _ := a.get(t, "syncRuns", "nodes", 0).(map[string]any)
+		return got["trigger"] == "WEBHOOK" && got["mode"] == "INCREMENTAL" && got["status"] == "SUCCESS"
+	})
+	found := false
+	for _, task := range c.imported(t, id)["TASK"] {
+		found = found || task == lost.ID
+	}
+	if !found {
+		t.Error("what was not told is not there")
+	}
+	if !c.isRegistered(t, id) {
+		t.Error("it is not registered any more")
+	}
+
+	to.removeHook(t, to.hook(t, url).ID)
+	rows(t, c.db, `UPDATE kb.webhooks SET check_at = now(), last_delivery_at = NULL`)
+	eventually(t, 60*time.Second, "the webhook to be found gone", func() bool { return !c.isRegistered(t, id) })
+	if !strings.Contains(c.log.String(), "a webhook is gone at the third party") {
+		t.Error("the log does not tell")
+	}
+}
+
+func TestManyWhoRegisterAtOnceLeaveOneWebhook(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(75))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	answers := make(chan answer)
+	const many = 8
+	for range many {
+		go func() { answers <- c.server.ask(t, c.key, registerWebhook, map[string]any{"id": id}) }()
+	}
+	worked := 0
+	for range many {
+		switch a := <-answers; {
+		case len(a.Errors) == 0:
+			worked++
+		case a.codes()[0] != "CONFLICT":
+			t.Errorf("it answered %s", a.raw)
+		}
+	}
+	if worked == 0 {
+		t.Error("nobody registered it")
+	}
+	url := c.server.URL + "/webhooks/clickup/" + id
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), to.hook(t, url).Secret)
+	want(t, rows(t, c.db, `SELECT hook_id FROM kb.webhooks`), []string{to.hook(t, url).ID})
+}
+
+func TestAWebhookThatCannotBeReplacedIsRegisteredNoMore(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(76))
+	var refuses atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuses.Load() && r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	c := newClientAlone(t, "CLICKUP_API_URL="+proxy.URL)
+	id := c.connect(t, "clickup", to)
+	url := c.registered(t, id)
+	secret := to.hook(t, url).Secret
+	refuses.Store(true)
+	c.try(t, rotateWebhookSecret, map[string]any{"id": id}).wantErrors(t, "PROVIDER_ERROR")
+	if c.isRegistered(t, id) || len(to.hooks(t, url)) != 0 {
+		t.Error("it is still registered")
+	}
+	want(t, c.openedColumn(t, "clickup", "webhook_secret"), secret) // of what is on its way
+	refuses.Store(false)
+	c.registered(t, id)
+	c.wantWebhookSecrets(t, "clickup", to.hook(t, url).Secret, secret)
+}

@@ -1,0 +1,332 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+)
+
+const (
+	// hookTimeout bounds the setting up of a webhook, whose asker waits.
+	hookTimeout = 20 * time.Second
+	// hookLease is how long others wait for that at most.
+	hookLease = time.Minute
+	// unhookTimeout bounds the removal of a webhook that nobody needs any more, whose asker waits.
+	unhookTimeout = 5 * time.Second
+	// hookCheckEvery is how often a webhook is looked at that delivered nothing meanwhile.
+	hookCheckEvery = 15 * time.Minute
+	// hookWatch is how often every process that works on jobs looks for webhooks that are due.
+	hookWatch = 10 * time.Second
+	// hooksAtOnce bounds one look.
+	hooksAtOnce = 100
+	// wakeTime is longer than waking a webhook takes: should its worker die meanwhile, the run that catches up comes then.
+	wakeTime = time.Minute
+)
+
+// WebhookURL is where a provider's third party reaches this server with what concerns an integration.
+func (s *Service) WebhookURL(providerName string, id uuid.UUID) string {
+	return s.webhookURL + "/webhooks/" + providerName + "/" + id.String()
+}
+
+// RegisterWebhook sets an integration's webhook up at the third party, or repairs it: afterwards there is one that leads here, which
+// is active and whose secret is stored.
+func (s *Service) RegisterWebhook(ctx context.Context, p integration.Principal, id uuid.UUID, with store.With) (*integration.PublicIntegration, error) {
+	tenant := s.db.Tenant(p.Scope())
+	found, err := tenant.IntegrationByID(ctx, id, store.With{})
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		return nil, noIntegration()
+	case !found.Provider.Capabilities.SupportsWebhookRegistration:
+		return nil, integration.Invalid("integrationId", "this server cannot set up webhooks at %s by itself", found.Provider.DisplayName)
+	}
+	if _, _, err := s.setUpHook(ctx, tenant, id, found.Provider.Name, false); err != nil {
+		return nil, err
+	}
+	if found, err = tenant.IntegrationByID(ctx, id, with); err == nil && found == nil {
+		err = noIntegration()
+	}
+	return found, err
+}
+
+// setUpHook makes or repairs a webhook, under a claim. anew replaces the one that is registered; without one, it is Invalid. until is
+// when the secret from before ends to count, where another one is stored now.
+func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string, anew bool) (h provider.Hook, until *time.Time, err error) {
+	known, err := tenant.ClaimHook(ctx, id, hookLease)
+	if err != nil {
+		return h, nil, err
+	}
+	stored := false
+	defer func() {
+		if stored {
+			return
+		}
+		if failed := tenant.ReleaseHook(context.WithoutCancel(ctx), id); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
+	if anew && known.ID == "" {
+		return h, nil, integration.Invalid("integrationId", "%s makes the secrets of webhooks itself: use registerWebhook, or give the one that it issued as webhookSecret",
+			s.ProviderName(providerName))
+	}
+	keeper, err := s.keeper(ctx, tenant, id, "webhook registration")
+	if err != nil {
+		return h, nil, err
+	}
+	asking, cancel := context.WithTimeout(ctx, hookTimeout)
+	defer cancel()
+	url := s.WebhookURL(providerName, id)
+	forget := func() error {
+		_, err := tenant.ForgetHook(asking, id, known.ID)
+		return err
+	}
+	h, made, err := arrange(asking, keeper, *known, url, anew, forget)
+	if err == nil {
+		until, err = s.storeHook(ctx, tenant, id, h, made)
+	}
+	switch {
+	case err == nil:
+		stored = true
+	case made: // a secret that is not stored signs in vain
+		s.unhook(ctx, keeper, h.ID)
+	case asking.Err() != nil && ctx.Err() == nil:
+		err = integration.ProviderFailed(providerName, integration.ReasonUnavailable, "%s did not answer in time: try again", s.ProviderName(providerName))
+	}
+	return h, until, err
+}
+
+// arrange leaves one webhook at the third party that leads to a URL: the known one, unless it is to be replaced or is gone, else a new
+// one. What else leads there signs with a secret that nobody holds. A third party refuses a second one for the same URL, so an old one
+// goes first; what is not delivered meanwhile a run finds. forget is called once
+// the known one is gone.
+func arrange(ctx context.Context, keeper provider.HookKeeper, known store.RegisteredHook, url string, anew bool, forget func() error) (h provider.Hook, made bool, err error) {
+	hooks, err := keeper.Hooks(ctx, url)
+	if err != nil {
+		return h, false, err
+	}
+	kept := false
+	for _, other := range hooks {
+		if other.ID == known.ID && !anew {
+			h, kept = other, true
+		} else if other.ID != known.ID {
+			if err := keeper.RemoveHook(ctx, other.ID); err != nil {
+				return h, false, err
+			}
+		}
+	}
+	if kept {
+		return h, false, keeper.WakeHook(ctx, h) // for all events, too, that this version knows
+	}
+	if known.ID != "" { // it is to be replaced, leads to where the server was before, or is gone
+		if err := keeper.RemoveHook(ctx, known.ID); err != nil {
+			return h, false, err
+		}
+		if err := forget(); err != nil {
+			return h, false, err
+		}
+	}
+	h, err = keeper.MakeHook(ctx, url)
+	return h, err == nil, err
+}
+
+// storeHook stores a webhook and its secret, where that is another one, together.
+func (s *Service) storeHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, h provider.Hook, made bool) (until *time.Time, err error) {
+	for range maxRaces {
+		err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+			version, err := tx.IntegrationVersionByID(ctx, id)
+			if err != nil {
+				return err
+			}
+			if version == nil {
+				return noIntegration()
+			}
+			held := h.Secret.IsZero()
+			if !held && !made {
+				if held, err = tx.HoldsWebhookSecret(ctx, s.ring, version, h.Secret); err != nil {
+					return err
+				}
+			}
+			if !held {
+				if until, err = tx.RotateWebhookSecret(ctx, s.ring, version, h.Secret, WebhookGrace); err != nil {
+					return err
+				}
+			}
+			if made || !held || !h.Active { // before it was so, deliveries were lost or refused
+				if err := tx.NoteCatchUp(ctx, id, 2*webhookStaleness); err != nil {
+					return err
+				}
+			}
+			return tx.RegisterHook(ctx, id, store.RegisteredHook{ID: h.ID, URL: h.URL}, hookCheckEvery)
+		})
+		if !errors.Is(err, store.ErrStale) {
+			return until, err
+		}
+	}
+	return nil, integration.Conflict("", "the integration is being changed by many at once: try again")
+}
+
+// keeper opens an integration's secrets for its webhook's sake.
+func (s *Service) keeper(ctx context.Context, tenant *store.Tenant, id uuid.UUID, purpose string) (provider.HookKeeper, error) {
+	connection, err := s.Open(ctx, tenant, id, purpose)
+	if err != nil {
+		return nil, err
+	}
+	keeper, ok := connection.(provider.HookKeeper)
+	if !ok {
+		return nil, fmt.Errorf("the connection %T keeps no webhooks, though its provider says so", connection)
+	}
+	return keeper, nil
+}
+
+// unhook removes a webhook that nobody needs any more, as well as that goes. One that stays gets errors for answers, until the third
+// party gives it up.
+func (s *Service) unhook(ctx context.Context, keeper provider.HookKeeper, hook string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unhookTimeout)
+	defer cancel()
+	if err := keeper.RemoveHook(ctx, hook); err != nil {
+		s.log.WarnContext(ctx, "a webhook stays at the third party: remove it there", "hook", hook, "error", err)
+	}
+}
+
+// rotateIssued replaces the webhook, because the third party issues a secret only with a new one.
+func (s *Service) rotateIssued(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string) (*WebhookSecret, error) {
+	h, until, err := s.setUpHook(ctx, tenant, id, providerName, true)
+	if err != nil {
+		return nil, err
+	}
+	return &WebhookSecret{URL: h.URL, Secret: h.Secret, PreviousValidUntil: until}, nil
+}
+
+// leaving is the webhook of an integration that is about to be deleted, for whose removal its secrets are needed. It is nil where
+// there is none, or the secrets do not open; that keeps nobody from deleting.
+func (s *Service) leaving(ctx context.Context, tenant *store.Tenant, project uuid.UUID, name string) (unhook func()) {
+	version, err := tenant.IntegrationVersion(ctx, project, name)
+	if err != nil || version == nil || s.providers.Webhooks(version.Provider) == nil {
+		return nil
+	}
+	hook, err := tenant.RegisteredHook(ctx, version.ID)
+	if err != nil || hook == nil {
+		return nil
+	}
+	keeper, err := s.keeper(ctx, tenant, version.ID, "webhook removal")
+	if err != nil {
+		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party: remove it there", "integration", version.ID, "hook", hook.ID, "error", err)
+		return nil
+	}
+	return func() { s.unhook(ctx, keeper, hook.ID) }
+}
+
+// hookArgs is the job that looks at an integration's webhook.
+type hookArgs struct {
+	Org         string    `json:"org"`
+	Integration uuid.UUID `json:"integration"`
+}
+
+// Kind implements river.JobArgs.
+func (hookArgs) Kind() string { return "check_webhook" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts. One that fails is not tried again: the next is due soon.
+func (hookArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: store.SyncQueue, MaxAttempts: 1}
+}
+
+// hookChecker works on hookArgs.
+type hookChecker struct {
+	river.WorkerDefaults[hookArgs]
+	service *Service
+}
+
+// Work looks at a webhook. That the third party does not answer, or that an integration cannot be used any more, is no failure of the job's.
+func (w *hookChecker) Work(ctx context.Context, job *river.Job[hookArgs]) error {
+	s := w.service
+	err := s.CheckWebhook(ctx, s.db.Tenant(integration.Scope{Org: job.Args.Org, Actor: "webhook check"}), job.Args.Integration)
+	var known *integration.Error
+	if errors.As(err, &known) {
+		s.log.WarnContext(ctx, "a webhook cannot be looked at; it is tried again", "integration", job.Args.Integration, "after", hookCheckEvery, "error", err)
+		return nil
+	}
+	return err
+}
+
+// CheckWebhook asks the third party for an integration's registered webhook. A suspended one is made active again, and a run is asked
+// for that finds what was not told meanwhile; one that is gone is registered no more.
+func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uuid.UUID) error {
+	known, err := tenant.RegisteredHook(ctx, id)
+	if err != nil || known == nil {
+		return err
+	}
+	keeper, err := s.keeper(ctx, tenant, id, "webhook check")
+	if err != nil {
+		return err
+	}
+	hooks, err := keeper.Hooks(ctx, known.URL)
+	if err != nil {
+		return err
+	}
+	for _, h := range hooks {
+		if h.ID != known.ID {
+			continue
+		}
+		if h.Active {
+			return nil
+		}
+		if err := tenant.NoteCatchUp(ctx, id, wakeTime); err != nil {
+			return err
+		}
+		if err := keeper.WakeHook(ctx, h); err != nil {
+			return err
+		}
+		s.log.WarnContext(ctx, "the third party had suspended a webhook; it is active again, and a run catches up", "integration", id, "hook", h.ID)
+		return tenant.NoteCatchUp(ctx, id, 0)
+	}
+	forgotten, err := tenant.ForgetHook(ctx, id, known.ID)
+	if forgotten {
+		s.log.WarnContext(ctx, "a webhook is gone at the third party: register it again", "integration", id, "hook", known.ID)
+	}
+	return err
+}
+
+// WatchWebhooks queues a look at each webhook that is due, until ctx ends. Each process that works on jobs runs one.
+func (s *Service) WatchWebhooks(ctx context.Context) {
+	tick := time.NewTicker(hookWatch)
+	defer tick.Stop()
+	for {
+		if err := s.queueHookChecks(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "webhooks that are due cannot be looked at; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Service) queueHookChecks(ctx context.Context) error {
+	due, err := s.db.DueHookChecks(ctx, hookCheckEvery, hooksAtOnce)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		err := s.db.Tenant(integration.Scope{Org: d.Org}).InTx(ctx, func(tx *store.Tenant) error {
+			taken, err := tx.TakeHookCheck(ctx, d.IntegrationID, hookCheckEvery)
+			if err != nil || !taken {
+				return err
+			}
+			return tx.Enqueue(ctx, hookArgs{d.Org, d.IntegrationID})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package store_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// newDelivery is one about a task.
+func newDelivery(id uuid.UUID, key string) store.NewDelivery {
+	return store.NewDelivery{
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: id, Key: sha256.Sum256([]byte(key)), DeliveryID: key, Event: "changed", Object: "TASK/a",
+		Reads: store.DeliveryReads{Changed: []store.NamedObject{{Type: integration.ObjectTask, ExternalID: "a"}}}, Payload: []byte("{}"),
+	}
+}
+
+// tell stores a delivery of an integration, and notes that it came.
+func tell(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
+	t.Helper()
+	if object, err := tenant.StoreDelivery(context.Background(), newDelivery(id, "first")); object == nil || err != nil {
+		t.Fatalf("a delivery is worked on by %v, %v", object, err)
+	}
+	if err := tenant.NoteWebhook(context.Background(), id, ptr(time.Now()), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receives calls what has to do with deliveries as a tenant that has not the integration: nothing is found or done.
+func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID) {
+	t.Helper()
+	ctx := context.Background()
+	if row, err := tenant.StoreDelivery(ctx, newDelivery(id, "another")); row != nil || err != nil {
+		t.Errorf("StoreDelivery: %v, %v", row, err)
+	}
+	if _, err := tenant.WebhookDeliveries(ctx, id, nil, integration.PageArgs{First: 5}); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("WebhookDeliveries: %v", err)
+	}
+	if content, err := tenant.DeliveryContent(ctx, delivery); content != nil || err != nil {
+		t.Errorf("DeliveryContent: %v, %v", content, err)
+	}
+	if d, row, err := tenant.ReplayDelivery(ctx, delivery, "x", "TASK/b", store.DeliveryReads{}); d != nil || row != nil || err != nil {
+		t.Errorf("ReplayDelivery: %v, %v, %v", d, row, err)
+	}
+	if n, err := tenant.PruneDeliveries(ctx, time.Now().Add(time.Hour), 100); err != nil {
+		t.Errorf("PruneDeliveries: %d, %v", n, err)
+	}
+	if err := tenant.NoteWebhook(ctx, id, nil, 100); err != nil {
+		t.Errorf("NoteWebhook: %v", err)
+	}
+	if work, err := tenant.ClaimWebhookObject(ctx, object, store.FirstFence); work != nil || err != nil {
+		t.Errorf("ClaimWebhookObject: %v, %v", work, err)
+	}
+	if held, err := tenant.BeatWebhookObject(ctx, object, store.FirstFence); held || err != nil {
+		t.Errorf("BeatWebhookObject: %t, %v", held, err)
+	}
+	if fence, err := tenant.TakeOverWebhookObject(ctx, object, 0); fence != 0 || err != nil {
+		t.Errorf("TakeOverWebhookObject: %d, %v", fence, err)
+	}
+	if _, err := tenant.EndWebhookAttempt(ctx, object, store.FirstFence, []uuid.UUID{delivery}, "it failed", true); err != nil {
+		t.Errorf("EndWebhookAttempt: %v", err)
+	}
+	if err := tenant.ParkWebhookObject(ctx, object, store.FirstFence); err != nil {
+		t.Errorf("ParkWebhookObject: %v", err)
+	}
+	if parents, err := tenant.Lineage(ctx, id, []string{"t1"}); len(parents) > 0 || err != nil {
+		t.Errorf("Lineage: %v, %v", parents, err)
+	}
+	if below, err := tenant.ObjectsBelow(ctx, id, []string{"l1"}); len(below) > 0 || err != nil {
+		t.Errorf("ObjectsBelow: %v, %v", below, err)
+	}
+	if err := tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if objects, err := tx.UnparkWebhook(ctx, id, 5); len(objects) > 0 || err != nil {
+			t.Errorf("UnparkWebhook: %v, %v", objects, err)
+		}
+		c := store.WebhookCommit{Objects: []store.ImportedObject{task("t2", "Task")}, ReadAt: time.Now(), Gone: []string{"t1"}, Deliveries: []uuid.UUID{delivery}}
+		if end, err := tx.CommitWebhook(ctx, object, store.FirstFence, c); end.Held || err != nil {
+			t.Errorf("CommitWebhook: %+v, %v", end, err)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	v := &store.IntegrationVersion{ID: id, KeyID: ptr(ring().CurrentID()), HasWebhookSecret: true}
+	if _, err := tenant.OpenWebhookSecrets(ctx, ring(), v, "test"); err != store.ErrStale {
+		t.Errorf("OpenWebhookSecrets: %v", err)
+	}
+}
+
+// A run that has read an object before a webhook did leaves the newer one.
+func TestARunLeavesWhatIsNewer(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	at := time.Now().Truncate(time.Second)
+	older, newer := task("t1", "Older"), task("t1", "Newer")
+	older.UpdatedAt, newer.UpdatedAt = ptr(at.Add(-time.Minute)), &at
+
+	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))
+	if object == nil || err != nil {
+		t.Fatal(object, err)
+	}
+	work, err := w.tenant.ClaimWebhookObject(ctx, *object, store.FirstFence)
+	if err != nil || len(work.Deliveries) != 1 || work.Deliveries[0].Reads.Changed[0].ExternalID != "a" {
+		t.Fatalf("%+v, %v", work, err)
+	}
+	save := func(fence int, o store.ImportedObject) (end store.WebhookEnd, err error) {
+		err = w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			end, err = tx.CommitWebhook(ctx, *object, fence, store.WebhookCommit{
+				Objects: []store.ImportedObject{o}, ReadAt: work.At, Deliveries: []uuid.UUID{work.Deliveries[0].ID},
+			})
+			return err
+		})
+		return end, err
+	}
+	if end, err := save(store.FirstFence+1, newer); end.Held || err != nil {
+		t.Errorf("with another's fence: %+v, %v", end, err)
+	}
+	if end, err := save(store.FirstFence, newer); err != nil || end != (store.WebhookEnd{Held: true, Changed: 1}) {
+		t.Errorf("%+v, %v", end, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{older}})
+	if title := one[string](t, w.root, `SELECT title FROM kb.synced_objects`); title != "Newer" {
+		t.Errorf("the run stored %q", title)
+	}
+	if counted := one[string](t, w.root, `SELECT concat_ws(' ', created, updated, unchanged) FROM kb.sync_run_counts WHERE run_id = $1`, run); counted != "0 0 1" {
+		t.Errorf("the run counted %s", counted)
+	}
+	if end, err := save(store.FirstFence, newer); end.Held || err != nil {
+		t.Errorf("once it is done: %+v, %v", end, err)
+	}
+}

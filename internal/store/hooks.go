@@ -1,0 +1,217 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+)
+
+// hookScope is the predicate of statements on kb.webhooks w: $1 is the organisation, $2 the scope's projects.
+const hookScope = `w.org_id = $1 AND ($2::uuid[] IS NULL OR w.project_id = ANY ($2))`
+
+// RegisteredHook is a webhook that this server set up; its fields are empty where there is none.
+type RegisteredHook struct {
+	ID  string // the third party's
+	URL string
+}
+
+// orNoHook reads a webhook whose columns may be NULL.
+func orNoHook(row pgx.Row) (*RegisteredHook, error) {
+	var h RegisteredHook
+	return &h, row.Scan(&h.ID, &h.URL)
+}
+
+// ClaimHook keeps others from setting up an integration's webhook for so long, and returns the one that is registered. While another
+// one has claimed it, it is a Conflict; an integration outside the scope is NotFound.
+func (t *Tenant) ClaimHook(ctx context.Context, id uuid.UUID, lease time.Duration) (h *RegisteredHook, err error) {
+	var exists bool
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`SELECT `+integrationExists, t.scope.Org, t.scope.Projects, id).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
+		b.Queue(`
+			INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, claimed_until)
+			SELECT i.id, i.org_id, i.project_id, clock_timestamp() + $4::interval
+			FROM kb.integrations i
+			WHERE `+inScope+`
+				AND i.id = $3
+			ON CONFLICT (integration_id) DO UPDATE
+			SET claimed_until = excluded.claimed_until
+			WHERE w.org_id = $1
+				AND (w.claimed_until IS NULL OR w.claimed_until < clock_timestamp())
+			RETURNING
+				CASE WHEN w.hook_registered_at IS NULL THEN '' ELSE w.hook_id END,
+				CASE WHEN w.hook_registered_at IS NULL THEN '' ELSE w.hook_url END`,
+			t.scope.Org, t.scope.Projects, id, lease,
+		).QueryRow(into(&h, orNoHook))
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !exists:
+		return nil, noIntegration()
+	case h == nil:
+		return nil, integration.Conflict("", "the integration's webhook is being set up by somebody else: try again")
+	}
+	return h, nil
+}
+
+// ReleaseHook ends a claim that led to nothing.
+func (t *Tenant) ReleaseHook(ctx context.Context, id uuid.UUID) error {
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE kb.webhooks w SET claimed_until = NULL WHERE `+hookScope+` AND w.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
+	})
+}
+
+// RegisterHook stores the webhook that was set up, records that, and ends the claim. It is to be looked at after so long.
+func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHook, checkAfter time.Duration) error {
+	args := []any{t.scope.Org, t.scope.Projects, id, h.ID, h.URL, checkAfter}
+	statement := `
+			WITH registered AS (
+				UPDATE kb.webhooks w
+				SET
+					hook_registered_at = CASE WHEN w.hook_id = $4 THEN coalesce(w.hook_registered_at, clock_timestamp()) ELSE clock_timestamp() END,
+					hook_id = $4,
+					hook_url = $5,
+					check_at = clock_timestamp() + $6::interval,
+					claimed_until = NULL
+				WHERE ` + hookScope + `
+					AND w.integration_id = $3
+				RETURNING w.integration_id, w.org_id, w.project_id
+			), ` + t.recorded(&args, "registered", "project_id", "integration_id", audit{integration.AuditWebhookRegister, map[string]any{"hook": h.ID, "url": h.URL}}) + `
+			SELECT true
+			FROM registered`
+	var stored bool
+	err := t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(scanFound(&stored)) })
+	if err == nil && !stored {
+		err = noIntegration()
+	}
+	return err
+}
+
+// ForgetHook notes that a webhook is gone. It changes nothing where another one is registered by now.
+func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (forgotten bool, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhooks w
+			SET hook_id = NULL, hook_url = NULL, hook_registered_at = NULL, check_at = NULL
+			WHERE `+hookScope+`
+				AND w.integration_id = $3
+				AND w.hook_id = $4
+			RETURNING true`,
+			t.scope.Org, t.scope.Projects, id, hook,
+		).QueryRow(scanFound(&forgotten))
+	})
+	return forgotten, err
+}
+
+// RegisteredHook returns the webhook that is registered for an integration, or nil.
+func (t *Tenant) RegisteredHook(ctx context.Context, id uuid.UUID) (h *RegisteredHook, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT w.hook_id, w.hook_url
+			FROM kb.webhooks w
+			WHERE `+hookScope+`
+				AND w.integration_id = $3
+				AND w.hook_registered_at IS NOT NULL`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(into(&h, orNoHook))
+	})
+	return h, err
+}
+
+// HoldsWebhookSecret reports whether the webhook secret of the row that v describes is this one. It does not leave the database.
+func (t *Tenant) HoldsWebhookSecret(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, secret seal.Secret) (held bool, err error) {
+	if !v.HasWebhookSecret {
+		return false, nil
+	}
+	pass, err := derivePassphrases(ring, *v.KeyID, v.ID, t.scope.Org)
+	if err != nil {
+		return false, unknownKey(*v.KeyID)
+	}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT kb.unseal(i.webhook_secret, $6) = $7
+			FROM kb.integrations i
+			WHERE `+inScope+`
+				AND i.id = $3
+				AND i.revision = $4
+				AND i.key_id = $5`,
+			t.scope.Org, t.scope.Projects, v.ID, v.Revision, *v.KeyID, pass.webhookSecret.Expose(), secret.Expose(),
+		).QueryRow(scanFound(&held))
+	})
+	return held, err
+}
+
+// DueHook is an integration whose webhook there is something to do about.
+type DueHook struct {
+	Org           string
+	IntegrationID uuid.UUID
+}
+
+// DueHookChecks lists at most so many integrations whose webhook is to be looked at. One that delivered within alive is not.
+func (db *DB) DueHookChecks(ctx context.Context, alive time.Duration, most int) ([]DueHook, error) {
+	return db.dueHooks(ctx, `SELECT org_id, integration_id FROM kb.due_webhook_checks($1, $2)`, alive, most)
+}
+
+// DueCatchUps lists at most so many integrations for which a run is to find what webhooks did not tell.
+func (db *DB) DueCatchUps(ctx context.Context, most int) ([]DueHook, error) {
+	return db.dueHooks(ctx, `SELECT org_id, integration_id FROM kb.due_catch_ups($1)`, most)
+}
+
+func (db *DB) dueHooks(ctx context.Context, statement string, args ...any) ([]DueHook, error) {
+	rows, err := db.pool.Query(ctx, statement, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[DueHook])
+	return list, translate(err)
+}
+
+// TakeHookCheck says when a webhook that is due is to be looked at again, so that no other replica takes it too. It is false where
+// it is due no more.
+func (t *Tenant) TakeHookCheck(ctx context.Context, id uuid.UUID, again time.Duration) (taken bool, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhooks w
+			SET check_at = clock_timestamp() + $4::interval
+			WHERE `+hookScope+`
+				AND w.integration_id = $3
+				AND w.check_at <= clock_timestamp()
+			RETURNING true`,
+			t.scope.Org, t.scope.Projects, id, again,
+		).QueryRow(scanFound(&taken))
+	})
+	return taken, err
+}
+
+// NoteCatchUp asks for a run that finds what was not told, after so long.
+func (t *Tenant) NoteCatchUp(ctx context.Context, id uuid.UUID, after time.Duration) error {
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE kb.webhooks w SET catch_up_at = clock_timestamp() + $4::interval WHERE `+hookScope+` AND w.integration_id = $3`,
+			t.scope.Org, t.scope.Projects, id, after)
+	})
+}
+
+// TakeCatchUp ends the wish for a run, inside InTx: whoever takes it starts the run. An integration of which nothing was imported yet
+// has nothing to catch up with.
+func (t *Tenant) TakeCatchUp(ctx context.Context, id uuid.UUID) (needed bool, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhooks w
+			SET catch_up_at = NULL
+			FROM kb.sync_states s
+			WHERE `+hookScope+`
+				AND w.integration_id = $3
+				AND w.catch_up_at <= clock_timestamp()
+				AND s.integration_id = w.integration_id
+				AND s.org_id = w.org_id
+			RETURNING coalesce(s.cursor ->> 'since' IS NOT NULL, false)`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(scanFound(&needed))
+	})
+	return needed, err
+}

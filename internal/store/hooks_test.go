@@ -1,0 +1,221 @@
+package store_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/seal"
+	"patchbay/internal/store"
+)
+
+var theHook = store.RegisteredHook{ID: "hook-1", URL: "https://patchbay.example.com/webhooks/clickup/1"}
+
+// register gives an integration a webhook that is to be looked at after so long.
+func register(t testing.TB, tenant *store.Tenant, id uuid.UUID, h store.RegisteredHook, checkAfter time.Duration) {
+	t.Helper()
+	if _, err := tenant.ClaimHook(context.Background(), id, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := tenant.RegisterHook(context.Background(), id, h, checkAfter); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endpoint is what clients see of an integration's webhook.
+func endpoint(t testing.TB, tenant *store.Tenant, id uuid.UUID) integration.WebhookEndpoint {
+	t.Helper()
+	i, err := tenant.IntegrationByID(context.Background(), id, store.With{Webhook: true})
+	if err != nil || i == nil || i.Webhook == nil || i.SyncState != nil {
+		t.Fatalf("%+v, %v", i, err)
+	}
+	return *i.Webhook
+}
+
+func TestOneAtATimeSetsUpAWebhook(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	claim := func(lease time.Duration) (*store.RegisteredHook, error) { return w.tenant.ClaimHook(ctx, id, lease) }
+	if h, err := claim(time.Minute); err != nil || *h != (store.RegisteredHook{}) {
+		t.Fatal(h, err)
+	}
+	if _, err := claim(time.Minute); !integration.IsKind(err, integration.KindConflict) {
+		t.Errorf("a second one: %v", err)
+	}
+	if err := w.tenant.ReleaseHook(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := claim(-time.Second); err != nil { // as of a server that was killed
+		t.Errorf("after the first gave up: %v", err)
+	}
+	if _, err := claim(time.Minute); err != nil {
+		t.Errorf("after the lease: %v", err)
+	}
+	if err := w.tenant.RegisterHook(ctx, id, theHook, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := claim(time.Minute); err != nil || *h != theHook {
+		t.Errorf("after it was registered: %+v, %v", h, err)
+	}
+	if _, err := w.tenant.ClaimHook(ctx, uuid.New(), time.Minute); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("one that is not: %v", err)
+	}
+	if err := w.tenant.RegisterHook(ctx, uuid.New(), theHook, time.Hour); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("one that was deleted meanwhile: %v", err)
+	}
+}
+
+func TestARegisteredWebhookIsSeenUntilItIsGone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	want := integration.WebhookEndpoint{IntegrationID: id, Provider: "clickup", HasSecret: true}
+	if got := endpoint(t, w.tenant, id); got != want {
+		t.Errorf("before: %+v", got)
+	}
+	register(t, w.tenant, id, theHook, time.Hour)
+	want.Registered = true
+	if got := endpoint(t, w.tenant, id); got != want {
+		t.Errorf("registered: %+v", got)
+	}
+	if h, err := w.tenant.RegisteredHook(ctx, id); err != nil || h == nil || *h != theHook {
+		t.Errorf("registered: %+v, %v", h, err)
+	}
+	if forgotten, err := w.tenant.ForgetHook(ctx, id, "one from before"); forgotten || err != nil {
+		t.Errorf("another one: %v, %v", forgotten, err)
+	}
+	if forgotten, err := w.tenant.ForgetHook(ctx, id, theHook.ID); !forgotten || err != nil {
+		t.Errorf("forgotten: %v, %v", forgotten, err)
+	}
+	want.Registered = false
+	if got := endpoint(t, w.tenant, id); got != want {
+		t.Errorf("gone: %+v", got)
+	}
+	if h, err := w.tenant.RegisteredHook(ctx, id); err != nil || h != nil {
+		t.Errorf("gone: %+v, %v", h, err)
+	}
+}
+
+func TestAWebhookIsLookedAtByOneWhenItIsDue(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	due := func() bool {
+		list, err := w.store.DueHookChecks(ctx, time.Hour, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Equal(list, []store.DueHook{{Org: org, IntegrationID: id}})
+	}
+	register(t, w.tenant, id, theHook, time.Hour)
+	if due() {
+		t.Error("due at once")
+	}
+	register(t, w.tenant, id, theHook, -time.Second)
+	if !due() {
+		t.Error("not due")
+	}
+	execute(t, w.root, `UPDATE kb.integrations SET enabled = false`)
+	if due() {
+		t.Error("due though the integration is disabled")
+	}
+	execute(t, w.root, `UPDATE kb.integrations SET enabled = true`)
+	execute(t, w.root, `UPDATE kb.webhooks SET last_delivery_at = now() - interval '1 minute'`)
+	if due() {
+		t.Error("due though it delivered a minute ago")
+	}
+	execute(t, w.root, `UPDATE kb.webhooks SET last_delivery_at = now() - interval '61 minutes'`)
+	if !due() {
+		t.Error("not due though it has been silent")
+	}
+	for i, want := range []bool{true, false} {
+		if taken, err := w.tenant.TakeHookCheck(ctx, id, time.Hour); taken != want || err != nil {
+			t.Errorf("take %d: %v, %v", i+1, taken, err)
+		}
+	}
+	if due() {
+		t.Error("due though somebody took it")
+	}
+}
+
+func TestARunCatchesUpOnceNoOtherIsLive(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	due := func() bool {
+		list, err := w.store.DueCatchUps(ctx, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Equal(list, []store.DueHook{{Org: org, IntegrationID: id}})
+	}
+	take := func() bool {
+		needed, err := w.tenant.TakeCatchUp(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return needed
+	}
+	register(t, w.tenant, id, theHook, time.Hour)
+	if due() || take() {
+		t.Error("nobody asked for it")
+	}
+	if err := w.tenant.NoteCatchUp(ctx, id, 0); err != nil {
+		t.Fatal(err)
+	}
+	if !due() || take() || due() {
+		t.Error("before anything was imported there is nothing to catch up with")
+	}
+	execute(t, w.root, `UPDATE kb.sync_states SET cursor = '{"since": "2026-01-01T00:00:00Z"}'`)
+	if err := w.tenant.NoteCatchUp(ctx, id, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if due() || take() {
+		t.Error("due at once")
+	}
+	if err := w.tenant.NoteCatchUp(ctx, id, -time.Second); err != nil {
+		t.Fatal(err)
+	}
+	run, err := startRun(ctx, w.tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if due() {
+		t.Error("due while a run is live")
+	}
+	if _, err := w.tenant.CancelSyncRun(ctx, run.ID); err != nil {
+		t.Fatal(err)
+	}
+	if !due() || !take() || take() || due() {
+		t.Error("it is not taken exactly once")
+	}
+}
+
+func TestWhetherAWebhookSecretIsHeld(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	v, err := w.tenant.IntegrationVersionByID(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for secret, want := range map[string]bool{webhookSecret: true, webhookSecret + "x": false, "": false} {
+		if held, err := w.tenant.HoldsWebhookSecret(ctx, ring(), v, seal.NewSecret(secret)); held != want || err != nil {
+			t.Errorf("%q: %v, %v", secret, held, err)
+		}
+	}
+	execute(t, w.root, `UPDATE kb.integrations SET webhook_secret = left(webhook_secret, 20)`)
+	if held, err := w.tenant.HoldsWebhookSecret(ctx, ring(), v, seal.NewSecret(webhookSecret)); held || !integration.IsKind(err, integration.KindUnreadable) {
+		t.Errorf("one that does not open: %v, %v", held, err)
+	}
+}

@@ -1,0 +1,481 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// deliveriesAtOnce is how many deliveries of one object are worked on together.
+const deliveriesAtOnce = 500
+
+// WebhookWork is an object that webhooks told of, as its worker sees it.
+type WebhookWork struct {
+	IntegrationID uuid.UUID
+	ProjectID     uuid.UUID
+	Object        string
+	Attempts      int // that failed in a row
+	Provider      string
+	Enabled       bool
+	Revision      int // of the integration
+	Mappings      []integration.SyncMapping
+	Selection     []string
+	Deliveries    []ReceivedDelivery
+	At            time.Time // when it was claimed, by the database's clock: what is read from now on is not older
+}
+
+// ReceivedDelivery is a delivery to be worked on.
+type ReceivedDelivery struct {
+	ID    uuid.UUID
+	Reads DeliveryReads
+}
+
+// ClaimWebhookObject returns what the worker of an object that its job holds the fence of needs, with the deliveries so far; nil where
+// the object is done, or is another job's by now.
+func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int) (work *WebhookWork, err error) {
+	var deliveries []ReceivedDelivery
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH claimed AS (
+				UPDATE kb.webhook_objects r
+				SET heartbeat_at = clock_timestamp()
+				WHERE `+runScope+`
+					AND r.id = $3
+					AND r.fence = $4
+				RETURNING *
+			)
+			SELECT r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at
+			FROM claimed r
+			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
+			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
+			t.scope.Org, t.scope.Projects, id, fence,
+		).QueryRow(into(&work, func(row pgx.Row) (*WebhookWork, error) {
+			var w WebhookWork
+			var mappings []byte
+			err := row.Scan(&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At)
+			if err == nil {
+				w.Mappings, err = decodeMappings(mappings)
+			}
+			return &w, err
+		}))
+		b.Queue(`
+			SELECT d.id, d.reads
+			FROM kb.webhook_objects r
+			JOIN kb.webhook_deliveries d ON d.integration_id = r.integration_id AND d.org_id = r.org_id AND d.object = r.object
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND d.status = 'RECEIVED'
+			ORDER BY d.received_at, d.id
+			LIMIT $4`,
+			t.scope.Org, t.scope.Projects, id, deliveriesAtOnce,
+		).Query(func(rows pgx.Rows) error {
+			var d ReceivedDelivery
+			var reads []byte
+			_, err := pgx.ForEachRow(rows, []any{&d.ID, &reads}, func() error {
+				d.Reads = DeliveryReads{}
+				if err := json.Unmarshal(reads, &d.Reads); err != nil {
+					return fmt.Errorf("what the delivery %s reads: %w", d.ID, err)
+				}
+				deliveries = append(deliveries, d)
+				return nil
+			})
+			return err
+		})
+	})
+	if work != nil {
+		work.Deliveries = deliveries
+	}
+	return work, err
+}
+
+// BeatWebhookObject tells that an object's worker is alive. It returns false where the object is done, or is another job's by now.
+func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int) (held bool, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhook_objects r
+			SET heartbeat_at = clock_timestamp()
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $4
+			RETURNING true`,
+			t.scope.Org, t.scope.Projects, id, fence,
+		).QueryRow(scanFound(&held))
+	})
+	return held, err
+}
+
+// WebhookCommit is what was read for an object.
+type WebhookCommit struct {
+	Objects    []ImportedObject
+	ReadAt     time.Time   // when that began
+	Gone       []string    // external ids of what is not there any more
+	Covered    []string    // listings that were read to their end
+	Done       []string    // external ids whose details were read
+	Deliveries []uuid.UUID // that it answers
+	Failure    string      // why they FAILED all the same; empty where they are PROCESSED
+}
+
+// WebhookEnd is how a WebhookCommit went.
+type WebhookEnd struct {
+	Held    bool // false: nothing was stored, as the object is done, or another job's by now
+	Changed int  // objects that were written
+	// Unsure says that something was marked as deleted while a run is under way, which may have read it before and store it
+	// again. The deliveries are RECEIVED still: look again later.
+	Unsure bool
+	Left   bool // deliveries are left, so the object is still to be worked on
+}
+
+// ErrContended is returned where somebody else has stored an object since it was read, and nothing tells which is newer. Nothing is
+// stored: read again.
+var ErrContended = errors.New("store: an object was stored by another since it was read")
+
+// CommitWebhook stores, inside InTx, what was read for an object, in the order and by the rules of CommitSync, without a run.
+func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c WebhookCommit) (end WebhookEnd, err error) {
+	if t.tx == nil {
+		return end, errors.New("store: CommitWebhook outside InTx")
+	}
+	contended := 0
+	scope := []any{t.scope.Org, t.scope.Projects, id, fence}
+	args := append(append([]any{}, scope...), objectArgs(c.Objects, map[string]string{}, nil, &c.ReadAt)...)
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockObject, scope...)
+		b.Queue(byIndex)
+		b.Queue(`
+			WITH `+heldObject+`, `+storedObjects+`
+			SELECT
+				(SELECT count(*) FROM known WHERE contended)
+				+ (
+					SELECT count(*)
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = ANY ($28::text[])
+						AND o.deleted_at IS NULL
+						AND o.synced_at >= $27
+				),
+				(SELECT count(*) FROM changed)
+			FROM held h`,
+			append(args, orEmpty(c.Gone))...,
+		).QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&contended, &end.Changed)
+			end.Held = err == nil
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
+	})
+	if err != nil || !end.Held {
+		return end, err
+	}
+	if contended > 0 {
+		return end, ErrContended
+	}
+	read := make([]string, len(c.Objects))
+	for i, o := range c.Objects {
+		read[i] = o.ExternalID
+	}
+	deleted := 0
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			DELETE FROM kb.sync_pending p
+			USING kb.webhook_objects r
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND p.integration_id = r.integration_id
+				AND p.org_id = r.org_id
+				AND p.external_id = ANY ($4::text[])`,
+			t.scope.Org, t.scope.Projects, id, orEmpty(c.Done))
+		if len(c.Gone)+len(c.Covered) > 0 {
+			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read)...).
+				QueryRow(func(row pgx.Row) error { return row.Scan(&deleted, &end.Unsure) })
+		}
+	})
+	if err != nil {
+		return end, err
+	}
+	end.Changed += deleted
+	if end.Unsure {
+		end.Left = true
+		return end, nil
+	}
+	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, c.Deliveries, c.Failure, true)
+	return end, err
+}
+
+// tombstoneObjects marks what is gone as deleted, with all that is below it, and what a listing that was read to its end does not have any
+// more. It tells how many that were, and whether a run is under way.
+const tombstoneObjects = `
+			WITH RECURSIVE ` + heldObject + `, doomed (external_id) AS (
+				SELECT o.external_id
+				FROM held h
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
+				WHERE o.deleted_at IS NULL
+					AND (o.external_id = ANY ($5::text[]) OR o.listing = ANY ($6::text[]))
+					AND NOT o.external_id = ANY ($7::text[])
+				UNION
+				SELECT o.external_id
+				FROM doomed d
+				CROSS JOIN held h
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_parent_id = d.external_id
+				WHERE o.deleted_at IS NULL
+					AND NOT o.external_id = ANY ($7::text[])
+			), ` + tombstoned + `
+			SELECT
+				(SELECT count(*) FROM victims),
+				cardinality($5::text[]) > 0 AND EXISTS (
+					SELECT
+					FROM kb.sync_runs r
+					WHERE r.integration_id = h.integration_id
+						AND r.org_id = h.org_id
+						AND r.finished_at IS NULL)
+			FROM held h`
+
+// lockObject keeps an object that webhooks told of, and its integration's state, from others until the transaction ends; $3 is its row, $4
+// the fence.
+const lockObject = `
+			SELECT
+			FROM kb.webhook_objects r
+			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND r.fence = $4
+			FOR UPDATE`
+
+// heldObject is the object that lockObject locked, as a WITH query.
+const heldObject = `held AS (
+				SELECT r.id, r.integration_id, r.org_id, r.project_id
+				FROM kb.webhook_objects r
+				WHERE ` + runScope + `
+					AND r.id = $3
+					AND r.fence = $4
+			)`
+
+// EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
+// whether deliveries are left. An object without any is done, and its row goes; its lock makes deliveries that come meanwhile wait.
+func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, deliveries []uuid.UUID, failure string, final bool) (left bool, err error) {
+	left = true
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
+		b.Queue(`
+			UPDATE kb.webhook_deliveries d
+			SET
+				attempts = d.attempts + 1,
+				error = nullif($5, ''),
+				status = CASE WHEN NOT $6 THEN 'RECEIVED' WHEN $5 = '' THEN 'PROCESSED' ELSE 'FAILED' END,
+				processed_at = CASE WHEN $6 THEN clock_timestamp() END
+			FROM kb.webhook_objects r
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $7
+				AND d.integration_id = r.integration_id
+				AND d.org_id = r.org_id
+				AND d.id = ANY ($4)
+				AND d.status = 'RECEIVED'`,
+			t.scope.Org, t.scope.Projects, id, deliveries, failure, final, fence)
+		b.Queue(`
+			UPDATE kb.webhook_objects r
+			SET attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END, heartbeat_at = clock_timestamp()
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $4`,
+			t.scope.Org, t.scope.Projects, id, fence, final)
+		var done bool
+		b.Queue(`
+			DELETE FROM kb.webhook_objects r
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $4
+				AND NOT EXISTS (
+					SELECT
+					FROM kb.webhook_deliveries d
+					WHERE d.integration_id = r.integration_id
+						AND d.org_id = r.org_id
+						AND d.object = r.object
+						AND d.status = 'RECEIVED')
+			RETURNING true`,
+			t.scope.Org, t.scope.Projects, id, fence,
+		).QueryRow(func(row pgx.Row) error {
+			err := scanFound(&done)(row)
+			left = !done
+			return err
+		})
+	})
+	return left, err
+}
+
+// ParkWebhookObject gives up an object of an integration that is disabled, until that is enabled: see UnparkWebhook.
+func (t *Tenant) ParkWebhookObject(ctx context.Context, id uuid.UUID, fence int) error {
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
+		b.Queue(`
+			WITH `+heldObject+`
+			INSERT INTO kb.webhooks (integration_id, org_id, project_id, parked)
+			SELECT integration_id, org_id, project_id, true
+			FROM held
+			ON CONFLICT (integration_id) DO UPDATE SET parked = true`,
+			t.scope.Org, t.scope.Projects, id, fence)
+		b.Queue(`DELETE FROM kb.webhook_objects r WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, t.scope.Org, t.scope.Projects, id, fence)
+	})
+}
+
+// UnparkWebhook takes up, inside InTx, at most so many objects that were parked, and returns their rows: a job is to be queued for
+// each. Once these are fewer, none is left.
+func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (objects []uuid.UUID, err error) {
+	if t.tx == nil {
+		return nil, errors.New("store: UnparkWebhook outside InTx")
+	}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE kb.webhooks r SET parked = false WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
+		b.Queue(`
+			INSERT INTO kb.webhook_objects AS w (id, integration_id, org_id, project_id, object)
+			SELECT gen_random_uuid(), x.integration_id, x.org_id, x.project_id, x.object
+			FROM (
+				SELECT DISTINCT d.integration_id, d.org_id, d.project_id, d.object
+				FROM kb.webhook_deliveries d
+				WHERE `+deliveryScope+`
+					AND d.integration_id = $3
+					AND d.status = 'RECEIVED'
+					AND NOT EXISTS (
+						SELECT
+						FROM kb.webhook_objects w
+						WHERE w.integration_id = d.integration_id
+							AND w.org_id = d.org_id
+							AND w.object = d.object)
+				LIMIT $4
+			) x
+			ON CONFLICT (integration_id, object) DO NOTHING
+			RETURNING id`,
+			t.scope.Org, t.scope.Projects, id, most,
+		).Query(func(rows pgx.Rows) (err error) {
+			objects, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			return err
+		})
+	})
+	if err == nil && len(objects) == most {
+		err = t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`UPDATE kb.webhooks r SET parked = true WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
+		})
+	}
+	return objects, err
+}
+
+// ParkedWebhook is an integration that was enabled since deliveries were parked.
+type ParkedWebhook struct {
+	Org string
+	ID  uuid.UUID // of the integration
+}
+
+// ParkedWebhooks lists integrations that were enabled since deliveries were parked.
+func (db *DB) ParkedWebhooks(ctx context.Context, most int) ([]ParkedWebhook, error) {
+	rows, err := db.pool.Query(ctx, `SELECT org_id, integration_id FROM kb.parked_webhooks($1)`, most)
+	if err != nil {
+		return nil, translate(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ParkedWebhook])
+	return list, translate(err)
+}
+
+// OrphanedWebhookObject is one whose worker seems to have died.
+type OrphanedWebhookObject struct {
+	Org string
+	ID  uuid.UUID
+}
+
+// OrphanedWebhookObjects lists the objects whose job was taken up so long ago, and whose worker has not been heard of since. It knows
+// the jobs by their arguments "object" and "fence".
+func (db *DB) OrphanedWebhookObjects(ctx context.Context, since time.Duration) ([]OrphanedWebhookObject, error) {
+	rows, err := db.pool.Query(ctx, `SELECT org_id, id FROM kb.orphaned_webhook_objects($1)`, since)
+	if err != nil {
+		return nil, translate(err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[OrphanedWebhookObject])
+	return list, translate(err)
+}
+
+// TakeOverWebhookObject gives an object that no worker has held for so long to a new job: it returns the fence for it, 0 where the
+// object is held again, or is done.
+func (t *Tenant) TakeOverWebhookObject(ctx context.Context, id uuid.UUID, since time.Duration) (fence int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhook_objects r
+			SET fence = r.fence + 1, heartbeat_at = clock_timestamp()
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.heartbeat_at < clock_timestamp() - $4::interval
+			RETURNING r.fence`,
+			t.scope.Org, t.scope.Projects, id, since,
+		).QueryRow(scanNumber(&fence))
+	})
+	return fence, err
+}
+
+// Lineage returns the parents of those objects that are stored, and of all that are above them, by external id; "" at the top.
+func (t *Tenant) Lineage(ctx context.Context, id uuid.UUID, externalIDs []string) (parents map[string]string, err error) {
+	parents = map[string]string{}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH RECURSIVE line (external_id, external_parent_id) AS (
+				SELECT o.external_id, o.external_parent_id
+				FROM kb.synced_objects o
+				WHERE `+objectScope+`
+					AND o.integration_id = $3
+					AND o.external_id = ANY ($4::text[])
+					AND o.deleted_at IS NULL
+				UNION
+				SELECT o.external_id, o.external_parent_id
+				FROM line l
+				JOIN kb.synced_objects o ON o.external_id = l.external_parent_id
+				WHERE `+objectScope+`
+					AND o.integration_id = $3
+					AND o.deleted_at IS NULL
+			)
+			SELECT external_id, coalesce(external_parent_id, '')
+			FROM line`,
+			t.scope.Org, t.scope.Projects, id, externalIDs,
+		).Query(func(rows pgx.Rows) error {
+			var child, parent string
+			_, err := pgx.ForEachRow(rows, []any{&child, &parent}, func() error { parents[child] = parent; return nil })
+			return err
+		})
+	})
+	return parents, err
+}
+
+// ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children.
+func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []string) (list []NamedObject, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			WITH RECURSIVE below (type, external_id, depth) AS (
+				SELECT ''::text, x COLLATE "C", 0
+				FROM unnest($4::text[]) AS x
+				UNION
+				SELECT o.type, o.external_id, l.depth + 1
+				FROM below l
+				JOIN kb.synced_objects o ON o.external_parent_id = l.external_id
+				WHERE `+objectScope+`
+					AND o.integration_id = $3
+					AND o.deleted_at IS NULL
+					AND o.type <> 'COMMENT'
+					AND l.depth < 50
+			)
+			SELECT type, external_id
+			FROM below
+			WHERE depth > 0
+			GROUP BY type, external_id
+			ORDER BY min(depth), external_id`,
+			t.scope.Org, t.scope.Projects, id, externalIDs,
+		).Query(func(rows pgx.Rows) (err error) {
+			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
+			return err
+		})
+	})
+	return list, err
+}

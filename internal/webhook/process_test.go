@@ -1,0 +1,384 @@
+package webhook_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/connect"
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+)
+
+// works starts to work on what webhooks tell; it ends with the test, or by what is returned.
+func (w *world) works() (stop func()) {
+	w.t.Helper()
+	crew, err := w.db.Work(context.Background(), slog.New(slog.DiscardHandler), w.service.Workers())
+	w.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { w.service.Watch(ctx) })
+	stop = sync.OnceFunc(func() {
+		cancel()
+		watching.Wait()
+		if err := crew.Stop(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// tell tells of an object.
+func (w *world) tell(event string, kind integration.ObjectType, object string) {
+	w.t.Helper()
+	told.Lock()
+	told.n++
+	id := fmt.Sprintf("m%d", told.n)
+	told.Unlock()
+	w.send(message{ID: id, Event: event, Type: kind, Object: object})
+}
+
+var told struct {
+	sync.Mutex
+	n int
+}
+
+func (w *world) tellTask(event, object string) { w.tell(event, integration.ObjectTask, object) }
+
+// settled waits until no delivery is to be worked on.
+func (w *world) settled() {
+	w.t.Helper()
+	w.eventually("every delivery to be worked on", func() bool { return w.deliveries()["RECEIVED"] == 0 })
+}
+
+// objects lists what is stored, title by external id, those marked as deleted left out.
+func (w *world) objects() map[string]string {
+	w.t.Helper()
+	rows, err := w.root.Query(context.Background(), `SELECT external_id, title FROM kb.synced_objects WHERE deleted_at IS NULL`)
+	w.must(err)
+	all := map[string]string{}
+	var id, title string
+	_, err = pgx.ForEachRow(rows, []any{&id, &title}, func() error { all[id] = title; return nil })
+	w.must(err)
+	return all
+}
+
+func TestADeliveryBringsWhatItTellsOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.source.change(func() { w.source.comments["a"] = []string{"one", "two"} })
+	w.tellTask("commented", "a")
+	w.settled()
+	want := map[string]string{"a": "A", "list": "List", "space": "Space", "comment:one": "one", "comment:two": "two"} // with what it is in
+	w.want(w.objects(), want)
+	w.want(value[int](w, `SELECT count(*) FROM kb.synced_relationships WHERE source_id = 'a' AND type = 'BELONGS_TO' AND target_id = 'list'`), 1)
+	w.want(value[int](w, `SELECT count(*) FROM kb.sync_pending`), 0)
+	w.want(value[int64](w, `SELECT change_seq FROM kb.sync_states`), value[int64](w, `SELECT max(change_seq) FROM kb.synced_objects`))
+	w.want(value[int](w, `SELECT total_synced FROM kb.sync_states`), 5)
+
+	w.source.task("a", "A, changed")
+	w.source.change(func() { w.source.comments["a"] = []string{"two"} })
+	w.tellTask("commented", "a")
+	w.settled()
+	want["a"] = "A, changed"
+	delete(want, "comment:one")
+	w.want(w.objects(), want)
+
+	w.source.remove("a")
+	w.tellTask("deleted", "a")
+	w.settled()
+	w.want(w.objects(), map[string]string{"list": "List", "space": "Space"}) // and what was below it is gone
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 3})
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+	w.want(value[int](w, `SELECT count(*) FROM kb.audit_events WHERE action = 'secrets.open' AND changes ? 'settings'`), 1)
+}
+
+// A hundred updates of one task make few reads.
+func TestABurstMakesFewReads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	var senders sync.WaitGroup
+	for i := range 100 {
+		w.source.task("a", fmt.Sprint(i))
+		senders.Go(func() { w.tellTask("changed", "a") })
+	}
+	senders.Wait()
+	w.settled()
+	w.want(w.objects()["a"], "99")
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 100})
+	if n := w.source.count("a"); n > 8 {
+		t.Errorf("the task was read %d times", n)
+	}
+	w.want(func() int { w.source.mu.Lock(); defer w.source.mu.Unlock(); return w.source.opened }(), 1)
+}
+
+// What was deleted by one and made again since stays.
+func TestADeletionThatIsNotTrueAnyMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.tellTask("deleted", "a")
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.source.remove("a")
+	w.tellTask("changed", "a") // an update that came late
+	w.settled()
+	if _, ok := w.objects()["a"]; ok {
+		t.Error("what is not there any more stayed")
+	}
+}
+
+// Only what the integration selected is imported; what is stored is kept up wherever it is.
+func TestASelection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.put("other", integration.ObjectCollection, "space", "Other")
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET selection = '{list}'`)
+	w.must(err)
+	w.works()
+	w.source.task("a", "A")
+	w.source.put("b", integration.ObjectTask, "other", "B")
+	w.source.put("c", integration.ObjectTask, "a", "Subtask")
+	w.tellTask("changed", "a")
+	w.tellTask("changed", "b")
+	w.tellTask("changed", "c")
+	w.settled()
+	w.want(w.objects(), map[string]string{"a": "A", "c": "Subtask", "list": "List"})
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 3})
+	w.source.put("a", integration.ObjectTask, "other", "A, elsewhere")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects()["a"], "A, elsewhere")
+	if _, ok := w.objects()["other"]; ok {
+		t.Error("a list that is not selected was imported")
+	}
+}
+
+// With a list that moved, what is stored below it is read anew.
+func TestWhatMovesAlong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.source.task("a", "A, moved along")
+	w.tell("moved", integration.ObjectCollection, "list")
+	w.settled()
+	w.want(w.objects()["a"], "A, moved along")
+}
+
+// What is older than stored is not stored, and where times do not tell, what was read last is.
+func TestNothingOlderIsStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	old := w.source.things["a"]
+	w.source.task("a", "A, newer")
+	w.works()
+	w.tellTask("changed", "a")
+	w.settled()
+	w.source.change(func() { w.source.things["a"] = old }) // as a replica that lags behind has it
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects()["a"], "A, newer")
+
+	w.source.put("x", integration.ObjectCollection, "space", "X")
+	w.source.change(func() { x := w.source.things["x"]; x.updated = nil; w.source.things["x"] = x })
+	w.tell("changed", integration.ObjectCollection, "x")
+	w.settled()
+	reading, written := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.source.onRead(func(ctx context.Context, id string) error { // after it was read, before it is answered
+		if id == "x" {
+			once.Do(func() { close(reading); <-written })
+		}
+		return nil
+	})
+	w.tell("changed", integration.ObjectCollection, "x")
+	<-reading
+	w.source.change(func() { x := w.source.things["x"]; x.title = "X, newest"; w.source.things["x"] = x })
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.synced_objects SET title = 'X, newest', content_hash = sha256('x'), synced_at = now() WHERE external_id = 'x'`) // as another does
+	w.must(err)
+	close(written)
+	w.settled()
+	w.want(w.objects()["x"], "X, newest")
+}
+
+func TestFailuresAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.source.task("b", "broken")
+	w.source.task("c", "C")
+	failed := 0
+	w.source.onRead(func(_ context.Context, id string) error {
+		w.source.mu.Lock()
+		defer w.source.mu.Unlock()
+		switch failed++; {
+		case id == "c":
+			return integration.ProviderFailed("works", integration.ReasonAuthFailed, "the token is not valid")
+		case id == "a" && failed == 1:
+			return &provider.Wait{Until: time.Now().Add(200 * time.Millisecond), Cause: errors.New("too much")}
+		}
+		return nil
+	})
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.tellTask("changed", "b")
+	w.tellTask("changed", "c")
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "FAILED": 2})
+	for object, reason := range map[string]string{"TASK/b": "it is broken", "TASK/c": "the token is not valid"} {
+		if got := value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE object = $1`, object); !strings.Contains(got, reason) {
+			t.Errorf("%s failed for %q", object, got)
+		}
+	}
+	// One that does not answer is asked again later.
+	w.source.onRead(func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
+	})
+	w.tellTask("changed", "a")
+	w.eventually("the attempt to fail", func() bool {
+		return value[int](w, `SELECT count(*) FROM kb.webhook_deliveries WHERE status = 'RECEIVED' AND attempts = 1 AND error LIKE '%does not answer%'`) == 1
+	})
+	w.source.onRead(nil)
+	w.settled()
+}
+
+// A disabled integration's deliveries are stored, and worked on once it is enabled.
+func TestADisabledIntegration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	enable := func(on bool) {
+		given := &on
+		_, err := w.connect.UpdateIntegration(t.Context(), w.admin, w.project, "works", connect.IntegrationPatch{Enabled: &given}, store.With{})
+		w.must(err)
+	}
+	enable(false)
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.eventually("the delivery to be parked", func() bool { return value[int](w, `SELECT count(*) FROM kb.webhooks WHERE parked`) == 1 })
+	w.want(w.deliveries(), map[string]int{"RECEIVED": 1})
+	w.want(w.source.count("a"), 0)
+	enable(true)
+	w.settled()
+	w.want(w.objects()["a"], "A")
+}
+
+// Somebody else goes on with what a worker that died had begun.
+func TestAWorkerThatDies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	_, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'running', attempted_at = now() - interval '10 s', attempt = 1 WHERE queue = 'webhook'`)
+	w.must(err)
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '10 s'`)
+	w.must(err)
+	w.works()
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
+func TestItIsNotedWhenDeliveriesCame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	stop := w.works()
+	w.tell("unknown", "", "")
+	w.post(w.path(), []byte(`{}`), "forged")
+	stop()
+	w.want(value[int](w, `SELECT refused::int FROM kb.webhooks WHERE last_delivery_at > now() - interval '1 minute'`), 1)
+}
+
+// Who fixed what made a delivery fail replays it.
+func TestAReplay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "broken")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"FAILED": 1})
+	w.source.task("a", "A")
+	id := value[uuid.UUID](w, `SELECT id FROM kb.webhook_deliveries`)
+	replayed, err := w.service.Replay(t.Context(), w.admin, id)
+	w.must(err)
+	w.want([]any{replayed.Status, replayed.Attempts, replayed.Error}, []any{integration.DeliveryReceived, 0, (*string)(nil)})
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1})
+	w.want(value[int](w, `SELECT count(*) FROM kb.audit_events WHERE action = 'webhook_delivery.replay' AND actor = 'tests' AND changes ->> 'delivery' = $1`, id.String()), 1)
+
+	viewer := integration.Principal{Subject: "other", Org: "other", Role: integration.RoleAdmin}
+	if _, err := w.service.Replay(t.Context(), viewer, id); !integration.IsKind(err, integration.KindNotFound) {
+		t.Errorf("another organisation's replay: %v", err)
+	}
+	w.tell("unknown", "", "")
+	ignored, err := w.service.Replay(t.Context(), w.admin, value[uuid.UUID](w, `SELECT id FROM kb.webhook_deliveries WHERE status = 'IGNORED'`))
+	w.must(err)
+	w.want(ignored.Status, integration.DeliveryIgnored)
+}
+
+func TestOldDeliveriesAreRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i := range 5 {
+		w.tell(fmt.Sprint("unknown ", i), "", "")
+	}
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days' WHERE event <> 'unknown 3'`)
+	w.must(err)
+	w.works()
+	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
+}
+
+// While a run is under way that may have listed it before, what was deleted is looked at again.
+func TestADeletionDuringARun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	run := func(sql string) {
+		t.Helper()
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	run(`INSERT INTO kb.sync_runs (id, integration_id, org_id, project_id, mode, trigger) SELECT gen_random_uuid(), id, org_id, project_id, 'FULL', 'MANUAL' FROM kb.integrations`)
+	w.source.remove("a")
+	w.tellTask("deleted", "a")
+	w.eventually("the task to be deleted", func() bool { _, ok := w.objects()["a"]; return !ok })
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "RECEIVED": 1})
+	run(`UPDATE kb.synced_objects SET deleted_at = NULL WHERE external_id = 'a'`) // as the run does with a page from before
+	run(`UPDATE kb.sync_runs SET status = 'SUCCESS', finished_at = now()`)
+	w.eventually("the job to rest", func() bool {
+		tag, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND state = 'scheduled'`)
+		w.must(err)
+		return tag.RowsAffected() == 1
+	})
+	w.settled()
+	if _, ok := w.objects()["a"]; ok {
+		t.Error("what a run stored again stayed")
+	}
+}

@@ -1,0 +1,269 @@
+package webhook
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+	"patchbay/internal/syncer"
+)
+
+// maxDepth is how far above an object missing parents are looked for.
+const maxDepth = 10
+
+// reader reads what deliveries tell of one object.
+type reader struct {
+	tenant     *store.Tenant
+	connection provider.Connection
+	plan       provider.Plan
+	work       *store.WebhookWork
+
+	commit  store.WebhookCommit
+	at      map[string]int // position in commit.Objects by external id
+	fetched map[provider.Ref]bool
+	parents map[string]string // of what is stored, by external id
+}
+
+// gatherAll reads everything that the deliveries ask for: each object once, however many deliveries there are.
+func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
+	r := &reader{
+		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{},
+		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
+		commit: store.WebhookCommit{ReadAt: work.At},
+	}
+	var refs, details []provider.Ref
+	var moved []string
+	for _, d := range work.Deliveries {
+		r.commit.Deliveries = append(r.commit.Deliveries, d.ID)
+		for _, list := range [][]store.NamedObject{d.Reads.Changed, d.Reads.Moved, d.Reads.Details, d.Reads.Gone} {
+			for _, n := range list {
+				refs = append(refs, provider.Ref(n))
+			}
+		}
+		for _, n := range d.Reads.Details {
+			details = append(details, provider.Ref(n))
+		}
+		for _, n := range d.Reads.Moved {
+			moved = append(moved, n.ExternalID)
+		}
+	}
+	if r.commit.Deliveries == nil {
+		r.commit.Deliveries = []uuid.UUID{}
+	}
+	if len(moved) > 0 {
+		below, err := tenant.ObjectsBelow(ctx, work.IntegrationID, moved)
+		if err != nil {
+			return r.commit, err
+		}
+		for _, n := range below {
+			refs = append(refs, provider.Ref(n))
+		}
+	}
+	if err := r.fetch(ctx, refs, true); err != nil {
+		return r.commit, err
+	}
+	if err := r.choose(ctx); err != nil {
+		return r.commit, err
+	}
+	return r.commit, r.details(ctx, details)
+}
+
+// fetch reads objects that were not read yet. What is not there is gone if that was told of; a parent that is not may be of another type.
+func (r *reader) fetch(ctx context.Context, refs []provider.Ref, told bool) error {
+	var fresh []provider.Ref
+	for _, ref := range refs {
+		if !r.fetched[ref] {
+			r.fetched[ref] = true
+			fresh = append(fresh, ref)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return r.pages(r.connection.Fetch(ctx, r.plan, fresh), func(p *provider.Page) {
+		if !told {
+			return
+		}
+		for _, gone := range p.Gone {
+			r.commit.Gone = append(r.commit.Gone, gone.ExternalID)
+		}
+		r.fail(p.Failed)
+	})
+}
+
+// pages takes the objects of pages in.
+func (r *reader) pages(pages iter.Seq2[*provider.Page, error], each func(*provider.Page)) error {
+	for page, err := range pages {
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Objects {
+			i, reason := syncer.Imported(o)
+			if reason != "" {
+				r.fail([]integration.SyncFailure{{Type: o.Type, Reason: reason}})
+				continue
+			}
+			if at, twice := r.at[i.ExternalID]; twice {
+				r.commit.Objects[at] = i
+			} else {
+				r.at[i.ExternalID] = len(r.commit.Objects)
+				r.commit.Objects = append(r.commit.Objects, i)
+			}
+		}
+		each(page)
+	}
+	return nil
+}
+
+// fail keeps why the first item could not be imported.
+func (r *reader) fail(failures []integration.SyncFailure) {
+	if len(failures) > 0 && r.commit.Failure == "" {
+		r.commit.Failure = failures[0].Reason
+	}
+}
+
+// choose reads the parents that are missing, and leaves out what the integration does not import unless it is stored already: what is
+// not below a node of its selection, and what its options exclude.
+func (r *reader) choose(ctx context.Context) error {
+	if len(r.commit.Objects) == 0 {
+		return nil
+	}
+	for range maxDepth {
+		var ids []string
+		for _, o := range r.commit.Objects {
+			ids = append(ids, o.ExternalID)
+			if o.ParentID != nil {
+				ids = append(ids, *o.ParentID)
+			}
+		}
+		var err error
+		if r.parents, err = r.tenant.Lineage(ctx, r.work.IntegrationID, ids); err != nil {
+			return err
+		}
+		more, err := r.fetchParents(ctx)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	for i := range r.commit.Objects {
+		o := &r.commit.Objects[i]
+		if !r.within(o.ExternalID) || o.Completed && !r.plan.IncludeCompleted || o.Archived && !r.plan.IncludeArchived {
+			o.OnlyKnown = true
+		}
+	}
+	return nil
+}
+
+// above are the types that a parent may be of, the likeliest first.
+var above = map[integration.ObjectType][]integration.ObjectType{
+	integration.ObjectTask:       {integration.ObjectCollection, integration.ObjectTask, integration.ObjectProject},
+	integration.ObjectCollection: {integration.ObjectProject, integration.ObjectCollection},
+	integration.ObjectProject:    {integration.ObjectOrganization},
+	integration.ObjectDocument:   {integration.ObjectDocument, integration.ObjectCollection, integration.ObjectProject},
+	integration.ObjectComment:    {integration.ObjectTask, integration.ObjectDocument},
+}
+
+// fetchParents reads parents that are neither stored nor read yet, and tells whether there were any.
+func (r *reader) fetchParents(ctx context.Context) (more bool, err error) {
+	for _, o := range slices.Clone(r.commit.Objects) {
+		if o.ParentID == nil || r.has(*o.ParentID) {
+			continue
+		}
+		if _, stored := r.parents[o.ExternalID]; stored && !r.within(o.ExternalID) {
+			continue // it is kept up, but what is above it is not imported
+		}
+		types := above[o.Type]
+		if o.Type == integration.ObjectTask && slices.ContainsFunc(o.Relations, func(rel store.ImportedRelation) bool {
+			return rel.Type == integration.RelParentOf && rel.Source == *o.ParentID
+		}) {
+			types = []integration.ObjectType{integration.ObjectTask}
+		}
+		for _, kind := range types {
+			ref := provider.Ref{Type: kind, ExternalID: *o.ParentID}
+			if r.fetched[ref] {
+				continue
+			}
+			if err := r.fetch(ctx, []provider.Ref{ref}, false); err != nil {
+				return false, err
+			}
+			if r.has(*o.ParentID) {
+				more = true
+				break
+			}
+		}
+	}
+	return more, nil
+}
+
+// has reports whether an object is stored or was read.
+func (r *reader) has(id string) bool {
+	if _, read := r.at[id]; read {
+		return true
+	}
+	_, stored := r.parents[id]
+	return stored
+}
+
+// within reports whether an object is below a node of the selection, or is one: by its parent, or what it says that it belongs to.
+func (r *reader) within(id string) bool {
+	if r.work.Selection == nil {
+		return true
+	}
+	seen := map[string]bool{"": true}
+	next := []string{id}
+	for len(next) > 0 {
+		id, next = next[0], next[1:]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if slices.Contains(r.work.Selection, id) {
+			return true
+		}
+		at, read := r.at[id]
+		if !read {
+			next = append(next, r.parents[id])
+			continue
+		}
+		o := &r.commit.Objects[at]
+		if o.ParentID != nil {
+			next = append(next, *o.ParentID)
+		}
+		for _, rel := range o.Relations {
+			if rel.Type == integration.RelBelongsTo && rel.Source == id {
+				next = append(next, rel.Target)
+			}
+		}
+	}
+	return false
+}
+
+// details reads what hangs on objects that are there and are, or will be, stored.
+func (r *reader) details(ctx context.Context, refs []provider.Ref) error {
+	var wanted []provider.Ref
+	for _, ref := range refs {
+		at, there := r.at[ref.ExternalID]
+		_, stored := r.parents[ref.ExternalID]
+		if there && (stored || !r.commit.Objects[at].OnlyKnown) && !slices.Contains(wanted, ref) {
+			wanted = append(wanted, ref)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	return r.pages(r.connection.Details(ctx, r.plan, wanted), func(p *provider.Page) {
+		r.fail(p.Failed)
+		r.commit.Covered = append(r.commit.Covered, p.Covered...)
+		for _, ref := range p.Done {
+			r.commit.Done = append(r.commit.Done, ref.ExternalID)
+		}
+	})
+}

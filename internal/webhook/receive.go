@@ -1,0 +1,237 @@
+package webhook
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/connect"
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+)
+
+const (
+	// maxBody is how large a delivery may be, in bytes.
+	maxBody = 1 << 20
+	// maxNesting is how deep its JSON may be.
+	maxNesting = 100
+	// maxWord is how long the names of a delivery and its event are kept, in bytes.
+	maxWord = 255
+)
+
+// Answers to a delivery that is not taken. Neither says whether there is such an integration, or what is wrong with the signature.
+var (
+	errRefused    = integration.Invalid("", "the delivery is not signed by the secret of an integration at this address")
+	errUnreadable = integration.Invalid("", "the delivery is no JSON of a form that is known")
+)
+
+// ServeHTTP takes a delivery to /webhooks/{provider}/{integration} or /webhooks/{provider}. It answers 200 once the delivery is stored,
+// together with the job that works on it, or was before; 400 for what is not signed or cannot be read, never 401 or 410, which
+// make third parties give up a webhook; and 503 where it could not be stored, so that it is sent again.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	hooks := s.connect.Webhooks(r.PathValue("provider"))
+	if hooks == nil || r.PathValue("integration") == "" && hooks.HookID == nil {
+		http.NotFound(w, r)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		http.Error(w, "a delivery may have at most "+strconv.Itoa(maxBody)+" bytes", http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err == nil {
+		err = s.receive(r, hooks, body)
+	}
+	var shown *integration.Error
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusOK)
+	case errors.As(err, &shown) && shown.Kind == integration.KindRateLimited:
+		w.Header().Set("Retry-After", strconv.Itoa(shown.RetryAfterSeconds()))
+		http.Error(w, "too many deliveries that nobody signed came from this address", http.StatusTooManyRequests)
+	case errors.Is(err, errRefused), errors.Is(err, errUnreadable):
+		http.Error(w, shown.Message, http.StatusBadRequest)
+	case r.Context().Err() != nil: // the sender is gone
+	default:
+		s.Log.ErrorContext(r.Context(), "a delivery cannot be stored", "error", err)
+		http.Error(w, "the delivery could not be stored: send it again", http.StatusServiceUnavailable)
+	}
+}
+
+// receive verifies a delivery before anything of it is parsed, and stores it.
+func (s *Service) receive(r *http.Request, hooks *provider.Webhooks, body []byte) error {
+	ctx, now := r.Context(), time.Now()
+	targets, err := s.targets(r, hooks, body)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if len(body) > 0 && hooks.Verify(r.Header, body, t.Secrets(now), now) {
+			return s.accept(ctx, hooks, t, r.Header, body)
+		}
+	}
+	for _, t := range targets {
+		s.noted(t.WebhookTarget, func(n *note) { n.refused++ })
+	}
+	return s.Failures.Failed(ctx, s.RemoteAddr(r), errRefused)
+}
+
+// targets are the integrations that a delivery may be for.
+func (s *Service) targets(r *http.Request, hooks *provider.Webhooks, body []byte) ([]*connect.WebhookTarget, error) {
+	name := r.PathValue("provider")
+	given := r.PathValue("integration")
+	if given == "" {
+		hook, ok := hooks.HookID(body)
+		if !ok || hook == "" || !plain(hook) {
+			return nil, nil
+		}
+		return s.connect.WebhookTargetsByHook(r.Context(), name, hook)
+	}
+	id, err := uuid.Parse(given)
+	if err != nil {
+		return nil, nil
+	}
+	target, err := s.connect.WebhookTarget(r.Context(), name, id)
+	if err != nil || target == nil {
+		return nil, err
+	}
+	return []*connect.WebhookTarget{target}, nil
+}
+
+// accept stores a verified delivery with its job, in one transaction.
+func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *connect.WebhookTarget, header http.Header, body []byte) error {
+	kept := map[string]string{}
+	for _, name := range hooks.Headers {
+		if value := header.Get(name); value != "" {
+			kept[http.CanonicalHeaderKey(name)] = strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", ""), "\uFFFD")
+		}
+	}
+	read, err := readDelivery(hooks, kept, body)
+	if err != nil {
+		s.Log.WarnContext(ctx, "a signed delivery cannot be read", "integration", t.IntegrationID, "provider", t.Provider)
+		return err
+	}
+	n := store.NewDelivery{
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, DeliveryID: read.id, Event: read.event, Object: read.object,
+		Reads: read.reads, Payload: body, Headers: kept,
+	}
+	tenant := s.db.Tenant(integration.Scope{Org: t.Org, Actor: actor})
+	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
+		object, err := tx.StoreDelivery(ctx, n)
+		if err != nil || object == nil {
+			return err
+		}
+		return tx.Enqueue(ctx, objectArgs{Org: t.Org, Object: *object, Fence: store.FirstFence})
+	})
+	if err == nil {
+		now := time.Now()
+		s.noted(t.WebhookTarget, func(n *note) { n.latest = &now })
+	}
+	return err
+}
+
+// actor is whom the trail names for what webhooks make this server do.
+const actor = "webhook"
+
+// reading is a delivery as it is stored.
+type reading struct {
+	key       [sha256.Size]byte
+	id, event string
+	object    string // what it is about; empty where it is ignored
+	reads     store.DeliveryReads
+}
+
+// readDelivery reads a delivery's kept headers and body.
+func readDelivery(hooks *provider.Webhooks, kept map[string]string, body []byte) (reading, error) {
+	if !utf8.Valid(body) || !shallow(body) || !json.Valid(body) {
+		return reading{}, errUnreadable
+	}
+	header := http.Header{}
+	for name, value := range kept {
+		header.Set(name, value)
+	}
+	d, err := hooks.Read(header, body)
+	if err != nil {
+		return reading{}, errUnreadable
+	}
+	r := reading{id: word(d.ID), event: word(d.Event)}
+	if d.Key != "" {
+		r.key = sha256.Sum256([]byte("key\x00" + d.Key))
+	} else {
+		r.key = sha256.Sum256(append([]byte("body\x00"), body...))
+	}
+	if r.id == "" {
+		r.id = "sha256:" + hex.EncodeToString(r.key[:8])
+	}
+	if d.Ignored {
+		return r, nil
+	}
+	r.reads = store.DeliveryReads{Changed: named(d.Changed), Details: named(d.Details), Moved: named(d.Moved), Gone: named(d.Gone)}
+	// What is last is what the delivery is about: parents come before it.
+	for _, list := range [][]store.NamedObject{r.reads.Gone, r.reads.Changed, r.reads.Moved, r.reads.Details} {
+		if len(list) > 0 {
+			about := list[len(list)-1]
+			r.object = string(about.Type) + "/" + about.ExternalID
+			break
+		}
+	}
+	return r, nil
+}
+
+// named are those of the refs that could be stored.
+func named(refs []provider.Ref) (list []store.NamedObject) {
+	for _, ref := range refs {
+		if plain(ref.ExternalID) && ref.ExternalID != "" {
+			list = append(list, store.NamedObject(ref))
+		}
+	}
+	return list
+}
+
+// plain reports whether a text of a delivery can be an external id.
+func plain(text string) bool {
+	return len(text) <= integration.MaxExternalID && utf8.ValidString(text) && !strings.Contains(text, "\x00")
+}
+
+// word is a name of a delivery as it is kept.
+func word(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
+	if len(text) > maxWord {
+		text = strings.ToValidUTF8(text[:maxWord], "")
+	}
+	return text
+}
+
+// shallow reports whether JSON is nested no deeper than maxNesting.
+func shallow(body []byte) bool {
+	depth, quoted, escaped := 0, false, false
+	for _, c := range body {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped, quoted = c == '\\', c != '"'
+		case c == '"':
+			quoted = true
+		case c == '[' || c == '{':
+			if depth++; depth > maxNesting {
+				return false
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+package webhook_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
+)
+
+func TestWhatIsNotTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	other, otherSecret := w.integrate("works-2")
+	body := []byte(`{"id": "1", "event": "changed", "type": "TASK", "object": "secret words of a body"}`)
+	tampered := slices.Clone(body)
+	tampered[len(tampered)-5] ^= 1
+	nested := []byte(strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000))
+	huge := []byte(`{"event": "` + strings.Repeat("x", 2<<20) + `"}`)
+	invalid := []byte("{\"event\": \"changed\", \"object\": \"\xff\xfe words\"}")
+	signed := func(body []byte) string { return signature(w.secret, body) }
+	answers := map[string]bool{}
+	for name, test := range map[string]struct {
+		path string
+		body []byte
+		sig  string
+		want int
+	}{
+		"a tampered byte":                  {w.path(), tampered, signed(body), 400},
+		"no signature":                     {w.path(), body, "", 400},
+		"another integration's secret":     {w.path(), body, signature(otherSecret, body), 400},
+		"another integration's address":    {"/webhooks/works/" + other.ID.String(), body, signed(body), 400},
+		"an unknown integration":           {"/webhooks/works/" + uuid.NewString(), body, signed(body), 400},
+		"an id that is none":               {"/webhooks/works/none", body, signed(body), 400},
+		"an empty body":                    {w.path(), nil, signed(nil), 400},
+		"an unknown hook":                  {"/webhooks/works", []byte(`{"hook":"h2","event":"changed"}`), signed(body), 400},
+		"no hook":                          {"/webhooks/works", body, signed(body), 400},
+		"2 MiB":                            {w.path(), huge, signed(huge), 413},
+		"invalid UTF-8":                    {w.path(), invalid, signed(invalid), 400},
+		"no JSON":                          {w.path(), []byte("{"), signed([]byte("{")), 400},
+		"10,000 nested arrays":             {w.path(), nested, signed(nested), 400},
+		"what the contract does not allow": {w.path(), []byte(`{}`), signed([]byte(`{}`)), 400},
+		"a provider without webhooks":      {"/webhooks/none/" + w.integration.ID.String(), body, signed(body), 404},
+	} {
+		status, text := w.post(test.path, test.body, test.sig)
+		if status != test.want {
+			t.Errorf("%s: status %d, %s", name, status, text)
+		}
+		if test.want == 400 && !strings.Contains(text, "no JSON") {
+			answers[text] = true
+		}
+	}
+	if len(answers) != 1 {
+		t.Errorf("what is not signed is answered in several ways: %v", answers)
+	}
+	w.want(w.deliveries(), map[string]int{})
+	w.want(value[int](w, `SELECT count(*) FROM river.river_job`), 0)
+	if log := w.log.String(); strings.Contains(log, "secret words") || strings.Contains(log, "words") {
+		t.Errorf("the log has something of a body:\n%s", log)
+	}
+}
+
+// The secret is opened once, however many deliveries come, signed or not.
+func TestAFloodOpensNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i := range 200 {
+		if status, _ := w.post(w.path(), fmt.Appendf(nil, `{"event": "changed %d"}`, i), "forged"); status != 400 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	const opened = `SELECT count(*) FROM kb.audit_events WHERE action = 'secrets.open' AND changes ->> 'purpose' = 'webhook' AND actor = 'webhook'`
+	w.want(value[int](w, opened), 1)
+	w.send(message{ID: "1", Event: "unknown"})
+	w.want(value[int](w, opened), 1)
+}
+
+// A limit holds for what nobody signed; what is signed is taken all the same.
+func TestTheLimitIsOnFailuresOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ratelimit.NewFailures(6))
+	var last int
+	for range 20 {
+		if last, _ = w.post(w.path(), []byte(`{}`), "forged"); last == 429 {
+			break
+		}
+	}
+	w.want(last, http.StatusTooManyRequests)
+	for i := range 20 {
+		w.send(message{ID: fmt.Sprint(i), Event: "unknown"})
+	}
+	w.want(w.deliveries(), map[string]int{"IGNORED": 20})
+}
+
+func TestADeliveryIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.send(message{ID: "1", Event: "changed", Type: integration.ObjectTask, Object: "a"})
+	w.send(message{ID: "1", Event: "changed", Type: integration.ObjectTask, Object: "a"})
+	w.send(message{Event: "changed", Type: integration.ObjectTask, Object: "a"}) // told apart by its hash
+	w.send(message{Event: "changed", Type: integration.ObjectTask, Object: "a"})
+	w.send(message{ID: "2", Event: "renamed"})
+	w.want(w.deliveries(), map[string]int{"RECEIVED": 2, "IGNORED": 1})
+	w.want(value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook'`), 1)
+
+	page, err := w.tenant().WebhookDeliveries(t.Context(), w.integration.ID, nil, integration.PageArgs{First: 2, CountTotal: true})
+	w.must(err)
+	w.want([]any{page.Total, page.Items[0].Node.DeliveryID, page.Items[0].Node.Event, page.Items[0].Node.Status}, []any{3, "2", "renamed", integration.DeliveryIgnored})
+	rest, err := w.tenant().WebhookDeliveries(t.Context(), w.integration.ID, nil, integration.PageArgs{First: 2, After: &page.Items[1].Cursor})
+	w.must(err)
+	w.want([]any{len(rest.Items), rest.Items[0].Node.DeliveryID}, []any{1, "1"})
+	received := integration.DeliveryReceived
+	page, err = w.tenant().WebhookDeliveries(t.Context(), w.integration.ID, &received, integration.PageArgs{First: 9})
+	w.must(err)
+	w.want(len(page.Items), 2)
+}
+
+// 32 senders, one delivery in three repeated, all in disorder.
+func TestRepeatsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const deliveries = 600
+	var bodies [][]byte
+	for i := range deliveries {
+		body, err := json.Marshal(message{ID: fmt.Sprint(i), Event: "changed", Type: integration.ObjectTask, Object: task(i % 50)})
+		w.must(err)
+		bodies = append(bodies, body)
+		if i%3 == 0 {
+			bodies = append(bodies, body)
+		}
+	}
+	rand.Shuffle(len(bodies), func(i, j int) { bodies[i], bodies[j] = bodies[j], bodies[i] })
+	queue := make(chan []byte)
+	var senders sync.WaitGroup
+	for range 32 {
+		senders.Go(func() {
+			for body := range queue {
+				if status, text, err := w.tryPost(w.path(), body, signature(w.secret, body)); status != http.StatusOK || err != nil {
+					t.Errorf("status %d: %s, %v", status, text, err)
+				}
+			}
+		})
+	}
+	for _, body := range bodies {
+		queue <- body
+	}
+	close(queue)
+	senders.Wait()
+	w.want(w.deliveries(), map[string]int{"RECEIVED": deliveries})
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 50)
+	w.want(value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook'`), 50)
+}
+
+// While a secret is rotated two count; a server knows of a new one within seconds.
+func TestTwoSecretsCountDuringARotation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.send(message{ID: "1", Event: "unknown"})
+	rotated, err := w.connect.RotateWebhookSecret(t.Context(), w.admin, w.integration.ID)
+	w.must(err)
+	body := []byte(`{"id": "2", "event": "unknown"}`)
+	w.eventually("the new secret to count", func() bool {
+		status, _ := w.post(w.path(), body, signature(rotated.Secret.Expose(), body))
+		return status == http.StatusOK
+	})
+	w.send(message{ID: "3", Event: "unknown"})
+	w.want(w.deliveries(), map[string]int{"IGNORED": 3})
+}
+
+// Webhooks that were made for the earlier module are known by the third party's id of them.
+func TestADeliveryToTheCommonAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.root.Exec(t.Context(), `INSERT INTO kb.webhooks (integration_id, org_id, project_id, hook_id) VALUES ($1, 'acme', $2, 'h1')`, w.integration.ID, w.project)
+	w.must(err)
+	body := []byte(`{"hook":"h1","event":"unknown"}`)
+	status, text := w.post("/webhooks/works", body, signature(w.secret, body))
+	w.want([]any{status, text}, []any{200, ""})
+	w.want(w.deliveries(), map[string]int{"IGNORED": 1})
+}
+
+func TestDeliveriesAreAnsweredAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	var took []time.Duration
+	for i := range 101 {
+		began := time.Now()
+		w.send(message{ID: fmt.Sprint(i), Event: "changed", Type: integration.ObjectTask, Object: task(i)})
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	t.Logf("median %s", took[50])
+	if took[50] > 50*time.Millisecond {
+		t.Errorf("the median is %s", took[50])
+	}
+}

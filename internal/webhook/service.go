@@ -1,0 +1,88 @@
+// Package webhook is what third parties tell of changes: it verifies deliveries, stores each once before it is answered, and reads
+// anew, in jobs, what they are about.
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"patchbay/internal/connect"
+	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
+	"patchbay/internal/store"
+)
+
+// Options are what of the surroundings the Service asks.
+type Options struct {
+	// RemoteAddr is where a request came from.
+	RemoteAddr func(*http.Request) netip.Addr
+	// Failures limits deliveries that nobody signed; nil does not.
+	Failures *ratelimit.Failures
+	Log      *slog.Logger
+}
+
+// Service receives deliveries and works on them. It is safe for concurrent use.
+type Service struct {
+	db      *store.DB
+	connect *connect.Service
+	Options
+
+	mu    sync.Mutex
+	notes map[uuid.UUID]*note // of integrations, since they were last written
+	open  map[uuid.UUID]*opened
+	// changed are the integrations whose objects changed, until subscribers were told; the project by integration.
+	changed map[uuid.UUID]uuid.UUID
+}
+
+// note is what is to be written of an integration's webhook.
+type note struct {
+	org     string
+	latest  *time.Time // when a delivery came
+	refused int        // deliveries that nobody signed
+}
+
+// New makes the service.
+func New(db *store.DB, c *connect.Service, o Options) *Service {
+	return &Service{db: db, connect: c, Options: o, notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
+}
+
+// noted lets fn change what is to be written of a target's webhook.
+func (s *Service) noted(t *store.WebhookTarget, fn func(*note)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.notes[t.IntegrationID]
+	if n == nil {
+		n = &note{org: t.Org}
+		s.notes[t.IntegrationID] = n
+	}
+	fn(n)
+}
+
+// writeNotes writes what was noted. What cannot be written is noted again.
+func (s *Service) writeNotes(ctx context.Context) error {
+	s.mu.Lock()
+	notes := s.notes
+	s.notes = map[uuid.UUID]*note{}
+	s.mu.Unlock()
+	var failed error
+	for id, n := range notes {
+		err := s.db.Tenant(integration.Scope{Org: n.org}).NoteWebhook(ctx, id, n.latest, n.refused)
+		if err == nil {
+			continue
+		}
+		failed = err
+		s.noted(&store.WebhookTarget{IntegrationID: id, Org: n.org}, func(again *note) {
+			again.refused += n.refused
+			if again.latest == nil {
+				again.latest = n.latest
+			}
+		})
+	}
+	return failed
+}
