@@ -53,7 +53,7 @@ func (s overSSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 			return
 		}
 	default:
-		dispatch(r.Context(), exec, op, out.next)
+		dispatch(r.Context(), exec, op, nil, out.next)
 	}
 	out.complete()
 }
@@ -63,8 +63,7 @@ func (s overSSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 func (s overSSE) stream(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, out *events) bool {
 	ctx, release := s.lasting(ctx)
 	defer release()
-	out.keepAlive()
-	dispatch(ctx, exec, op, out.next)
+	dispatch(ctx, exec, op, out.begin, out.next)
 	switch context.Cause(ctx) {
 	case nil:
 		return true
@@ -85,16 +84,15 @@ type events struct {
 	closed bool
 }
 
-// newEvents begins a stream, which the client is told of at once.
 func newEvents(w http.ResponseWriter) *events {
 	e := &events{w: w, control: http.NewResponseController(w)}
 	_ = e.control.SetReadDeadline(time.Time{}) // the server's own would end the stream; a recorder of tests has none
-	_ = e.write(":\n\n")                       // the next write fails too
 	return e
 }
 
-// keepAlive sends comments while there is nothing to say.
-func (e *events) keepAlive() {
+// begin tells the client that its subscription is open, and sends comments while there is nothing to say.
+func (e *events) begin() {
+	_ = e.write(":\n\n") // the next write fails too
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.beat = time.AfterFunc(heartbeat, func() { _ = e.write(":\n\n") }) // the server notices itself that the client is gone

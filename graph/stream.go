@@ -40,8 +40,9 @@ func (r *Resolver) lasting(ctx context.Context) (lasting context.Context, releas
 }
 
 // dispatch runs an operation and hands each of its responses to send, until there is none more or send fails. Of a
-// subscription that did not come about the only response has no data.
-func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, send func(*graphql.Response) error) {
+// subscription that did not come about the only response has no data. begun, where there is one, is called as soon as nothing is missed
+// that a subscription tells of.
+func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, begun func(), send func(*graphql.Response) error) {
 	subscribes := op.Operation.Operation == ast.Subscription
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -55,6 +56,9 @@ func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.Opera
 		}
 	}()
 	responses, ctx := exec.DispatchOperation(ctx, op)
+	if begun != nil {
+		begun()
+	}
 	for {
 		response := responses(ctx)
 		if response == nil { // it is over, or the client is gone

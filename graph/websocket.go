@@ -299,7 +299,7 @@ func (s *socket) subscribe(ctx context.Context, m message) (code websocket.Statu
 
 // run runs an operation to its end.
 func (s *socket) run(ctx context.Context, id string, o *operation, op *graphql.OperationContext) {
-	dispatch(ctx, s.exec, op, func(response *graphql.Response) error {
+	dispatch(ctx, s.exec, op, nil, func(response *graphql.Response) error {
 		switch {
 		case ctx.Err() != nil: // the client has completed it, or the connection ends
 			return ctx.Err()
