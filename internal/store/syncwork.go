@@ -283,9 +283,16 @@ const commitSync = `
 				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
 				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
 				FROM held h
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
-				WHERE o.external_id = ANY ($34::text[])
-					AND o.deleted_at IS NULL
+				CROSS JOIN (SELECT DISTINCT unnest($34::text[])) AS g (external_id)
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = g.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
 				ON CONFLICT (run_id, external_id) DO UPDATE
 				SET confirmed = true
 			), remembered AS (
