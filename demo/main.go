@@ -116,7 +116,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// live changes something now and then, as people do.
+// live changes something now and then, as people do, and tells the webhook, where there is one.
 func live(ctx context.Context, clickup *clickuptest.Server) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	tick := time.NewTicker(changeEvery)
@@ -127,6 +127,9 @@ func live(ctx context.Context, clickup *clickuptest.Server) {
 			return
 		case <-tick.C:
 			clickup.Churn(random, 1)
+			for _, d := range clickup.Deliveries() {
+				_, _ = clickup.Deliver(ctx, http.DefaultClient, d) // the webhook's health tells of it
+			}
 		}
 	}
 }
@@ -140,6 +143,11 @@ const hints = `
     query     { externalStructure(integrationId: "%[3]s") { externalId kind name itemCount } }
     mutation  { startSync(integrationId: "%[3]s") { id } }
     query     { syncedObjects(integrationId: "%[3]s", first: 20) { nodes { type title externalUrl relationships { type target { title } } } } }
+
+  Something changes there every 20 seconds. This has it told at once, and shows what was told:
+
+    mutation  { registerWebhook(integrationId: "%[3]s") { webhook { url registered } } }
+    query     { webhookDeliveries(integrationId: "%[3]s") { nodes { event status receivedAt processedAt } } }
 
 `
 
