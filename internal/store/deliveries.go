@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -67,12 +66,7 @@ func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid
 			SELECT id = $12
 			FROM told`,
 			t.scope.Org, t.scope.Projects, n.IntegrationID, n.ID, n.Key[:], n.DeliveryID, n.Event, n.Object, reads, n.Payload, n.Headers, id,
-		).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&told); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		})
+		).QueryRow(scanIfAny(&told))
 	})
 	if err == nil && told != nil && *told {
 		object = &id
@@ -201,12 +195,7 @@ func (t *Tenant) ReplayDelivery(ctx context.Context, id uuid.UUID, event, about 
 			FROM told`
 	var told *bool
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(statement, args...).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&told); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		})
+		b.Queue(statement, args...).QueryRow(scanIfAny(&told))
 		b.Queue(`SELECT `+deliveryColumns+` FROM kb.webhook_deliveries d WHERE `+deliveryScope+` AND d.id = $3`, t.scope.Org, t.scope.Projects, id).
 			QueryRow(into(&delivery, scanDelivery))
 	})

@@ -85,7 +85,7 @@ func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHoo
 			SELECT true
 			FROM registered`
 	var stored bool
-	err := t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(scanFound(&stored)) })
+	err := t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(scanIfAny(&stored)) })
 	if err == nil && !stored {
 		err = noIntegration()
 	}
@@ -103,7 +103,7 @@ func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (for
 				AND w.hook_id = $4
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, hook,
-		).QueryRow(scanFound(&forgotten))
+		).QueryRow(scanIfAny(&forgotten))
 	})
 	return forgotten, err
 }
@@ -141,7 +141,7 @@ func (t *Tenant) HoldsWebhookSecret(ctx context.Context, ring *seal.Ring, v *Int
 				AND i.revision = $4
 				AND i.key_id = $5`,
 			t.scope.Org, t.scope.Projects, v.ID, v.Revision, *v.KeyID, pass.webhookSecret.Expose(), secret.Expose(),
-		).QueryRow(scanFound(&held))
+		).QueryRow(scanIfAny(&held))
 	})
 	return held, err
 }
@@ -183,7 +183,7 @@ func (t *Tenant) TakeHookCheck(ctx context.Context, id uuid.UUID, again time.Dur
 				AND w.check_at <= clock_timestamp()
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, again,
-		).QueryRow(scanFound(&taken))
+		).QueryRow(scanIfAny(&taken))
 	})
 	return taken, err
 }
@@ -211,7 +211,7 @@ func (t *Tenant) TakeCatchUp(ctx context.Context, id uuid.UUID) (needed bool, er
 				AND s.org_id = w.org_id
 			RETURNING coalesce(s.cursor ->> 'since' IS NOT NULL, false)`,
 			t.scope.Org, t.scope.Projects, id,
-		).QueryRow(scanFound(&needed))
+		).QueryRow(scanIfAny(&needed))
 	})
 	return needed, err
 }

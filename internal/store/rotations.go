@@ -322,7 +322,7 @@ func (t *Tenant) HandOnKeyRotation(ctx context.Context, id uuid.UUID, fence int)
 				AND r.finished_at IS NULL
 			RETURNING r.fence`,
 			t.scope.Org, t.scope.Projects, id, fence,
-		).QueryRow(scanNumber(&next))
+		).QueryRow(scanIfAny(&next))
 	})
 	return next, err
 }
@@ -341,7 +341,7 @@ func (t *Tenant) TakeOverKeyRotation(ctx context.Context, ring *seal.Ring, id uu
 				AND r.key_id = ANY ($5)
 			RETURNING r.fence`,
 			t.scope.Org, t.scope.Projects, id, after, ring.IDs(),
-		).QueryRow(scanNumber(&next))
+		).QueryRow(scanIfAny(&next))
 	})
 	return next, err
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -152,19 +151,9 @@ func (t *Tenant) BeatSyncRun(ctx context.Context, id uuid.UUID, fence int) (held
 				AND i.enabled
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, fence,
-		).QueryRow(scanFound(&held))
+		).QueryRow(scanIfAny(&held))
 	})
 	return held, err
-}
-
-// scanFound sets found where there is a row.
-func scanFound(found *bool) func(pgx.Row) error {
-	return func(row pgx.Row) error {
-		if err := row.Scan(found); !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		return nil
-	}
 }
 
 // ImportedObject is an object as CommitSync stores it.
@@ -242,12 +231,7 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 		// makes the order of change_seq the order of commits.
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(byIndex)
-		b.Queue(commitSync, args...).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&held, &noted); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		})
+		b.Queue(commitSync, args...).QueryRow(scanIfAny(&held, &noted))
 	})
 	return held, noted, err
 }
@@ -548,19 +532,9 @@ func (t *Tenant) WaitSyncRun(ctx context.Context, run uuid.UUID, fence int, unti
 				AND r.finished_at IS NULL
 			RETURNING r.attempts`,
 			t.scope.Org, t.scope.Projects, run, fence, until, step, failed,
-		).QueryRow(scanNumber(&attempts))
+		).QueryRow(scanIfAny(&attempts))
 	})
 	return attempts, err
-}
-
-// scanNumber leaves n as it is where there is no row.
-func scanNumber(n *int) func(pgx.Row) error {
-	return func(row pgx.Row) error {
-		if err := row.Scan(n); !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		return nil
-	}
 }
 
 // NamedObject is an object by its type and external id.
@@ -806,7 +780,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				AND s.org_id = e.org_id
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.DetailsSwept, end.FullyRead,
-		).QueryRow(scanFound(&held))
+		).QueryRow(scanIfAny(&held))
 	})
 	return held, err
 }
@@ -890,12 +864,7 @@ func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.D
 				AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
 			RETURNING r.fence, r.attempts`,
 			t.scope.Org, t.scope.Projects, id, since,
-		).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&fence, &attempts); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		})
+		).QueryRow(scanIfAny(&fence, &attempts))
 	})
 	return fence, attempts, err
 }

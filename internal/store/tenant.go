@@ -87,3 +87,13 @@ func into[T any](dst **T, scan func(pgx.Row) (*T, error)) func(pgx.Row) error {
 		}
 	}
 }
+
+// scanIfAny is a QueuedQuery.QueryRow callback that scans one row into columns, and leaves them as they are where there is none.
+func scanIfAny(columns ...any) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		if err := row.Scan(columns...); !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return nil
+	}
+}

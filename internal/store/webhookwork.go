@@ -106,7 +106,7 @@ func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 				AND r.fence = $4
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, fence,
-		).QueryRow(scanFound(&held))
+		).QueryRow(scanIfAny(&held))
 	})
 	return held, err
 }
@@ -303,7 +303,7 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, fence,
 		).QueryRow(func(row pgx.Row) error {
-			err := scanFound(&done)(row)
+			err := scanIfAny(&done)(row)
 			left = !done
 			return err
 		})
@@ -412,7 +412,7 @@ func (t *Tenant) TakeOverWebhookObject(ctx context.Context, id uuid.UUID, since 
 				AND r.heartbeat_at < clock_timestamp() - $4::interval
 			RETURNING r.fence`,
 			t.scope.Org, t.scope.Projects, id, since,
-		).QueryRow(scanNumber(&fence))
+		).QueryRow(scanIfAny(&fence))
 	})
 	return fence, err
 }
