@@ -131,7 +131,7 @@ CREATE POLICY sync_run_missing_tenant ON kb.sync_run_missing TO patchbay_serve
 
 -- Objects whose details, such as a task's comments, are to be read, by this run or the next one.
 CREATE TABLE kb.sync_pending (
-  integration_id uuid NOT NULL CONSTRAINT sync_pending_integration_id_fkey REFERENCES kb.integrations (id) ON DELETE CASCADE,
+  integration_id uuid NOT NULL, -- goes with its state: see kb.forget_synced
   org_id varchar(255) NOT NULL,
   project_id uuid NOT NULL,
   type text NOT NULL,
@@ -150,21 +150,9 @@ CREATE POLICY sync_pending_tenant ON kb.sync_pending TO patchbay_serve
 -- When all details were last read anew, changed or not, and when everything that is listed was.
 ALTER TABLE kb.sync_states ADD COLUMN details_swept_at timestamptz, ADD COLUMN fully_read_at timestamptz;
 
--- The words of an object, of every language alike. What is beyond the first 50,000 characters of a text is not found: a
--- tsvector holds 1 MB, and hyphenated words of three bytes a character take many times their text.
--- +goose StatementBegin
-CREATE FUNCTION kb.object_words(title text, content text) RETURNS tsvector
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT to_tsvector('simple'::regconfig, left(title, 500) || ' ' || left(coalesce(content, ''), 50000))
-$$;
--- +goose StatementEnd
-REVOKE ALL ON FUNCTION kb.object_words(text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION kb.object_words(text, text) TO patchbay_serve;
 CREATE TABLE kb.synced_objects (
   id uuid CONSTRAINT synced_objects_pkey PRIMARY KEY,
-  integration_id uuid NOT NULL CONSTRAINT synced_objects_integration_id_fkey REFERENCES kb.integrations (id) ON DELETE CASCADE,
+  integration_id uuid NOT NULL, -- goes with its state: see kb.forget_synced
   org_id varchar(255) NOT NULL,
   project_id uuid NOT NULL,
   type text NOT NULL
@@ -188,8 +176,11 @@ CREATE TABLE kb.synced_objects (
   change_seq bigint NOT NULL,
   synced_at timestamptz NOT NULL DEFAULT now(),
   deleted_at timestamptz,
-  -- Stored: a search for a phrase looks at each candidate's.
-  words tsvector NOT NULL GENERATED ALWAYS AS (kb.object_words(title, content)) STORED,
+  -- The words of every language alike. What is beyond the first 50,000 characters of a text is not found: a tsvector holds 1 MB, and
+  -- hyphenated words of three bytes a character take many times their text. Stored: a search for a phrase looks at each candidate's.
+  words tsvector NOT NULL
+    GENERATED ALWAYS AS (to_tsvector('pg_catalog.simple',
+      left(title, 500) || ' ' || CASE WHEN octet_length(content) <= 50000 THEN content ELSE left(coalesce(content, ''), 50000) END)) STORED,
   CONSTRAINT synced_objects_integration_id_external_id_key UNIQUE (integration_id, external_id)
 );
 
@@ -210,7 +201,7 @@ CREATE POLICY synced_objects_tenant ON kb.synced_objects TO patchbay_serve
 
 -- By external ids: an end may be imported later than the other, or never.
 CREATE TABLE kb.synced_relationships (
-  integration_id uuid NOT NULL CONSTRAINT synced_relationships_integration_id_fkey REFERENCES kb.integrations (id) ON DELETE CASCADE,
+  integration_id uuid NOT NULL, -- goes with its state: see kb.forget_synced
   org_id varchar(255) NOT NULL,
   project_id uuid NOT NULL,
   source_id text COLLATE "C" NOT NULL,
@@ -222,7 +213,8 @@ CREATE TABLE kb.synced_relationships (
   CONSTRAINT synced_relationships_pkey PRIMARY KEY (integration_id, source_id, type, target_id)
 );
 
-CREATE INDEX synced_relationships_stated_by_idx ON kb.synced_relationships (integration_id, stated_by);
+-- Those that their source states are found by the primary key.
+CREATE INDEX synced_relationships_stated_by_idx ON kb.synced_relationships (integration_id, stated_by) WHERE stated_by <> source_id;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON kb.synced_relationships TO patchbay_serve;
 
@@ -231,6 +223,25 @@ CREATE POLICY synced_relationships_tenant ON kb.synced_relationships TO patchbay
   USING (org_id = (SELECT nullif(current_setting('app.org', true), ''))
     AND ((SELECT nullif(current_setting('app.projects', true), '')) IS NULL
       OR project_id = ANY ((SELECT nullif(current_setting('app.projects', true), ''))::uuid[])));
+
+-- What was imported goes with its integration's state. A foreign key would look for the integration with each row, which took an eighth of
+-- an import; who writes these rows has the state locked, so that none can come once it is gone.
+-- +goose StatementBegin
+CREATE FUNCTION kb.forget_synced() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  DELETE FROM kb.synced_relationships WHERE integration_id = OLD.integration_id;
+  DELETE FROM kb.sync_pending WHERE integration_id = OLD.integration_id;
+  DELETE FROM kb.synced_objects WHERE integration_id = OLD.integration_id;
+  RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION kb.forget_synced() FROM PUBLIC;
+CREATE TRIGGER sync_states_forget_synced AFTER DELETE ON kb.sync_states
+  FOR EACH ROW EXECUTE FUNCTION kb.forget_synced();
 
 -- Full-text search: its operator is not leakproof, so under row-level security it could not use its index. This applies the
 -- tenant itself. Ids of at most so many objects whose words match, by change, after one. Few matches are all found by their index and

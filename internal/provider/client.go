@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"patchbay/internal/integration"
 )
 
@@ -349,7 +351,7 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 func decode(body io.Reader, out any) error {
 	if raw, ok := out.(*json.RawMessage); ok {
 		all, err := io.ReadAll(body)
-		if err == nil && json.Valid(all) {
+		if err == nil && valid(all) {
 			*raw = all
 			return nil
 		}
@@ -359,6 +361,15 @@ func decode(body io.Reader, out any) error {
 		body = bytes.NewReader(all)
 	}
 	return json.NewDecoder(body).Decode(out)
+}
+
+// valid reports whether a body is JSON. gjson takes a quarter of the time, but its stack grows with every bracket that is open.
+func valid(body []byte) bool {
+	const fewBrackets = 100_000
+	if bytes.Count(body, []byte("["))+bytes.Count(body, []byte("{")) > fewBrackets {
+		return json.Valid(body)
+	}
+	return gjson.ValidBytes(body)
 }
 
 // reads tells an error of reading from one of what was read.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,6 +50,44 @@ func TestConcurrentMergesLoseNothing(t *testing.T) {
 	}
 	if row.Revision != 1+writers {
 		t.Errorf("revision %d, want %d", row.Revision, 1+writers)
+	}
+}
+
+// What an import is storing while its integration is deleted goes with it, although no foreign key sees to that.
+func TestDeletedWhileItImports(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	n := createIntegration(t, w.tenant, newIntegration(w.project, "clickup"))
+	run := begin(t, w.tenant, n.ID)
+	deleted := make(chan error, 1)
+	err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if held, _, err := tx.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t1", "Task")}}); !held || err != nil {
+			return fmt.Errorf("commit: %t, %w", held, err)
+		}
+		go func() {
+			_, err := w.tenant.DeleteIntegration(ctx, w.project, "clickup")
+			deleted <- err
+		}()
+		for column[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0] == 0 {
+			select {
+			case err := <-deleted:
+				return fmt.Errorf("the deletion did not wait for the import's lock: %w", err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, <-deleted); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"integrations", "sync_states", "sync_runs", "synced_objects", "synced_relationships", "sync_pending"} {
+		if left := column[int](t, w.root, `SELECT count(*)::int FROM kb.`+table)[0]; left > 0 {
+			t.Errorf("%d rows are left in %s", left, table)
+		}
+	}
+	if held, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t2", "Task")}}); held || err != nil {
+		t.Errorf("a commit after it: %t, %v", held, err)
 	}
 }
 

@@ -405,12 +405,21 @@ const storedObjects = `given AS (
 						SELECT o.row
 						FROM changed c
 						CROSS JOIN LATERAL (
-							SELECT r.ctid AS row, r.source_id, r.type, r.target_id
+							(SELECT r.ctid AS row, r.source_id, r.type, r.target_id
+							FROM kb.synced_relationships r
+							WHERE r.integration_id = c.integration_id
+								AND r.org_id = c.org_id
+								AND r.source_id = c.external_id
+								AND r.stated_by = r.source_id
+							OFFSET 0)
+							UNION ALL
+							(SELECT r.ctid, r.source_id, r.type, r.target_id
 							FROM kb.synced_relationships r
 							WHERE r.integration_id = c.integration_id
 								AND r.org_id = c.org_id
 								AND r.stated_by = c.external_id
-							OFFSET 0
+								AND r.stated_by <> r.source_id
+							OFFSET 0)
 						) o
 						WHERE c.known_id IS NOT NULL
 							AND NOT EXISTS (
@@ -447,7 +456,7 @@ func objectArgs(objects []ImportedObject, lastSynced map[string]string, workspac
 
 // objectColumns are objects as parallel arrays for unnest.
 type objectColumns struct {
-	ids                                              []uuid.UUID
+	ids                                              [][16]byte // pgx would take a uuid.UUID for a driver.Valuer, and send text
 	types, externalIDs, titles, properties, listings []string
 	contents, urls, parents                          []*string
 	updated                                          []*time.Time
@@ -458,7 +467,7 @@ type objectColumns struct {
 func columnsOf(objects []ImportedObject) objectColumns {
 	n := len(objects)
 	c := objectColumns{
-		ids: make([]uuid.UUID, n), types: make([]string, n), externalIDs: make([]string, n), titles: make([]string, n),
+		ids: make([][16]byte, n), types: make([]string, n), externalIDs: make([]string, n), titles: make([]string, n),
 		properties: make([]string, n), listings: make([]string, n), contents: make([]*string, n), urls: make([]*string, n),
 		parents: make([]*string, n), updated: make([]*time.Time, n), completed: make([]bool, n), archived: make([]bool, n),
 		onlyKnown: make([]bool, n), hasDetails: make([]bool, n), hashes: make([][]byte, n),

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -75,7 +76,7 @@ func Imported(o provider.Object) (store.ImportedObject, string) {
 		}
 	}
 	slices.SortFunc(i.Relations, func(a, b store.ImportedRelation) int {
-		return strings.Compare(string(a.Type)+"\x00"+a.Source+"\x00"+a.Target, string(b.Type)+"\x00"+b.Source+"\x00"+b.Target)
+		return cmp.Or(strings.Compare(string(a.Type), string(b.Type)), strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target))
 	})
 	i.ContentHash = hash(&i)
 	return i, ""
@@ -83,48 +84,53 @@ func Imported(o provider.Object) (store.ImportedObject, string) {
 
 // hash is over everything of an object that is stored, but whether it has details. Each part goes in with its length, so that none can be moved into another.
 func hash(o *store.ImportedObject) []byte {
-	h := sha256.New()
-	var length [8]byte
-	part := func(b []byte) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(b)))
-		h.Write(length[:])
-		h.Write(b)
+	var all []byte
+	part := func(pieces ...string) {
+		length := 0
+		for _, piece := range pieces {
+			length += len(piece)
+		}
+		all = binary.BigEndian.AppendUint64(all, uint64(length))
+		for _, piece := range pieces {
+			all = append(all, piece...)
+		}
 	}
 	text := func(s *string) {
 		if s == nil {
-			part(nil)
-			return
+			part()
+		} else {
+			part("=", *s)
 		}
-		part([]byte("=" + *s))
 	}
 	flag := func(b bool) {
 		if b {
-			part([]byte{1})
+			part("\x01")
 		} else {
-			part([]byte{0})
+			part("\x00")
 		}
 	}
-	part([]byte("object v1"))
-	part([]byte(o.Type))
-	part([]byte(o.Title))
+	part("object v1")
+	part(string(o.Type))
+	part(o.Title)
 	text(o.Content)
-	part(o.Properties)
+	part(string(o.Properties))
 	text(o.URL)
 	text(o.ParentID)
 	if o.UpdatedAt != nil {
-		part([]byte(o.UpdatedAt.Format(time.RFC3339Nano)))
+		part(o.UpdatedAt.Format(time.RFC3339Nano))
 	} else {
-		part(nil)
+		part()
 	}
 	flag(o.Completed)
 	flag(o.Archived)
-	part([]byte(o.Listing))
+	part(o.Listing)
 	for _, r := range o.Relations {
-		part([]byte(r.Type))
-		part([]byte(r.Source))
-		part([]byte(r.Target))
+		part(string(r.Type))
+		part(r.Source)
+		part(r.Target)
 	}
-	return h.Sum(nil)
+	sum := sha256.Sum256(all)
+	return sum[:]
 }
 
 // nameable is an id, or nothing where no object could have it.

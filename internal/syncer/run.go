@@ -59,8 +59,8 @@ type run struct {
 
 	connection provider.Connection
 	plan       provider.Plan
-	stored     []byte // the cursor of the last step that was stored
-	pending    int    // objects whose details are to be read, while listings are
+	pending    int        // objects whose details are to be read, while listings are
+	storing    chan error // of the step that is being stored; nil while none is
 }
 
 // opened is an integration's connection for as long as one of its runs lasts, so that its secrets are opened once.
@@ -146,16 +146,37 @@ func (r *run) advance(ctx context.Context) error {
 // over reports whether the slice should end.
 func (r *run) over() bool { return r.service.draining.Load() || time.Now().After(r.deadline) }
 
-// enter commits the change to another stage.
-func (r *run) enter(ctx context.Context, stage, step string, total *int) error {
-	r.work.Stage, r.work.Cursor = stage, nil
-	return r.commit(ctx, store.SyncStep{Step: step, Total: total})
+// commitLater stores a step, after the one before it, while its caller goes on. Until settle has returned, the caller leaves alone what
+// commit changes.
+func (r *run) commitLater(ctx context.Context, step store.SyncStep) error {
+	if err := r.settle(); err != nil {
+		return err
+	}
+	storing := make(chan error, 1)
+	r.storing = storing
+	go func() {
+		defer func() {
+			if value := recover(); value != nil { // which may quote anything
+				storing <- fmt.Errorf("panic of type %T", value)
+			}
+		}()
+		storing <- r.commit(ctx, step)
+	}()
+	return nil
 }
 
-// commit stores a step at the run's present stage and cursor. An object that the database refuses is a failure, and the others
+// settle waits for the step that is being stored, if any.
+func (r *run) settle() (err error) {
+	if r.storing != nil {
+		err = <-r.storing
+		r.storing = nil
+	}
+	return err
+}
+
+// commit stores a step, and with it where the run stands. An object that the database refuses is a failure, and the others
 // are stored.
 func (r *run) commit(ctx context.Context, step store.SyncStep) error {
-	step.Stage, step.Cursor = r.work.Stage, r.work.Cursor
 	held, noted, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
 	switch n := len(step.Objects); {
 	case err == nil && !held:
@@ -166,18 +187,17 @@ func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 		step.Failures = append(step.Failures, integration.SyncFailure{Type: refused.Type, ExternalID: refused.ExternalID, Reason: "it is too large, or has something in it that cannot be stored"})
 		return r.commit(ctx, step)
 	case store.IsValueRefused(err) && n > 1:
-		first, cursor := store.SyncStep{Objects: step.Objects[:n/2], Step: step.Step}, r.work.Cursor
-		r.work.Cursor = r.stored // its second half is still to come
+		first := store.SyncStep{Stage: r.work.Stage, Cursor: r.work.Cursor, Objects: step.Objects[:n/2], Step: step.Step}
 		if err := r.commit(ctx, first); err != nil {
 			return err
 		}
-		r.work.Cursor, step.Objects = cursor, step.Objects[n/2:]
+		step.Objects = step.Objects[n/2:]
 		return r.commit(ctx, step)
 	case err != nil:
 		return fmt.Errorf("store a page of the run %s: %w", r.work.ID, err)
 	}
-	r.stored, r.pending = r.work.Cursor, r.pending+noted
-	r.work.Processed += step.Processed
+	r.work.Stage, r.work.Cursor = step.Stage, step.Cursor
+	r.work.Processed, r.pending = r.work.Processed+step.Processed, r.pending+noted
 	if at := step.SeenUntil; at != nil && (r.work.SeenUntil == nil || at.After(*r.work.SeenUntil)) {
 		r.work.SeenUntil = at
 	}
@@ -251,8 +271,9 @@ func (b *batch) empty() bool {
 	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0
 }
 
-// read reads so many pages ahead of take, until the slice is over. What take has not stored by then, flush stores.
-func (r *run) read(ctx context.Context, most int, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) error {
+// read reads so many pages ahead of take, until the slice is over. What take has not stored by then, flush stores; when read
+// returns, all of it is settled.
+func (r *run) read(ctx context.Context, most int, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) (err error) {
 	type result struct {
 		page *provider.Page
 		err  error
@@ -283,6 +304,7 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 		stop()
 		for range ahead { // until the reader has ended
 		}
+		err = errors.Join(err, r.settle())
 	}()
 	for next := range ahead {
 		if next.err != nil {
@@ -292,7 +314,7 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 			return err
 		}
 	}
-	if err := flush(); err != nil {
+	if err := errors.Join(flush(), r.settle()); err != nil {
 		return err
 	}
 	if !ended {
@@ -306,13 +328,17 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 
 // importAll reads the listings from the run's cursor on.
 func (r *run) importAll(ctx context.Context) error {
-	b, moved := newBatch(true), false
+	b, moved, cursor := newBatch(true), false, r.work.Cursor
 	flush := func() error {
 		if b.empty() && !moved {
 			return nil
 		}
+		if err := r.settle(); err != nil {
+			return err
+		}
 		moved = false
 		step := b.step
+		step.Stage, step.Cursor = store.StageImport, cursor
 		step.Processed = len(step.Objects) + len(step.Failures)
 		step.Incomplete = slices.ContainsFunc(step.Failures, hidesOthers)
 		step.Total = r.expect(step.Total, step.Processed)
@@ -320,9 +346,9 @@ func (r *run) importAll(ctx context.Context) error {
 			step.Seen, step.Covered = nil, nil // it lists only what changed
 		}
 		b = newBatch(true)
-		return r.commit(ctx, step)
+		return r.commitLater(ctx, step)
 	}
-	from := r.work.Cursor
+	from := cursor
 	var err error
 	if r.pending, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, ""); err != nil {
 		return err
@@ -334,7 +360,7 @@ func (r *run) importAll(ctx context.Context) error {
 		for _, gone := range p.Gone { // of the selection
 			b.step.Gone = append(b.step.Gone, gone.ExternalID)
 		}
-		r.work.Cursor, moved = p.Cursor, true // of the last page in the batch
+		cursor, moved = p.Cursor, true // of the last page in the batch
 		if b.ready(r.plan.BatchSize) {
 			return flush()
 		}
@@ -348,7 +374,7 @@ func (r *run) importAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.enter(ctx, store.StageDetails, "", nil)
+	return r.commit(ctx, store.SyncStep{Stage: store.StageDetails})
 }
 
 // expect adds to the number of items that are listed those whose details will be read, as many as there were so far among them.
@@ -391,10 +417,10 @@ func (r *run) readDetails(ctx context.Context) error {
 			}
 		}
 		if len(pending) == 0 {
-			return r.enter(ctx, store.StageSweep, "looking for what was deleted", nil)
+			return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: "looking for what was deleted"})
 		}
 		total := r.work.Processed + left
-		if err := r.commit(ctx, store.SyncStep{Step: fmt.Sprintf("details of %d more", left), Total: &total}); err != nil {
+		if err := r.commit(ctx, store.SyncStep{Stage: store.StageDetails, Cursor: r.work.Cursor, Step: fmt.Sprintf("details of %d more", left), Total: &total}); err != nil {
 			return err
 		}
 		if err := r.details(ctx, pending); err != nil {
@@ -411,7 +437,7 @@ func (r *run) readDetails(ctx context.Context) error {
 // read nor failed, and in the end behind all of them.
 func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
 	b := newBatch(false)
-	settled, next := map[string]bool{}, 0
+	settled, next, cursor := map[string]bool{}, 0, r.work.Cursor
 	flush := func() error {
 		for next < len(pending) && settled[pending[next].ExternalID] {
 			next++
@@ -420,16 +446,15 @@ func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
 			return nil
 		}
 		if next > 0 {
-			cursor, err := json.Marshal(pending[next-1].ExternalID)
-			if err != nil {
+			var err error
+			if cursor, err = json.Marshal(pending[next-1].ExternalID); err != nil {
 				return err
 			}
-			r.work.Cursor = cursor
 		}
 		step := b.step
-		step.Processed = len(step.Done)
+		step.Stage, step.Cursor, step.Processed = store.StageDetails, cursor, len(step.Done)
 		b = newBatch(false)
-		return r.commit(ctx, step)
+		return r.commitLater(ctx, step)
 	}
 	err := r.read(ctx, detailsAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Details(ctx, r.plan, refs(pending))
@@ -453,7 +478,7 @@ func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
 	for _, p := range pending { // what the provider did not tell of is not asked for again either
 		settled[p.ExternalID] = true
 	}
-	return flush()
+	return errors.Join(flush(), r.settle())
 }
 
 func refs(named []store.NamedObject) []provider.Ref {
@@ -479,10 +504,11 @@ func (r *run) sweep(ctx context.Context) error {
 		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
 			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
 		}
-		if r.work.Cursor, err = json.Marshal(n.Covered); err != nil {
+		cursor, err := json.Marshal(n.Covered)
+		if err != nil {
 			return err
 		}
-		if err := r.commit(ctx, store.SyncStep{Step: "looking for what was deleted"}); err != nil {
+		if err := r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: "looking for what was deleted"}); err != nil {
 			return err
 		}
 	}
@@ -527,7 +553,7 @@ func tooMany(gone, covered int) string {
 
 // confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
 func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
-	b := newBatch(false)
+	b, cursor := newBatch(false), r.work.Cursor
 	unsettled := map[string]integration.ObjectType{}
 	for _, m := range missing {
 		unsettled[m.ExternalID] = m.Type
@@ -537,9 +563,9 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 			return nil
 		}
 		step := b.step
-		step.Step = "asking for what was not listed"
+		step.Stage, step.Cursor, step.Step = store.StageSweep, cursor, "asking for what was not listed"
 		b = newBatch(false)
-		return r.commit(ctx, step)
+		return r.commitLater(ctx, step)
 	}
 	err := r.read(ctx, pagesAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
 		return r.connection.Fetch(ctx, r.plan, refs(missing))
@@ -566,7 +592,7 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 	for id := range unsettled {
 		b.step.Found = append(b.step.Found, id)
 	}
-	return flush()
+	return errors.Join(flush(), r.settle())
 }
 
 // finish ends a run that went through all of its stages.

@@ -94,9 +94,7 @@ func (w *runner) Work(ctx context.Context, job *river.Job[runArgs]) error {
 		}
 		return river.JobSnooze(0)
 	}
-	r.stored = work.Cursor
-	err = r.slice(ctx)
-	return r.conclude(ctx, err)
+	return r.conclude(ctx, r.slice(ctx))
 }
 
 // slice advances the run while its heart beats.

@@ -3,6 +3,7 @@ package clickup
 import (
 	"cmp"
 	"encoding/json"
+	"iter"
 	"slices"
 	"strings"
 
@@ -131,19 +132,25 @@ func (f field) progress() any {
 	return nil
 }
 
-func (f field) options() []option {
-	var config struct {
-		Options many `json:"options"`
-	}
-	decode(f.Config, &config)
-	var all []option
-	for _, item := range config.Options {
-		var o option
-		if decode(item, &o) {
-			all = append(all, o)
+// options gives the field's options in their order. There may be hundreds.
+func (f field) options() iter.Seq2[int, option] {
+	return func(yield func(int, option) bool) {
+		var config struct {
+			Options many `json:"options"`
+		}
+		decode(f.Config, &config)
+		at := 0
+		for _, item := range config.Options {
+			var o option
+			if !decode(item, &o) {
+				continue
+			}
+			if !yield(at, o) {
+				return
+			}
+			at++
 		}
 	}
-	return all
 }
 
 // choice is the name of a drop-down's option: the value is its id, or its place in the order.
@@ -164,7 +171,10 @@ func (f field) choice() any {
 // labels are the names of the chosen ones. An option that is gone shows its id.
 func (f field) labels() any {
 	var all []any
-	options := f.options()
+	var options []option
+	for _, o := range f.options() {
+		options = append(options, o)
+	}
 	for _, item := range f.items() {
 		var chosen id
 		_ = chosen.UnmarshalJSON(item)

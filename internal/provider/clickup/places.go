@@ -76,7 +76,7 @@ func places[P place](ctx context.Context, c *connection, path, name string, id f
 		if err != nil {
 			return found[P]{}, err
 		}
-		items, ok := listing(answer, text(name))
+		items, ok := listing(answer, name)
 		if !ok {
 			return found[P]{}, unexpected("list of " + name)
 		}

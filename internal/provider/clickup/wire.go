@@ -111,6 +111,9 @@ func parts(raw []byte) iter.Seq[json.RawMessage] {
 		raw = raw[1 : len(raw)-1]
 		depth, from := 0, 0
 		for i := 0; i < len(raw); i++ {
+			if !structural[raw[i]] {
+				continue
+			}
 			switch raw[i] {
 			case '"':
 				i = quote(raw, i)
@@ -134,6 +137,9 @@ func parts(raw []byte) iter.Seq[json.RawMessage] {
 	}
 }
 
+// structural are the bytes that parts looks at: most are none of them.
+var structural = [256]bool{'"': true, '[': true, '{': true, ']': true, '}': true, ',': true}
+
 // quote is where the text ends that begins at i: at its second quotation mark.
 func quote(raw []byte, i int) int {
 	for begin := i; ; {
@@ -152,9 +158,9 @@ func quote(raw []byte, i int) int {
 	}
 }
 
-// entries gives an object's names and values; nothing for what is no object.
-func entries(raw []byte) iter.Seq2[text, json.RawMessage] {
-	return func(yield func(text, json.RawMessage) bool) {
+// entries gives an object's names and values; nothing for what is no object. Names are parts of what was read, and no copies.
+func entries(raw []byte) iter.Seq2[[]byte, json.RawMessage] {
+	return func(yield func([]byte, json.RawMessage) bool) {
 		if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
 			return
 		}
@@ -167,8 +173,12 @@ func entries(raw []byte) iter.Seq2[text, json.RawMessage] {
 			if !ok {
 				continue
 			}
-			var name text
-			_ = name.UnmarshalJSON(part[:end])
+			name := bytes.Trim(part[:end], `"`)
+			if bytes.IndexByte(name, '\\') >= 0 || !utf8.Valid(name) {
+				var t text
+				_ = t.UnmarshalJSON(part[:end])
+				name = []byte(t)
+			}
 			if !yield(name, bytes.TrimSpace(value)) {
 				return
 			}
@@ -190,7 +200,7 @@ func decode(raw json.RawMessage, out any) bool {
 func read(raw []byte, into reflect.Value) {
 	names := namesOf(into.Type())
 	for name, value := range entries(raw) {
-		at, wanted := names[name]
+		at, wanted := names[string(name)]
 		if !wanted {
 			continue
 		}
@@ -213,14 +223,14 @@ func read(raw []byte, into reflect.Value) {
 var namesKnown sync.Map // by type
 
 // namesOf are the places of a struct's fields by their names in JSON.
-func namesOf(t reflect.Type) map[text]int {
+func namesOf(t reflect.Type) map[string]int {
 	if known, ok := namesKnown.Load(t); ok {
-		return known.(map[text]int)
+		return known.(map[string]int)
 	}
-	names := map[text]int{}
+	names := map[string]int{}
 	for i := range t.NumField() {
 		if name := t.Field(i).Tag.Get("json"); name != "" {
-			names[text(name)] = i
+			names[name] = i
 		}
 	}
 	namesKnown.Store(t, names)
@@ -228,10 +238,10 @@ func namesOf(t reflect.Type) map[text]int {
 }
 
 // listing takes the items of a list out of an answer. It is false where the answer has no such list.
-func listing(answer json.RawMessage, name text) (many, bool) {
+func listing(answer json.RawMessage, name string) (many, bool) {
 	var found json.RawMessage
 	for n, value := range entries(answer) {
-		if n == name {
+		if string(n) == name {
 			found = value
 		}
 	}
