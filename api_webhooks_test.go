@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
@@ -166,11 +167,11 @@ func TestNoDeliveryIsLostOrDoubled(t *testing.T) {
 	c.wantCurrent(t, id, clickUp)
 }
 
-// Deliveries are listed and replayed over the API; what nobody signed is not there.
+// Deliveries are listed and replayed over the API; what nobody signed is not there. The operator sees them counted.
 func TestDeliveriesOverTheAPI(t *testing.T) {
 	t.Parallel()
 	clickUp := newClickUp(t, clickuptest.Small(62))
-	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url, "PATCHBAY_ADMIN_ADDR=127.0.0.1:0")
 	id := c.connect(t, "clickup", clickUp)
 	url := c.registered(t, id)
 	clickUp.Deliveries()
@@ -200,4 +201,37 @@ func TestDeliveriesOverTheAPI(t *testing.T) {
 	want(t, replayed.get(t, "replayWebhookDelivery"), any(map[string]any{"status": "RECEIVED", "attempts": 0.0}))
 	c.settled(t)
 	c.try(t, list, map[string]any{"id": id, "s": "PROCESSED", "first": 0}).wantErrors(t)
+
+	metrics := c.metrics(t)
+	for _, line := range []string{
+		fmt.Sprintf(`patchbay_webhook_deliveries_total{provider="clickup",status="200"} %d`, 2*len(due)),
+		fmt.Sprintf(`patchbay_webhook_deliveries_total{provider="clickup",status="400"} %d`, len(due)),
+		fmt.Sprintf(`patchbay_webhook_answer_seconds_count{provider="clickup"} %d`, 2*len(due)),
+		fmt.Sprintf(`patchbay_webhook_worked_total{outcome="processed",provider="clickup"} %d`, len(due)+1),
+		fmt.Sprintf(`patchbay_webhook_delay_seconds_count{provider="clickup"} %d`, len(due)+1),
+		`go_goroutines `,
+	} {
+		if !strings.Contains(metrics, "\n"+line) {
+			t.Errorf("no %s in\n%s", line, metrics)
+		}
+	}
+}
+
+// metrics are what the operator sees of a server.
+func (c *client) metrics(t testing.TB) string {
+	t.Helper()
+	found := regexp.MustCompile(`listening for the operator","address":"([^"]+)"`).FindStringSubmatch(c.server.log.String())
+	if found == nil {
+		t.Fatalf("the server does not say where its metrics are:\n%s", c.server.log)
+	}
+	response, err := http.Get("http://" + found[1] + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

@@ -12,7 +12,7 @@ import (
 var rules = map[string][]string{
 	"patchbay": {
 		"graph", "internal/adopt", "internal/audit", "internal/auth", "internal/config", "internal/connect", "internal/doctor", "internal/embedpg", "internal/httpd",
-		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "internal/webhook", "web",
+		"internal/integration", "internal/live", "internal/provider", "internal/provider/builtin", "internal/ratelimit", "internal/seal", "internal/store", "internal/syncer", "internal/telemetry", "internal/webhook", "web",
 	},
 	"graph":                                 {"graph/generated", "graph/model", "internal/auth", "internal/connect", "internal/integration", "internal/live", "internal/ratelimit", "internal/store", "internal/syncer", "internal/webhook"},
 	"graph/generated":                       {"graph/model", "graph/scalar", "internal/integration"},
@@ -43,6 +43,7 @@ var rules = map[string][]string{
 	"internal/store/storetest":                       {"internal/embedpg", "internal/integration", "internal/seal", "internal/store", "pgx"},
 	"internal/syncer":                                {"internal/connect", "internal/integration", "internal/provider", "internal/store", "river"},                                          // workers of its jobs
 	"internal/webhook":                               {"internal/connect", "internal/integration", "internal/provider", "internal/ratelimit", "internal/store", "internal/syncer", "river"}, // workers of its jobs
+	"internal/telemetry":                             {},
 	"migrations":                                     {},
 	"web":                                            {},
 	"bench":                                          {},

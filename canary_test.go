@@ -109,7 +109,7 @@ func TestNoSecretComesToLight(t *testing.T) {
 	m := &mine{client: c, canaries: canaries{parts: map[string]string{}}}
 	provider := optest.New(t)
 	m.add("the OpenID client's secret", provider.Secret)
-	c.server = startServer(t, db, openIDEnv(provider, "PATCHBAY_OIDC_CLIENT_ID="+optest.SecretClient, "PATCHBAY_OIDC_CLIENT_SECRET="+provider.Secret)...)
+	c.server = startServer(t, db, openIDEnv(provider, "PATCHBAY_OIDC_CLIENT_ID="+optest.SecretClient, "PATCHBAY_OIDC_CLIENT_SECRET="+provider.Secret, "PATCHBAY_ADMIN_ADDR=127.0.0.1:0")...)
 	provider.Redirect(c.URL + "/sign-in/callback")
 	m.add("the encryption key", testKey)
 	c.key = c.server.key(t, "acme", "admin")
@@ -147,7 +147,7 @@ func TestNoSecretComesToLight(t *testing.T) {
 			t.Errorf("%s: holds %q", place, found)
 		}
 	}
-	want(t, m.in(m.out.String()), []string(nil))
+	want(t, m.in(m.out.String()+c.metrics(t)), []string(nil))
 
 	// Forgotten, nothing sealed is left, and what tells of it holds no secret.
 	out, err = forget(t, []string{"DATABASE_URL=" + db.URL}, "--key-id", testRing().CurrentID(), "--confirm")

@@ -269,7 +269,7 @@ func newClient(t testing.TB) *client {
 	}
 	t.Cleanup(func() {
 		if !t.Failed() {
-			rows(t, c.db, `TRUNCATE kb.projects, kb.api_keys, kb.key_rotations CASCADE`)
+			rows(t, c.db, `TRUNCATE kb.projects, kb.api_keys, kb.key_rotations, kb.synced_objects, kb.synced_relationships, kb.sync_pending CASCADE`)
 			idle.Lock()
 			defer idle.Unlock()
 			idle.list = append(idle.list, &client{db: c.db, server: c.server})

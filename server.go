@@ -114,8 +114,13 @@ func (c *serveCommand) Run(a *app) (err error) {
 		return err
 	}
 	runs := syncer.New(db, service, a.log)
+	meter, stopAdmin, err := a.serveAdmin()
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
 	webhooks := webhook.New(db, service, webhook.Options{
-		RemoteAddr: httpd.RemoteAddr, Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), Log: a.log,
+		RemoteAddr: httpd.RemoteAddr, Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), Log: a.log, Meter: meter,
 	})
 	pages, err := web.New(web.Dist())
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/metric"
 
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
@@ -26,7 +27,12 @@ type (
 
 // Run works on jobs until a signal asks it to end, then lets those that run finish their slice.
 func (workCommand) Run(a *app) error {
-	return a.withWorkers(func(service *connect.Service, _ *store.DB) error {
+	meter, stopAdmin, err := a.serveAdmin()
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+	return a.withWorkers(meter, func(service *connect.Service, _ *store.DB) error {
 		a.log.Info("working on jobs", "version", version())
 		fmt.Fprintln(a.stdout, "Patchbay works on jobs")
 		<-a.ctx.Done()
@@ -41,7 +47,7 @@ const rotationPoll = 500 * time.Millisecond
 // Run rotates every organisation that has something under another key, together with whatever servers there are, and
 // returns when all of it is done.
 func (rotateKeyCommand) Run(a *app) error {
-	return a.withWorkers(func(service *connect.Service, db *store.DB) error {
+	return a.withWorkers(nil, func(service *connect.Service, db *store.DB) error {
 		orgs, err := service.OrganisationsToRotate(a.ctx)
 		if err != nil {
 			return err
@@ -104,8 +110,8 @@ func (a *app) awaitRotations(db *store.DB, running map[string]uuid.UUID) error {
 	return nil
 }
 
-// withWorkers calls fn while this process works on jobs.
-func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
+// withWorkers calls fn while this process works on jobs. meter measures them; nil does not.
+func (a *app) withWorkers(meter metric.Meter, fn func(*connect.Service, *store.DB) error) error {
 	return a.withDatabase(func(p *place, d *database) (err error) {
 		ring, err := p.keys(false)
 		if err != nil {
@@ -127,7 +133,7 @@ func (a *app) withWorkers(fn func(*connect.Service, *store.DB) error) error {
 		if err != nil {
 			return err
 		}
-		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), webhook.New(db, service, webhook.Options{Log: a.log}), a.log)
+		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), webhook.New(db, service, webhook.Options{Log: a.log, Meter: meter}), a.log)
 		if err != nil {
 			return err
 		}

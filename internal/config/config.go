@@ -29,6 +29,8 @@ type Config struct {
 	ListenDatabaseURL seal.Secret `env:"PATCHBAY_LISTEN_DATABASE_URL"`
 	// Addr is the address to listen on; port 0 takes a free one.
 	Addr Address `env:"PATCHBAY_ADDR" envDefault:"127.0.0.1:8080"`
+	// AdminAddr is the address to listen on for the operator; empty means none.
+	AdminAddr Address `env:"PATCHBAY_ADMIN_ADDR"`
 	// PublicURL is where browsers and providers reach the server; empty means Addr's. No trailing slash.
 	PublicURL PublicURL `env:"PATCHBAY_PUBLIC_URL"`
 	// WebhookURL is where third parties send webhooks to; empty means PublicURL. No trailing slash.

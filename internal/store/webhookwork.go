@@ -33,8 +33,9 @@ type WebhookWork struct {
 
 // ReceivedDelivery is a delivery to be worked on.
 type ReceivedDelivery struct {
-	ID    uuid.UUID
-	Reads DeliveryReads
+	ID         uuid.UUID
+	Reads      DeliveryReads
+	ReceivedAt time.Time
 }
 
 // ClaimWebhookObject returns what the worker of an object that its job holds the fence of needs, with the deliveries so far; nil where
@@ -66,7 +67,7 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 			return &w, err
 		}))
 		b.Queue(`
-			SELECT d.id, d.reads
+			SELECT d.id, d.reads, d.received_at
 			FROM kb.webhook_objects r
 			JOIN kb.webhook_deliveries d ON d.integration_id = r.integration_id AND d.org_id = r.org_id AND d.object = r.object
 			WHERE `+runScope+`
@@ -78,7 +79,7 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 		).Query(func(rows pgx.Rows) error {
 			var d ReceivedDelivery
 			var reads []byte
-			_, err := pgx.ForEachRow(rows, []any{&d.ID, &reads}, func() error {
+			_, err := pgx.ForEachRow(rows, []any{&d.ID, &reads, &d.ReceivedAt}, func() error {
 				d.Reads = DeliveryReads{}
 				if err := json.Unmarshal(reads, &d.Reads); err != nil {
 					return fmt.Errorf("what the delivery %s reads: %w", d.ID, err)

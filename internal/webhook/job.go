@@ -109,10 +109,11 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 	if end.Changed > 0 {
 		s.change(work)
 	}
-	switch {
-	case end.Unsure:
+	if end.Unsure {
 		return unsure, nil
-	case end.Left:
+	}
+	s.measures.work(ctx, work, "processed")
+	if end.Left {
 		return gather, nil
 	}
 	return done, nil
@@ -217,13 +218,16 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 		ids[i] = d.ID
 	}
 	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, ids, reason, final)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case final && left:
-		return gather, nil
-	case final:
-		return done, nil
 	}
-	return backOff(work.Attempts + 1), nil
+	if !final {
+		s.measures.work(ctx, work, "retried")
+		return backOff(work.Attempts + 1), nil
+	}
+	s.measures.work(ctx, work, "failed")
+	if left {
+		return gather, nil
+	}
+	return done, nil
 }

@@ -45,10 +45,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	status, began := http.StatusOK, time.Now()
+	defer func() { s.measures.answer(r.Context(), r.PathValue("provider"), status, time.Since(began)) }()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		http.Error(w, "a delivery may have at most "+strconv.Itoa(maxBody)+" bytes", http.StatusRequestEntityTooLarge)
+		status = http.StatusRequestEntityTooLarge
+		http.Error(w, "a delivery may have at most "+strconv.Itoa(maxBody)+" bytes", status)
 		return
 	}
 	if err == nil {
@@ -57,16 +60,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var shown *integration.Error
 	switch {
 	case err == nil:
-		w.WriteHeader(http.StatusOK)
+		w.WriteHeader(status)
 	case errors.As(err, &shown) && shown.Kind == integration.KindRateLimited:
+		status = http.StatusTooManyRequests
 		w.Header().Set("Retry-After", strconv.Itoa(shown.RetryAfterSeconds()))
-		http.Error(w, "too many deliveries that nobody signed came from this address", http.StatusTooManyRequests)
+		http.Error(w, "too many deliveries that nobody signed came from this address", status)
 	case errors.Is(err, errRefused), errors.Is(err, errUnreadable):
-		http.Error(w, shown.Message, http.StatusBadRequest)
+		status = http.StatusBadRequest
+		http.Error(w, shown.Message, status)
 	case r.Context().Err() != nil: // the sender is gone
+		status = 499 // as proxies call it
 	default:
+		status = http.StatusServiceUnavailable
 		s.Log.ErrorContext(r.Context(), "a delivery cannot be stored", "error", err)
-		http.Error(w, "the delivery could not be stored: send it again", http.StatusServiceUnavailable)
+		http.Error(w, "the delivery could not be stored: send it again", status)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/metric"
 
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
@@ -25,6 +26,8 @@ type Options struct {
 	// Failures limits deliveries that nobody signed; nil does not.
 	Failures *ratelimit.Failures
 	Log      *slog.Logger
+	// Meter measures for the operator; nil does not.
+	Meter metric.Meter
 }
 
 // Service receives deliveries and works on them. It is safe for concurrent use.
@@ -32,6 +35,7 @@ type Service struct {
 	db      *store.DB
 	connect *connect.Service
 	Options
+	measures measures
 
 	mu    sync.Mutex
 	notes map[uuid.UUID]*note // of integrations, since they were last written
@@ -49,7 +53,7 @@ type note struct {
 
 // New makes the service.
 func New(db *store.DB, c *connect.Service, o Options) *Service {
-	return &Service{db: db, connect: c, Options: o, notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
+	return &Service{db: db, connect: c, Options: o, measures: newMeasures(o.Meter), notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
 }
 
 // noted lets fn change what is to be written of a target's webhook.
