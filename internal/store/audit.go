@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -62,14 +61,9 @@ func (t *Tenant) record(ctx context.Context, project, integrationID *uuid.UUID, 
 // AuditEvents lists the scope's trail, newest first.
 func (t *Tenant) AuditEvents(ctx context.Context, f integration.AuditFilter, args integration.PageArgs) (integration.Page[*integration.AuditEvent], error) {
 	page := newPage[*integration.AuditEvent](args)
-	var afterAt *time.Time
-	var afterID *uuid.UUID
-	if args.After != nil {
-		at, id, err := decodeTimeCursor(auditList, *args.After)
-		if err != nil {
-			return page.Page, err
-		}
-		afterAt, afterID = &at, &id
+	afterAt, afterID, err := decodeTimeCursor(auditList, args.After)
+	if err != nil {
+		return page.Page, err
 	}
 	const matches = `
 			FROM kb.audit_events e
@@ -82,7 +76,7 @@ func (t *Tenant) AuditEvents(ctx context.Context, f integration.AuditFilter, arg
 				AND ($7::timestamptz IS NULL OR e.at >= $7)
 				AND ($8::timestamptz IS NULL OR e.at < $8)`
 	filter := []any{t.scope.Org, t.scope.Projects, f.ProjectID, f.IntegrationID, f.Action, f.Actor, f.Since, f.Until}
-	err := t.send(ctx, func(b *pgx.Batch) {
+	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			SELECT e.id, e.at, e.actor, e.action, e.org_id, e.project_id, e.integration_id, e.changes, e.request_id, e.remote_addr`+matches+`
 				AND ($9::timestamptz IS NULL OR (e.at, e.id) < ($9, $10::uuid))

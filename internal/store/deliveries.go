@@ -99,21 +99,16 @@ func scanDelivery(row pgx.Row) (*integration.WebhookDelivery, error) {
 // NotFound.
 func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *integration.WebhookDeliveryStatus, args integration.PageArgs) (integration.Page[*integration.WebhookDelivery], error) {
 	page := newPage[*integration.WebhookDelivery](args)
-	var afterAt *time.Time
-	var afterID *uuid.UUID
-	if args.After != nil {
-		at, delivery, err := decodeTimeCursor(webhookDeliveryList, *args.After)
-		if err != nil {
-			return page.Page, err
-		}
-		afterAt, afterID = &at, &delivery
+	afterAt, afterID, err := decodeTimeCursor(webhookDeliveryList, args.After)
+	if err != nil {
+		return page.Page, err
 	}
 	const matches = deliveryScope + `
 				AND d.integration_id = $3
 				AND ($4::text IS NULL OR d.status = $4)`
 	filter := []any{t.scope.Org, t.scope.Projects, id, status}
 	var exists bool
-	err := t.send(ctx, func(b *pgx.Batch) {
+	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, filter[:3]...).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 		b.Queue(`
 			SELECT `+deliveryColumns+`

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"time"
+
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
@@ -30,4 +33,26 @@ func (p *page[T]) collect(rows pgx.Rows, scan func(pgx.CollectableRow) (T, strin
 	}
 	p.Items = items
 	return nil
+}
+
+// encodeTimeCursor makes the cursor of a list that is sorted by time and id.
+func encodeTimeCursor(list string, at time.Time, id uuid.UUID) string {
+	return integration.EncodeCursor(list, at.UTC().Format(time.RFC3339Nano), id.String())
+}
+
+// decodeTimeCursor reads such a cursor; nil is the list's beginning.
+func decodeTimeCursor(list string, after *string) (at *time.Time, id *uuid.UUID, err error) {
+	if after == nil {
+		return nil, nil, nil
+	}
+	keys, err := integration.DecodeCursor("after", list, *after, 2)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, errAt := time.Parse(time.RFC3339Nano, keys[0])
+	u, errID := uuid.Parse(keys[1])
+	if errAt != nil || errID != nil {
+		return nil, nil, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
+	}
+	return &t, &u, nil
 }

@@ -210,20 +210,15 @@ const integrationExists = `EXISTS (
 // SyncRuns lists an integration's runs, newest first. An integration outside the scope is NotFound.
 func (t *Tenant) SyncRuns(ctx context.Context, id uuid.UUID, args integration.PageArgs) (integration.Page[*integration.SyncRun], error) {
 	page := newPage[*integration.SyncRun](args)
-	var afterAt *time.Time
-	var afterID *uuid.UUID
-	if args.After != nil {
-		at, run, err := decodeTimeCursor(syncRunList, *args.After)
-		if err != nil {
-			return page.Page, err
-		}
-		afterAt, afterID = &at, &run
+	afterAt, afterID, err := decodeTimeCursor(syncRunList, args.After)
+	if err != nil {
+		return page.Page, err
 	}
 	const matches = runScope + `
 				AND r.integration_id = $3`
 	filter := []any{t.scope.Org, t.scope.Projects, id}
 	var exists bool
-	err := t.send(ctx, func(b *pgx.Batch) {
+	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, filter...).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
 		b.Queue(`
 			SELECT `+syncRunColumns+`
@@ -250,24 +245,6 @@ func (t *Tenant) SyncRuns(ctx context.Context, id uuid.UUID, args integration.Pa
 		err = noIntegration()
 	}
 	return page.Page, err
-}
-
-// encodeTimeCursor makes the cursor of a list that is sorted by time and id.
-func encodeTimeCursor(list string, at time.Time, id uuid.UUID) string {
-	return integration.EncodeCursor(list, at.UTC().Format(time.RFC3339Nano), id.String())
-}
-
-func decodeTimeCursor(list, cursor string) (at time.Time, id uuid.UUID, err error) {
-	keys, err := integration.DecodeCursor("after", list, cursor, 2)
-	if err != nil {
-		return at, id, err
-	}
-	at, errAt := time.Parse(time.RFC3339Nano, keys[0])
-	id, errID := uuid.Parse(keys[1])
-	if errAt != nil || errID != nil {
-		err = integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
-	}
-	return at, id, err
 }
 
 // PruneSyncRuns removes at most so many of the scope's runs that ended before a time, save each integration's latest ones.

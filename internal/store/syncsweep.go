@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/integration"
+)
+
+// noLoops keeps the planner, until the transaction's end, from comparing each object with everything that a run has seen: of
+// what runs leave in tables, it knows too little to see how much that is. What is LATERAL is still looked up row by row. Costs that are made up should not
+// lead to compiling either.
+const noLoops = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
+
+// SweepRules say what a run may miss.
+type SweepRules struct {
+	Completed bool // it lists completed objects too
+	Archived  bool // it lists archived objects too
+	// Confirm are the types of objects that may be there although no listing had them.
+	Confirm []integration.ObjectType
+}
+
+// SweepCount is what a run would find to be deleted.
+type SweepCount struct {
+	Covered int // objects that the run covers, with those below the missing ones
+	Missing int // those of them that it did not find, or that are below one
+}
+
+// BeginSweep notes which objects a run covered without finding them, and counts them.
+func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
+	confirm := make([]string, len(rules.Confirm))
+	for i, c := range rules.Confirm {
+		confirm[i] = string(c)
+	}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(noLoops)
+		b.Queue(`
+			WITH `+heldRun+`, seen AS MATERIALIZED (
+				SELECT DISTINCT unnest(p.seen) AS external_id
+				FROM held h
+				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
+			), covered AS MATERIALIZED (
+				SELECT DISTINCT unnest(p.covered) AS listing
+				FROM held h
+				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
+			), candidates AS (
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
+				FROM held h
+				CROSS JOIN covered c
+				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.listing = c.listing
+				LEFT JOIN seen s ON s.external_id = o.external_id
+				WHERE o.deleted_at IS NULL
+					AND ($5 OR NOT o.completed)
+					AND ($6 OR NOT o.archived)
+			), noted AS (
+				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT id, org_id, project_id, type, external_id, NOT type = ANY ($7::text[])
+				FROM candidates
+				WHERE missing
+				ON CONFLICT (run_id, external_id) DO NOTHING
+			)
+			SELECT count(*), count(*) FILTER (WHERE missing)
+			FROM candidates`,
+			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered, &n.Missing) })
+		b.Queue(`
+			WITH RECURSIVE `+heldRun+`, `+doomed+`
+			SELECT count(*) FILTER (WHERE NOT root)
+			FROM doomed`,
+			t.scope.Org, t.scope.Projects, run, fence, false,
+		).QueryRow(func(row pgx.Row) error {
+			var below int
+			err := row.Scan(&below)
+			n.Covered, n.Missing = n.Covered+below, n.Missing+below
+			return err
+		})
+	})
+	return n, err
+}
+
+// CountDoomed counts the missing objects that were confirmed, with those below them.
+func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(noLoops)
+		b.Queue(`
+			WITH RECURSIVE `+heldRun+`, `+doomed+`
+			SELECT count(*)
+			FROM doomed`,
+			t.scope.Org, t.scope.Projects, run, fence, true,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+	})
+	return n, err
+}
+
+// doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them without having been seen.
+const doomed = `seen AS MATERIALIZED (
+				SELECT DISTINCT unnest(p.seen) AS external_id
+				FROM held h
+				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
+				WHERE EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id)
+			), doomed (external_id, root) AS (
+				SELECT m.external_id, true
+				FROM held h
+				JOIN kb.sync_run_missing m ON m.run_id = h.id AND m.org_id = h.org_id
+				WHERE (m.confirmed OR NOT $5::boolean)
+				UNION
+				SELECT o.external_id, EXISTS (
+					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
+				FROM doomed d
+				CROSS JOIN held h
+				CROSS JOIN LATERAL (
+					SELECT o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_parent_id = d.external_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
+				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
+			)`
+
+// Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
+func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list []NamedObject, err error) {
+	const matches = `
+			FROM kb.sync_run_missing m
+			JOIN kb.sync_runs r ON r.id = m.run_id AND r.org_id = m.org_id
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND NOT m.confirmed`
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT m.type, m.external_id`+matches+`
+			ORDER BY m.external_id
+			LIMIT $4`,
+			t.scope.Org, t.scope.Projects, run, most,
+		).Query(func(rows pgx.Rows) (err error) {
+			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
+			return err
+		})
+	})
+	return list, err
+}
+
+const tombstone = `
+			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, ` + tombstoned + `
+			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
+			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
+			FROM held h
+			CROSS JOIN victims v
+			GROUP BY h.id, h.org_id, h.project_id, v.type
+			ON CONFLICT (run_id, type) DO UPDATE
+			SET deleted = n.deleted + excluded.deleted`
