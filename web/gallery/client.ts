@@ -8,10 +8,13 @@ export interface Credentials {
   /** Null: the browser's session cookie counts. */
   apiKey(): string | null;
   ended(): void;
+  /** Calls back once somebody has signed in again; returns how not to. */
+  back(callback: () => void): () => void;
 }
 
 // What the server closes a WebSocket with once nobody may use it: its key ended, or there was none.
 const endings = new Set([4401, 4403]);
+const ending = (reason: unknown) => reason instanceof CloseEvent && endings.has(reason.code);
 const longestWait = 15_000;
 
 /** Makes the client of one principal: what another one sees is not kept in it. Call close at the end. */
@@ -25,7 +28,7 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
     lazyCloseTimeout: 5_000, // from one page to the next
     keepAlive: 20_000,
     retryAttempts: Infinity,
-    shouldRetry: (reason) => !(reason instanceof CloseEvent && endings.has(reason.code)),
+    shouldRetry: (reason) => !ending(reason),
     retryWait: (retries) => {
       const wait = Math.min(longestWait, 500 * 2 ** Math.min(retries, 5));
       return new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
@@ -34,8 +37,8 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
       connected: () => link.streams(true),
       closed: (event) => {
         if (!(event instanceof CloseEvent)) return;
-        if (endings.has(event.code)) credentials.ended();
-        else if (event.code !== 1000) link.streams(false);
+        if (ending(event)) credentials.ended();
+        if (event.code !== 1000) link.streams(false);
       },
     },
   });
@@ -82,9 +85,22 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({
-          subscribe: (sink) => ({
-            unsubscribe: socket.subscribe({ query: query ?? "", variables: variables as Record<string, unknown> }, sink as Parameters<typeof socket.subscribe>[1]),
-          }),
+          subscribe: (sink) => {
+            let end: () => void;
+            const begin = () => {
+              end = socket.subscribe(
+                { query: query ?? "", variables: variables as Record<string, unknown> },
+                {
+                  next: (answer) => sink.next(answer as Parameters<typeof sink.next>[0]),
+                  complete: () => sink.complete(),
+                  // It goes on with the next session.
+                  error: (reason) => (ending(reason) ? void (end = credentials.back(begin)) : sink.error(reason)),
+                },
+              );
+            };
+            begin();
+            return { unsubscribe: () => end() };
+          },
         }),
       }),
     ],

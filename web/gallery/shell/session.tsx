@@ -37,19 +37,34 @@ export function Session({ children }: { children: ReactNode }) {
   const [client, setClient] = useState<Client | null>(null);
   if (status.state === "signed-in" && !same(viewer, status.viewer)) setViewer(status.viewer);
 
+  const waiting = useRef(new Set<() => void>());
   const current = useRef(session);
   useEffect(() => {
     current.current = session;
   });
   useEffect(() => {
     if (!viewer) return;
-    const connected = connect({ apiKey: () => current.current.apiKey, ended: () => current.current.recheck() });
+    const connected = connect({
+      apiKey: () => current.current.apiKey,
+      ended: () => current.current.recheck(),
+      back: (callback) => {
+        waiting.current.add(callback);
+        return () => void waiting.current.delete(callback);
+      },
+    });
     setClient(connected.client);
     return () => {
       setClient(null);
       connected.close();
     };
   }, [viewer]);
+
+  useEffect(() => {
+    if (status.state !== "signed-in") return;
+    const callbacks = [...waiting.current];
+    waiting.current.clear();
+    for (const callback of callbacks) callback();
+  }, [status.state]);
 
   const value = useMemo<SignedIn | null>(() => viewer && { viewer, signOut }, [viewer]);
 
