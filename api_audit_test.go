@@ -96,15 +96,38 @@ func TestTrailIsChainedAndVerified(t *testing.T) {
 	if len(report) != 5 || report[0] != "acme" || report[2] != "0" || report[3] != "holds" || len(report[4]) != 64 {
 		t.Errorf("the report is %q", report)
 	}
-	root := c.db.Connect(t, "", "")
-	for _, sql := range []string{`SET session_replication_role = replica`, `UPDATE kb.audit_events SET actor = 'nobody' WHERE action = 'integration.create'`} {
-		if _, err := root.Exec(context.Background(), sql); err != nil {
-			t.Fatal(err)
-		}
+	id := func(action string) string {
+		return rows(t, c.db, `SELECT id::text FROM kb.audit_events WHERE action = '`+action+`'`)[0]
 	}
-	var out bytes.Buffer
-	err := run(context.Background(), []string{"audit", "verify"}, c.server.env, &out, c.server.log)
-	if err == nil || !strings.Contains(err.Error(), "the audit trail of 1 organisations was altered") || !slices.Contains(strings.Fields(out.String()), "broken") {
-		t.Errorf("%v\n%s", err, out.String())
+	altered, removed := id("project.create"), id("integration.create")
+	// The first break hides no later one.
+	for _, harm := range []struct {
+		sql  string
+		want [][]string
+	}{
+		{`UPDATE kb.audit_events SET actor = 'nobody' WHERE id = '` + altered + `'`, [][]string{{altered, "altered"}}},
+		{`DELETE FROM kb.audit_events WHERE id = '` + removed + `'`, [][]string{{altered, "altered"}, {removed, "removed"}}},
+	} {
+		root := c.db.Connect(t, "", "")
+		for _, sql := range []string{`SET session_replication_role = replica`, harm.sql} {
+			if _, err := root.Exec(context.Background(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		err := run(context.Background(), []string{"audit", "verify"}, c.server.env, &out, c.server.log)
+		if err == nil || !strings.Contains(err.Error(), "the audit trail of one organisation was altered") || !slices.Contains(strings.Fields(out.String()), "broken") {
+			t.Errorf("%v\n%s", err, out.String())
+		}
+		_, told, _ := strings.Cut(out.String(), "BROKEN\n")
+		var got [][]string
+		for line := range strings.Lines(told) {
+			if f := strings.Fields(line); len(f) > 2 && f[0] == "acme" {
+				got = append(got, f[2:])
+			} else {
+				t.Errorf("a line %q", line)
+			}
+		}
+		want(t, got, harm.want)
 	}
 }

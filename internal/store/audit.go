@@ -122,67 +122,139 @@ func (t *Tenant) ExtendAuditChain(ctx context.Context, most int) (added int, err
 	return added, err
 }
 
+// AuditBreaksTold is how many breaks of one organisation's trail a report names.
+const AuditBreaksTold = 100
+
 // AuditReport is how one organisation's trail stands.
 type AuditReport struct {
 	Org       string
-	Chained   int64  // events in the chain
-	Head      string // hash of the last of them, in hex: written down elsewhere, it shows a chain cut short
-	Unchained int64  // events that the chain does not have yet
-	Broken    *int64 // the first position whose event was removed or altered, or whose entry was; nil where all is well
+	Chained   int64        // events in the chain
+	Head      string       // hash of the last of them, in hex: written down elsewhere, it shows a chain cut short
+	Unchained int64        // events that the chain does not have yet
+	Broken    int64        // breaks found; 0 where the trail holds
+	Breaks    []AuditBreak // the first AuditBreaksTold of them, in the chain's order
 }
 
-// VerifyAudit follows every organisation's chain. It runs as the owner, who sees all of them, and changes nothing.
+// AuditBreak is one place where a trail does not hold.
+type AuditBreak struct {
+	Position int64      // in the chain, from 1; 0 where the event has none
+	EventID  *uuid.UUID // nil where nothing that is left names the event
+	What     string     // in words, those of auditBreaks
+}
+
+// VerifyAudit follows every organisation's chain to its end. It runs as the owner, who sees all of them, and changes nothing.
 func (m *Migrator) VerifyAudit(ctx context.Context) ([]AuditReport, error) {
 	var reports []AuditReport
-	err := pgx.BeginTxFunc(ctx, m.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	// Both queries see one moment: the server goes on chaining meanwhile.
+	err := pgx.BeginTxFunc(ctx, m.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL ROLE "+ownerRole); err != nil {
 			return cannotBecome(ownerRole, err)
 		}
-		rows, err := tx.Query(ctx, verifyAudit)
+		rows, err := tx.Query(ctx, auditChains)
 		if err != nil {
 			return err
 		}
 		reports, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (AuditReport, error) {
 			var r AuditReport
 			var head []byte
-			err := row.Scan(&r.Org, &r.Chained, &head, &r.Unchained, &r.Broken)
+			err := row.Scan(&r.Org, &r.Chained, &head, &r.Unchained)
 			r.Head = hex.EncodeToString(head)
 			return r, err
+		})
+		if err != nil {
+			return err
+		}
+		of := make(map[string]*AuditReport, len(reports))
+		for i := range reports {
+			of[reports[i].Org] = &reports[i]
+		}
+		rows, err = tx.Query(ctx, auditBreaks)
+		if err != nil {
+			return err
+		}
+		var org string
+		var b AuditBreak
+		_, err = pgx.ForEachRow(rows, []any{&org, &b.Position, &b.EventID, &b.What}, func() error {
+			r := of[org]
+			if r.Broken++; r.Broken <= AuditBreaksTold {
+				r.Breaks = append(r.Breaks, b)
+			}
+			return nil
 		})
 		return err
 	})
 	return reports, translate(err)
 }
 
-// verifyAudit follows the chains: an entry holds if its event is there and hashes to it, right after the one before.
-const verifyAudit = `
+// auditChains tells how long each organisation's chain is. One without a chain, or without events, is there too.
+const auditChains = `
+		WITH organisations AS (
+			SELECT org_id FROM kb.audit_events
+			UNION
+			SELECT org_id FROM kb.audit_chain
+			UNION
+			SELECT org_id FROM kb.audit_pending
+		)
+		SELECT
+			o.org_id,
+			(SELECT count(*) FROM kb.audit_chain c WHERE c.org_id = o.org_id),
+			coalesce((SELECT c.hash FROM kb.audit_chain c WHERE c.org_id = o.org_id ORDER BY c.position DESC LIMIT 1), ''::bytea),
+			(SELECT count(*) FROM kb.audit_pending p JOIN kb.audit_events e ON e.id = p.event_id WHERE p.org_id = o.org_id)
+		FROM organisations o
+		ORDER BY o.org_id`
+
+// auditBreaks follows the chains: a link holds if its event is there and hashes to it, right after the link before. That
+// takes the stored hash of the link before, so one break hides no other. A link whose event hashes to it after the hash
+// that the link before should have holds as well: what was altered is the hash before it, which is told there. An event
+// waits in kb.audit_pending from its insertion until it is chained, so that none is ever in both or in neither.
+const auditBreaks = `
 		WITH links AS (
 			SELECT
 				c.org_id,
 				c.position,
+				c.event_id,
 				c.hash,
-				e.id IS NOT NULL
-					AND e.org_id = c.org_id
-					AND c.position = 1 + coalesce(lag(c.position) OVER chain, 0)
-					AND c.hash = kb.audit_hash(coalesce(lag(c.hash) OVER chain, ''::bytea), e) AS holds
+				e,
+				1 + coalesce(lag(c.position) OVER chain, 0) AS due,
+				kb.audit_hash(coalesce(lag(c.hash) OVER chain, ''::bytea), e) AS due_hash
 			FROM kb.audit_chain c
 			LEFT JOIN kb.audit_events e ON e.id = c.event_id
 			WINDOW chain AS (PARTITION BY c.org_id ORDER BY c.position)
-		), chains AS (
+		), followed AS (
 			SELECT
 				org_id,
-				count(*) AS chained,
-				(array_agg(hash ORDER BY position DESC))[1] AS head,
-				min(position) FILTER (WHERE holds IS NOT TRUE) AS broken
+				position,
+				event_id,
+				due,
+				CASE
+					WHEN (e).id IS NULL THEN 'removed'
+					WHEN (e).org_id <> org_id THEN 'altered'
+					WHEN position <> due THEN 'cannot be checked'
+					WHEN hash = due_hash THEN NULL
+					WHEN hash = kb.audit_hash(lag(due_hash) OVER chain, e) THEN NULL
+					ELSE 'altered'
+				END AS what
 			FROM links
-			GROUP BY org_id
-		), pending AS (
-			SELECT e.org_id, count(*) AS unchained
+			WINDOW chain AS (PARTITION BY org_id ORDER BY position)
+		), breaks AS (
+			SELECT org_id, position, event_id, what
+			FROM followed
+			WHERE what IS NOT NULL
+			UNION ALL
+			SELECT org_id, due, NULL, 'missing in the chain'
+			FROM followed
+			WHERE position <> due
+			UNION ALL
+			SELECT e.org_id, 0, e.id, 'neither chained nor waiting'
 			FROM kb.audit_events e
 			WHERE NOT EXISTS (SELECT FROM kb.audit_chain c WHERE c.event_id = e.id)
-			GROUP BY e.org_id
+				AND NOT EXISTS (SELECT FROM kb.audit_pending p WHERE p.event_id = e.id)
+			UNION ALL
+			SELECT p.org_id, 0, p.event_id, 'removed before it was chained'
+			FROM kb.audit_pending p
+			WHERE NOT EXISTS (SELECT FROM kb.audit_events e WHERE e.id = p.event_id)
+				AND NOT EXISTS (SELECT FROM kb.audit_chain c WHERE c.event_id = p.event_id)
 		)
-		SELECT org_id, coalesce(chained, 0), coalesce(head, ''::bytea), coalesce(unchained, 0), broken
-		FROM chains
-		FULL JOIN pending USING (org_id)
-		ORDER BY org_id`
+		SELECT org_id, position, event_id, what
+		FROM breaks
+		ORDER BY org_id, position = 0, position, event_id`
