@@ -35,13 +35,13 @@ build: web ## Build bin/patchbay, the web pages inside
 	go build -trimpath -ldflags '-X main.builtVersion=$(VERSION)' -o bin/patchbay .
 
 ifneq ($(NODE),)
-web: web/dist/graphiql/index.html ## Build the web pages, which go into the binary
+web: web/dist/gallery/index.html ## Build the web pages, which go into the binary
 else
 web:
-	@echo "Node.js 20.19, 22.12 or later is missing: the web pages (GraphiQL, logos) are left out; the API works without them."
+	@echo "Node.js 20.19, 22.12 or later is missing: the web pages (gallery, GraphiQL, logos) are left out; the API works without them."
 endif
 
-web/dist/graphiql/index.html: $(WEB_FILES) web/node_modules/.package-lock.json
+web/dist/gallery/index.html: $(WEB_FILES) schema.graphqls web/node_modules/.package-lock.json
 	npm --prefix web run --silent build
 	@touch $@
 
@@ -67,6 +67,9 @@ ifneq ($(NODE),)
 endif
 
 test: test-setup ## Run every test, with the race detector; installs what they need
+ifneq ($(NODE),)
+	npm --prefix web run --silent test
+endif
 	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium chromium-browser google-chrome >/dev/null && echo 1 || true) \
 		go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 12m ./...
 

@@ -122,7 +122,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	webhooks := webhook.New(db, service, webhook.Options{
 		RemoteAddr: httpd.RemoteAddr, Failures: ratelimit.NewFailures(int(a.config.AuthFailureLimit)), Log: a.log, Meter: meter,
 	})
-	pages, err := web.New(web.Dist())
+	pages, err := web.New(web.Dist(), a.config.OIDCIssuer != "" && a.config.OIDCClientID != "")
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func TestBrowser(t *testing.T) {
 // TestWithoutThePages builds the program as it is before `make web`: the API works, and the pages say what to do.
 func TestWithoutThePages(t *testing.T) {
 	t.Parallel()
-	page, err := filepath.Abs("../web/dist/graphiql/index.html")
+	page, err := filepath.Abs("../web/dist/gallery/index.html")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func needBrowser(t *testing.T) string {
 
 func needWeb(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat("../web/dist/graphiql/index.html"); err != nil {
+	if _, err := os.Stat("../web/dist/gallery/index.html"); err != nil {
 		missing(t, "the web pages are not built")
 	}
 }

@@ -1,7 +1,9 @@
-// Package web serves the pages that Vite builds and the binary embeds: GraphiQL and the providers' logos.
+// Package web serves the pages that Vite builds and the binary embeds: the gallery, GraphiQL and the providers' logos.
 package web
 
 import (
+	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -11,6 +13,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,14 +26,28 @@ var embedded embed.FS
 
 const notBuilt = "The web pages are not built: run `make web` (needs Node.js). The API at /graphql works without them.\n"
 
-// Content security policies. Monaco, GraphiQL's editor, writes style elements and attributes, and draws squiggles from
+// Content security policies. The gallery's components write style elements, which carry the nonce of the one response that
+// they are in; its style attributes are set by script, which no policy restricts. Monaco, GraphiQL's editor, writes style elements and attributes, and draws squiggles from
 // data: images. Workers get the page's policy too: a worker obeys its own response's, not that of the page.
 const (
+	galleryPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-" + nonceMark + "'; img-src 'self'; " +
+		"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	graphiqlPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 	// For what is no page, and still can be opened as one.
 	logoPolicy = "default-src 'none'; sandbox; frame-ancestors 'none'"
 )
+
+// galleryPage is the page of every address of the gallery. In it and in its policy, each answer has values of its own in the
+// places of these marks.
+const (
+	galleryPage = "gallery/index.html"
+	nonceMark   = "{{nonce}}"
+	openIDMark  = "{{openid}}" // whether people sign in at an OpenID provider
+)
+
+// galleryRoutes are the addresses that the gallery's scripts understand, beside "/". An address with a dot is a file's.
+var galleryRoutes = regexp.MustCompile(`^/(integrations(/[^/.]+){1,2}|administration(/[^/.]+)?)/?$`)
 
 // The system's table of types differs from machine to machine.
 var contentTypes = map[string]string{
@@ -63,18 +80,28 @@ func Dist() fs.FS {
 func Built() bool { return built(Dist()) }
 
 func built(dist fs.FS) bool {
-	_, err := fs.Stat(dist, "graphiql/index.html")
+	_, err := fs.Stat(dist, galleryPage)
 	return err == nil
 }
 
-// New makes the handler of /graphiql, /graphiql/* and /logos/* from built pages (see Dist). It looks at the whole path
-// of a request: mount it without stripping a prefix. Until the pages are built, it answers 503 with what to do.
-func New(dist fs.FS) (http.Handler, error) {
+// New makes the handler of the pages' addresses from built pages (see Dist): all but those of the API. It looks at the whole
+// path of a request: mount it without stripping a prefix. Until the pages are built, it answers 503 with what to do.
+// openID says whether people sign in at an OpenID provider.
+func New(dist fs.FS, openID bool) (http.Handler, error) {
 	if !built(dist) {
 		return http.HandlerFunc(serveNotBuilt), nil
 	}
-	h := handler{dist: dist, assets: map[string]*asset{}}
-	for _, folder := range []string{"graphiql", "logos"} {
+	page, err := fs.ReadFile(dist, galleryPage)
+	if err != nil {
+		return nil, fmt.Errorf("read the web pages: %w", err)
+	}
+	for _, mark := range []string{nonceMark, openIDMark} {
+		if !bytes.Contains(page, []byte(mark)) {
+			return nil, fmt.Errorf("%s has no %s", galleryPage, mark)
+		}
+	}
+	h := handler{dist: dist, assets: map[string]*asset{}, gallery: strings.ReplaceAll(string(page), openIDMark, strconv.FormatBool(openID))}
+	for _, folder := range []string{"gallery", "graphiql", "logos"} {
 		if err := h.add(folder); err != nil {
 			return nil, fmt.Errorf("read the web pages: %w", err)
 		}
@@ -82,10 +109,12 @@ func New(dist fs.FS) (http.Handler, error) {
 	return h, nil
 }
 
-// handler serves a fixed set of files: a path that is not in the map does not exist, however it is spelled.
+// handler serves a fixed set of files: a path that is neither in the map nor the gallery's does not exist, however it is
+// spelled.
 type handler struct {
-	dist   fs.FS
-	assets map[string]*asset // by URL path
+	dist    fs.FS
+	assets  map[string]*asset // by URL path
+	gallery string            // its page, but for the nonce
 }
 
 type asset struct {
@@ -106,7 +135,7 @@ func (h handler) add(folder string) error {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() || path.Ext(name) == ".gz" {
+		if entry.IsDir() || path.Ext(name) == ".gz" || name == galleryPage {
 			return nil
 		}
 		a, err := h.read(name)
@@ -117,7 +146,7 @@ func (h handler) add(folder string) error {
 		if dir, file := path.Split(name); file == "index.html" {
 			h.assets["/"+dir], h.assets["/"+strings.TrimSuffix(dir, "/")] = a, a
 		} else {
-			h.assets["/"+name] = a
+			h.assets["/"+strings.TrimPrefix(name, "gallery/")] = a // the gallery is at the root
 		}
 		return nil
 	})
@@ -128,16 +157,18 @@ func (h handler) add(folder string) error {
 }
 
 func (h handler) read(name string) (*asset, error) {
-	a := &asset{contentType: contentTypes[path.Ext(name)], policy: graphiqlPolicy}
+	a := &asset{contentType: contentTypes[path.Ext(name)], policy: logoPolicy}
 	if a.contentType == "" {
 		a.contentType = "application/octet-stream"
+	}
+	if strings.HasPrefix(name, "graphiql/") {
+		a.policy = graphiqlPolicy
 	}
 	switch {
 	case strings.Contains(name, "/assets/"): // Vite puts the content's hash into these names
 		a.cacheControl = "public, max-age=31536000, immutable"
 	case strings.HasPrefix(name, "logos/"):
 		a.cacheControl = "public, max-age=86400"
-		a.policy = logoPolicy
 	default:
 		a.cacheControl = "no-cache"
 	}
@@ -174,6 +205,10 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !readOnly(w, r) {
 		return
 	}
+	if r.URL.Path == "/" || galleryRoutes.MatchString(r.URL.Path) {
+		h.serveGallery(w, r)
+		return
+	}
 	a := h.assets[r.URL.Path]
 	if a == nil {
 		w.Header().Set("Content-Security-Policy", logoPolicy)
@@ -206,6 +241,18 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// Seekable: sum has checked. ServeContent does HEAD, If-None-Match and ranges.
 	http.ServeContent(w, r, "", time.Time{}, file.(io.ReadSeeker))
+}
+
+// serveGallery answers with a page that is never stored: its nonce must not be that of another answer.
+func (h handler) serveGallery(w http.ResponseWriter, r *http.Request) {
+	nonce := rand.Text()
+	header := w.Header()
+	header.Set("Content-Type", contentTypes[".html"])
+	header.Set("Content-Security-Policy", strings.Replace(galleryPolicy, nonceMark, nonce, 1))
+	header.Set("Cache-Control", "no-store")
+	if r.Method == http.MethodGet {
+		_, _ = io.WriteString(w, strings.ReplaceAll(h.gallery, nonceMark, nonce))
+	}
 }
 
 func serveNotBuilt(w http.ResponseWriter, r *http.Request) {

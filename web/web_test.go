@@ -16,14 +16,18 @@ import (
 )
 
 const (
-	page   = "<!doctype html><title>GraphiQL</title>"
-	script = "console.log('a script that is long enough')"
+	page    = "<!doctype html><title>GraphiQL</title>"
+	gallery = `<!doctype html><title>Patchbay</title><meta property="csp-nonce" nonce="{{nonce}}"><meta name="openid" content="{{openid}}">`
+	script  = "console.log('a script that is long enough')"
 )
 
 func files() fstest.MapFS {
 	dist := fstest.MapFS{}
 	for name, content := range map[string]string{
 		".gitkeep":                            "",
+		"gallery/index.html":                  gallery,
+		"gallery/icon.svg":                    "<svg/>",
+		"gallery/assets/index-a1B2c3D4.js":    script,
 		"graphiql/index.html":                 page,
 		"graphiql/index.html.gz":              compress(page),
 		"graphiql/licenses.md":                "# Licenses",
@@ -53,7 +57,7 @@ func compress(text string) string {
 // ask sends a request and returns the answer with its body. Headers are given as name, value, name, value.
 func ask(t *testing.T, dist fs.FS, method, target string, headers ...string) (*http.Response, string) {
 	t.Helper()
-	h, err := New(dist)
+	h, err := New(dist, true)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
@@ -109,23 +113,60 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func TestPolicyForbidsInlineScriptsAndForeignOrigins(t *testing.T) {
+func TestGallery(t *testing.T) {
 	t.Parallel()
-	directives := map[string]string{}
-	for directive := range strings.SplitSeq(graphiqlPolicy, "; ") {
-		name, sources, _ := strings.Cut(directive, " ")
-		directives[name] = sources
-	}
-	for name, want := range map[string]string{
-		"default-src": "'none'", "script-src": "'self'", "connect-src": "'self'", "worker-src": "'self'",
-		"font-src": "'self'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
-	} {
-		if directives[name] != want {
-			t.Errorf("%s = %q, want %q", name, directives[name], want)
+	seen := map[string]bool{}
+	for _, target := range []string{"/", "/integrations/0198c0de-7a3b", "/integrations/0198c0de-7a3b/runs", "/administration", "/administration/keys"} {
+		response, body := ask(t, files(), "GET", target, "Accept-Encoding", "gzip")
+		wantStatus(t, response, 200)
+		wantHeader(t, response, "Content-Type", "text/html; charset=utf-8")
+		wantHeader(t, response, "Cache-Control", "no-store")
+		wantHeader(t, response, "Content-Encoding", "")
+		wantGuarded(t, response)
+		found := regexp.MustCompile(`nonce="([A-Z2-7]{26,})"`).FindStringSubmatch(body)
+		if found == nil || seen[found[1]] {
+			t.Fatalf("%s: the nonce is missing, or was used: %s", target, body)
+		}
+		seen[found[1]] = true
+		wantHeader(t, response, "Content-Security-Policy", strings.Replace(galleryPolicy, nonceMark, found[1], 1))
+		if strings.Contains(body, "{{") || !strings.Contains(body, `name="openid" content="true"`) {
+			t.Errorf("%s: body = %s", target, body)
 		}
 	}
-	if strings.Contains(graphiqlPolicy, "http") || strings.Contains(graphiqlPolicy, "*") {
-		t.Errorf("policy admits foreign origins: %s", graphiqlPolicy)
+	response, body := ask(t, files(), "HEAD", "/")
+	wantStatus(t, response, 200)
+	if body != "" {
+		t.Errorf("HEAD: body %q", body)
+	}
+	broken := files()
+	broken["gallery/index.html"] = &fstest.MapFile{Data: []byte(page)}
+	if _, err := New(broken, true); err == nil || !strings.Contains(err.Error(), nonceMark) {
+		t.Errorf("a page without a place for the nonce: %v", err)
+	}
+}
+
+func TestPoliciesForbidInlineScriptsAndForeignOrigins(t *testing.T) {
+	t.Parallel()
+	for page, policy := range map[string]string{"gallery": galleryPolicy, "graphiql": graphiqlPolicy} {
+		directives := map[string]string{}
+		for directive := range strings.SplitSeq(policy, "; ") {
+			name, sources, _ := strings.Cut(directive, " ")
+			directives[name] = sources
+		}
+		for name, want := range map[string]string{
+			"default-src": "'none'", "script-src": "'self'", "connect-src": "'self'",
+			"font-src": "'self'", "base-uri": "'none'", "form-action": "'self'", "frame-ancestors": "'none'",
+		} {
+			if directives[name] != want {
+				t.Errorf("%s: %s = %q, want %q", page, name, directives[name], want)
+			}
+		}
+		if strings.Contains(policy, "http") || strings.Contains(policy, "*") {
+			t.Errorf("%s: the policy admits foreign origins: %s", page, policy)
+		}
+	}
+	if strings.Contains(galleryPolicy, "unsafe") {
+		t.Errorf("the gallery's policy admits inline code: %s", galleryPolicy)
 	}
 }
 
@@ -133,6 +174,8 @@ func TestAssets(t *testing.T) {
 	t.Parallel()
 	const forever = "public, max-age=31536000, immutable"
 	for _, test := range []struct{ target, contentType, cacheControl string }{
+		{"/assets/index-a1B2c3D4.js", "text/javascript; charset=utf-8", forever},
+		{"/icon.svg", "image/svg+xml", "no-cache"},
 		{"/graphiql/assets/main-a1B2c3D4.js", "text/javascript; charset=utf-8", forever},
 		{"/graphiql/assets/main-a1B2c3D4.css", "text/css; charset=utf-8", forever},
 		{"/graphiql/assets/font-a1B2c3D4.ttf", "font/ttf", forever},
@@ -162,7 +205,9 @@ func TestAssets(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{
-		"/", "", "/graphiql/index.html", "/graphiql/assets", "/graphiql/assets/", "/graphiql/assets/main-00000000.js",
+		"", "/index.html", "/gallery", "/gallery/", "/gallery/index.html", "/assets", "/assets/", "/assets/index-00000000.js",
+		"/integrations", "/integrations/", "/integrations/x.js", "/integrations/x/y/z", "/integrations//x", "/administration/x.css", "/elsewhere",
+		"/graphiql/index.html", "/graphiql/assets", "/graphiql/assets/", "/graphiql/assets/main-00000000.js",
 		"/graphiql/some/route", "/graphiql/assets/main-a1B2c3D4.js.gz", "/logos", "/logos/", "/logos/nobody.svg",
 		"/graphiql/../secret.txt", "/graphiql/../../web.go", "/logos/../secret.txt", "/secret.txt", "/.gitkeep",
 		"/graphiql/./licenses.md", "/graphiql//licenses.md", `/graphiql/..\secret.txt`, "/logos/clickup.svg/", "/logos/clickup.svg\x00",
@@ -266,7 +311,7 @@ func TestMethods(t *testing.T) {
 func TestNotBuilt(t *testing.T) {
 	t.Parallel()
 	dist := fstest.MapFS{".gitkeep": &fstest.MapFile{}}
-	for _, target := range []string{"/graphiql", "/graphiql/assets/main-a1B2c3D4.js", "/logos/clickup.svg"} {
+	for _, target := range []string{"/", "/integrations/x", "/graphiql", "/graphiql/assets/main-a1B2c3D4.js", "/logos/clickup.svg"} {
 		response, body := ask(t, dist, "GET", target)
 		wantStatus(t, response, 503)
 		wantHeader(t, response, "Content-Type", "text/plain; charset=utf-8")
@@ -310,6 +355,9 @@ func TestRealPages(t *testing.T) {
 			}
 		}
 	}
+	if kilobytes := firstLoad(t, dist) / 1000; kilobytes > 250 {
+		t.Errorf("the gallery's first load is %d KB of compressed scripts, want at most 250", kilobytes)
+	}
 	for _, logo := range []string{"clickup", "github", "jira", "linear"} {
 		response, body := ask(t, dist, "GET", "/logos/"+logo+".svg")
 		if response.StatusCode != 200 || !strings.Contains(body, "viewBox") || !strings.Contains(body, "<title>") {
@@ -346,6 +394,25 @@ func TestRealPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+var scripts = regexp.MustCompile(`(?:src|href)="(/assets/[^"]+\.js)"`)
+
+// firstLoad is how many bytes of compressed scripts the gallery's page asks for, with what they import without waiting.
+func firstLoad(t *testing.T, dist fs.FS) (bytes int64) {
+	t.Helper()
+	response, html := ask(t, dist, "GET", "/")
+	wantStatus(t, response, 200)
+	found := scripts.FindAllStringSubmatch(html, -1)
+	if len(found) == 0 {
+		t.Errorf("the gallery's page has no script: %s", html)
+	}
+	for _, match := range found {
+		response, _ := ask(t, dist, "GET", match[1], "Accept-Encoding", "gzip")
+		wantStatus(t, response, 200)
+		bytes += response.ContentLength
+	}
+	return bytes
 }
 
 // checkTwin compares a compressed file with the one beside it.

@@ -115,6 +115,7 @@ export async function status(page, pattern) {
 /** Opens GraphiQL by the printed link. */
 export async function signIn(page) {
   await page.goto(process.env.SIGN_IN_LINK);
+  await page.goto(`${base}/graphiql`);
   await status(page, /Signed in as/);
   await ready(page);
 }

@@ -9,7 +9,7 @@ await scenario(async (browser) => {
   const { page } = visitor;
 
   await check("a visitor reads that they are not signed in, and what to do", async () => {
-    await page.goto(`${base}/`);
+    await page.goto(`${base}/graphiql`);
     const text = await status(page, /Not signed in/);
     assert(/open the link/.test(text) && /paste an API key/.test(text), text);
     await ready(page);

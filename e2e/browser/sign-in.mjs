@@ -7,11 +7,12 @@ await scenario(async (browser) => {
   const visitor = await visit(browser);
   const { page, context } = visitor;
 
-  await check("the link leads to GraphiQL, as ADMIN of local", async () => {
+  await check("the link leads to the first page, and GraphiQL knows one as ADMIN of local", async () => {
     await page.goto(link);
+    equal(page.url(), `${base}/`, "the address");
+    await page.goto(`${base}/graphiql`);
     const text = await status(page, /Signed in as/);
     assert(/\(ADMIN of local\)/.test(text), text);
-    equal(page.url(), `${base}/graphiql`, "the address");
     equal(await page.title(), "Patchbay GraphiQL", "the title");
     await ready(page);
   });
@@ -31,9 +32,8 @@ await scenario(async (browser) => {
 
   await check("another page of the browser is signed in as well", async () => {
     const other = await context.newPage();
-    await other.goto(`${base}/`);
+    await other.goto(`${base}/graphiql`);
     await status(other, /ADMIN of local/);
-    equal(other.url(), `${base}/graphiql`, "the address");
     await other.close();
   });
 

@@ -18,7 +18,7 @@ import (
 // Parts are what the routes lead to.
 type Parts struct {
 	GraphQL  http.Handler
-	Pages    http.Handler // GraphiQL and the logos
+	Pages    http.Handler // the gallery, GraphiQL and the logos
 	Webhooks http.Handler
 	Sessions *auth.Sessions
 	Health   *Health
@@ -53,11 +53,12 @@ func New(p Parts) http.Handler {
 	r.Post("/webhooks/{provider}/{integration}", p.Webhooks.ServeHTTP)
 	r.Post("/webhooks/{provider}", p.Webhooks.ServeHTTP)
 
-	// People's browsers.
-	r.Handle("/graphiql", p.Pages)
-	r.Handle("/graphiql/*", p.Pages)
-	r.Handle("/logos/*", p.Pages)
-	r.Get("/", http.RedirectHandler("/graphiql", http.StatusSeeOther).ServeHTTP)
+	// People's browsers: the gallery is at the root.
+	for _, pattern := range []string{
+		"/", "/assets/*", "/integrations/*", "/administration", "/administration/*", "/graphiql", "/graphiql/*", "/logos/*",
+	} {
+		r.Handle(pattern, p.Pages)
+	}
 	return r
 }
 

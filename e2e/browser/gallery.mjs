@@ -1,0 +1,173 @@
+// The gallery: cards that stay true by themselves, on a phone and on a desk, by day and by night, for an administrator and
+// for a viewer, and when the session or the server goes.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { ask, assert, base, check, equal, keepsNoSecret, quiet, scenario, send, visit } from "./browser.mjs";
+
+const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
+const folder = join(import.meta.dirname, "../screenshots");
+mkdirSync(folder, { recursive: true });
+
+const card = (page, name) => page.getByRole("article", { name, exact: true });
+const cards = (page) => page.getByRole("article").evaluateAll((found) => found.map((each) => each.getAttribute("aria-label")));
+
+async function api(query, variables) {
+  const { data, errors } = await send(query, variables, ADMIN_KEY);
+  equal(errors, undefined, "errors");
+  return data;
+}
+
+await scenario(async (browser) => {
+  const visitor = await visit(browser);
+  const { page, context } = visitor;
+  const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
+  let integration;
+
+  await check("the link leads to the gallery", async () => {
+    await page.goto(SIGN_IN_LINK);
+    await page.getByRole("heading", { name: "Integrations" }).waitFor();
+    await card(page, "Linear").waitFor();
+    equal(page.url(), `${base}/`, "the address");
+    equal(await cards(page), ["ClickUp", "GitHub", "Jira", "Linear"], "the cards");
+    await card(page, "ClickUp").getByText("Not connected").waitFor();
+  });
+
+  await check("a search and filters narrow it", async () => {
+    await page.keyboard.press("/");
+    await page.keyboard.insertText("issues site");
+    equal(await cards(page), ["Jira"], "the cards");
+    await page.keyboard.press("Escape");
+    await page.getByText("Needs attention").click();
+    await page.getByRole("heading", { name: "Nothing needs attention" }).waitFor();
+    await page.getByRole("button", { name: "Show all" }).click();
+    equal((await cards(page)).length, 4, "the number of cards");
+  });
+
+  await check("what somebody else connects and imports shows by itself", async () => {
+    const settings = { api_token: CLICKUP_TOKEN, workspace_id: CLICKUP_WORKSPACE };
+    const made = await api(
+      `mutation ($project: UUID!, $settings: Map!) { createIntegration(input: { orgId: "local", projectId: $project, name: "clickup", settings: $settings }) { id } }`,
+      { project, settings },
+    );
+    integration = made.createIntegration.id;
+    await api(`mutation ($id: UUID!) { startSync(integrationId: $id) { id } }`, { id: integration });
+    await card(page, "ClickUp").getByText(/^Syncing|^Waiting to start/).waitFor();
+    await card(page, "ClickUp").getByText(/^Connected as /).waitFor().catch(async () => assert(false, await card(page, "ClickUp").innerText()));
+    await card(page, "ClickUp").getByText(/Synced just now · [\d.,]+ objects/).waitFor();
+  });
+
+  await check("one click synchronises again", async () => {
+    await page.getByRole("button", { name: "Sync now: ClickUp" }).click();
+    await page.getByRole("button", { name: "Cancel: ClickUp" }).waitFor();
+    await page.getByRole("button", { name: "Sync now: ClickUp" }).waitFor();
+  });
+
+  await check("the switch disables and enables", async () => {
+    const enabled = async () => (await api(`query ($id: UUID!) { integrationById(id: $id) { enabled } }`, { id: integration })).integrationById.enabled;
+    const toggle = page.getByRole("switch", { name: "ClickUp is enabled" });
+    await toggle.press("Space"); // its track lies over it
+    await card(page, "ClickUp").getByText("Disabled").waitFor();
+    equal(await enabled(), false, "enabled");
+    await page.getByRole("button", { name: "Enable: ClickUp" }).click();
+    await card(page, "ClickUp").getByText(/^Connected as /).waitFor();
+    equal([await enabled(), await toggle.isChecked()], [true, true], "enabled");
+  });
+
+  await check("a dialog has an address, and gives the focus back", async () => {
+    const opener = page.getByRole("link", { name: "Connect GitHub" });
+    await opener.click();
+    await page.getByRole("dialog").waitFor();
+    equal(new URL(page.url()).search, "?connect=github", "the query");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    equal(page.url(), `${base}/`, "the address");
+    await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Connect GitHub");
+  });
+
+  const signedIn = await context.storageState();
+  for (const [width, height] of [[375, 812], [1440, 900]]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await check(`${width} px, ${colorScheme}: nothing is cut off, and axe finds nothing`, async () => {
+        const seen = await visit(browser, { viewport: { width, height }, colorScheme, reducedMotion: "reduce", storageState: signedIn });
+        await seen.page.goto(`${base}/`);
+        await card(seen.page, "Linear").waitFor();
+        await accessible(seen.page, `gallery-${width}-${colorScheme}`);
+        await seen.page.getByRole("button", { name: /^Account/ }).click();
+        await seen.page.getByRole("menuitem", { name: "Administration" }).waitFor();
+        await accessible(seen.page, `gallery-${width}-${colorScheme}-account`);
+        quiet(seen);
+        await seen.context.close();
+      });
+    }
+  }
+
+  await check("to delete one types its name", async () => {
+    await page.getByRole("button", { name: "More for ClickUp" }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete ClickUp?" });
+    await dialog.getByRole("textbox").fill("jira");
+    assert(await dialog.getByRole("button", { name: "Delete" }).isDisabled(), "another name does");
+    await accessible(page, "gallery-1440-light-delete");
+    await dialog.getByRole("textbox").fill("clickup");
+    await page.keyboard.press("Enter");
+    await card(page, "ClickUp").getByText("Not connected").waitFor();
+    await dialog.waitFor({ state: "detached" });
+  });
+
+  await check("the browser stores no secret", async () => keepsNoSecret(page, [ADMIN_KEY, CLICKUP_TOKEN, ...(await context.cookies()).map(({ value }) => value)]));
+  await check("the developer tools show nothing", () => quiet(visitor));
+
+  const viewer = await visit(browser);
+  await check("a key leads to the page that was asked for", async () => {
+    await viewer.page.goto(`${base}/?project=${project}`);
+    await viewer.page.getByLabel("API key").fill(`pb_${"a".repeat(52)}`);
+    await viewer.page.getByRole("button", { name: "Sign in with the key" }).click();
+    await viewer.page.getByText("This key is mistyped, revoked or expired.").waitFor();
+    await accessible(viewer.page, "gallery-1440-light-refused");
+    await viewer.page.getByLabel("API key").fill(VIEWER_KEY);
+    await viewer.page.keyboard.press("Enter");
+    await card(viewer.page, "Linear").waitFor();
+    equal(viewer.page.url(), `${base}/?project=${project}`, "the address");
+  });
+  await check("what a viewer may not do is not offered", async () => {
+    const offered = await viewer.page.locator("main").getByRole("link").or(viewer.page.locator("main").getByRole("button")).or(viewer.page.getByRole("switch")).allInnerTexts();
+    equal(offered, [], "what is offered");
+    await viewer.page.getByRole("button", { name: /^Account/ }).click();
+    await viewer.page.getByRole("menuitem", { name: "GraphiQL" }).waitFor();
+    equal(await viewer.page.getByRole("menuitem", { name: "Administration" }).count(), 0, "entries for administrators");
+    await viewer.page.keyboard.press("Escape");
+  });
+  await check("a session that ends asks for another, over the same page", async () => {
+    const keys = (await api(`{ apiKeys(orgId: "local") { id prefix } }`)).apiKeys;
+    const { id } = keys.find(({ prefix }) => VIEWER_KEY.startsWith(prefix));
+    await api(`mutation ($id: UUID!) { revokeApiKey(id: $id) { id } }`, { id });
+    const dialog = viewer.page.getByRole("dialog", { name: "Your session has ended" });
+    await dialog.waitFor();
+    await dialog.getByLabel("API key").fill(ADMIN_KEY);
+    await viewer.page.keyboard.press("Enter");
+    await dialog.waitFor({ state: "detached" });
+    await viewer.page.getByRole("link", { name: "Connect GitHub" }).waitFor();
+    equal(viewer.page.url(), `${base}/?project=${project}`, "the address");
+  });
+  await check("the developer tools show the refusals alone", () => quiet(viewer, /status of 401/));
+
+  await ask("stop");
+  await check("without the server, the page says so", () => page.getByText("The server cannot be reached. What you see may be out of date").waitFor());
+  await ask("start");
+  await check("it recovers by itself", async () => {
+    await page.getByText("The server cannot be reached.").waitFor({ state: "detached" });
+    await page.getByText("Live updates are interrupted.").waitFor({ state: "detached" });
+    equal((await cards(page)).length, 4, "the number of cards");
+  });
+  await check("the developer tools show the refused connections alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED|WebSocket connection to/));
+});
+
+async function accessible(page, name) {
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page scrolls sideways");
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join(" ")}`);
+  equal(found, [], "what axe found");
+}

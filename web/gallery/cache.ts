@@ -1,0 +1,69 @@
+import { type Cache, cacheExchange, type UpdateResolver } from "@urql/exchange-graphcache";
+
+// Results are kept by id, so that what a mutation or a subscription tells of an object shows wherever it is. What follows
+// from a mutation beyond its own result is said here; a query that is left without data asks again.
+
+/** Has the queries of these names ask again, with whatever arguments. */
+function forget(cache: Cache, ...fields: string[]) {
+  for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
+    if (fields.includes(fieldName)) cache.invalidate("Query", fieldKey);
+  }
+}
+
+const asksAgain =
+  (...fields: string[]): UpdateResolver =>
+  (_result, _args, cache) =>
+    forget(cache, ...fields);
+
+/** What has no id of its own belongs to what it is in. */
+const embedded = () => null;
+
+export const cache = cacheExchange({
+  keys: {
+    Provider: ({ name }) => (name as string | undefined) ?? null,
+    Viewer: embedded,
+    GalleryEntry: embedded,
+    ProviderCapabilities: embedded,
+    WebhookEndpoint: embedded,
+    SyncCursor: embedded,
+    SyncMapping: embedded,
+    SyncSchedule: embedded,
+    SyncCount: embedded,
+    SyncFailure: embedded,
+    ExternalNode: embedded, // its id is one of the provider's
+    ExternalAccount: embedded,
+    ConnectionTest: embedded,
+    WebhookSecret: embedded,
+    CreatedApiKey: embedded,
+    EncryptionStatus: embedded,
+    SealedRows: embedded,
+    Relationship: embedded,
+    PageInfo: embedded,
+    ProjectConnection: embedded,
+    ProjectEdge: embedded,
+    PublicIntegrationConnection: embedded,
+    PublicIntegrationEdge: embedded,
+    SyncRunConnection: embedded,
+    SyncRunEdge: embedded,
+    SyncedObjectConnection: embedded,
+    SyncedObjectEdge: embedded,
+    WebhookDeliveryConnection: embedded,
+    WebhookDeliveryEdge: embedded,
+    AuditEventConnection: embedded,
+    AuditEventEdge: embedded,
+  },
+  updates: {
+    Mutation: {
+      createProject: asksAgain("projects"),
+      createIntegration: asksAgain("gallery", "integrations", "integration", "syncStates"),
+      deleteIntegration: asksAgain("gallery", "integrations", "integration", "integrationById", "syncStates"),
+      startSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),
+      cancelSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),
+      registerWebhook: asksAgain("webhookDeliveries"),
+      replayWebhookDelivery: asksAgain("webhookDeliveries"),
+      createApiKey: asksAgain("apiKeys"),
+      rotateEncryptionKey: asksAgain("encryptionStatus"),
+      rotateWebhookSecret: asksAgain("integrationById", "gallery"),
+    },
+  },
+});

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Integration, Provider, Run } from "./operations";
+import { matches, stateOf } from "./state";
+
+const provider: Provider = {
+  name: "clickup",
+  displayName: "ClickUp",
+  description: "Tasks, lists and docs.",
+  logoUrl: "/logos/clickup.svg",
+  settingsSchema: { required: ["api_token", "workspace_id"], properties: { api_token: { title: "API token" }, workspace_id: { title: "Workspace" } } },
+  capabilities: { supportsImport: true, supportsIncrementalSync: true, supportsWebhooks: true, supportsBidirectionalSync: false },
+};
+
+function integration(over: Partial<Integration> = {}, sync: Partial<Integration["syncState"]> = {}): Integration {
+  return {
+    id: "1",
+    name: "clickup",
+    displayName: "ClickUp",
+    description: null,
+    enabled: true,
+    settings: { workspace_id: "9" },
+    configuredSecrets: ["api_token"],
+    hasConfiguration: true,
+    ...over,
+    syncState: {
+      id: "2",
+      integrationId: "1",
+      status: "SUCCESS",
+      lastSyncAt: null,
+      lastSuccessfulSync: null,
+      error: null,
+      totalSynced: 0,
+      workspaceName: "Acme",
+      consecutiveFailures: 0,
+      nextSyncAt: null,
+      currentRun: null,
+      ...sync,
+    },
+  };
+}
+
+function run(over: Partial<Run>): Run {
+  return { id: "3", status: "RUNNING", trigger: "MANUAL", step: null, waitingUntil: null, processed: 0, total: null, estimatedSecondsLeft: null, ...over };
+}
+
+function said(i: Integration | null): string[] {
+  const { words, action, tone } = stateOf(provider, i);
+  return [words, action, tone];
+}
+
+test("what is not at work says what to do", () => {
+  assert.deepEqual(said(null), ["Not connected", "connect", "quiet"]);
+  assert.deepEqual(said(integration()), ["Connected as Acme", "sync", "good"]);
+  assert.deepEqual(said(integration({}, { workspaceName: null, status: "PENDING" })), ["Connected", "import", "good"]);
+  assert.deepEqual(said(integration({ enabled: false }, { status: "ERROR", error: "x" })), ["Disabled", "enable", "quiet"]);
+  assert.deepEqual(said(integration({}, { status: "CANCELLED" })), ["Last sync was cancelled", "sync", "quiet"]);
+});
+
+test("a draft names what is missing", () => {
+  assert.deepEqual(said(integration({ hasConfiguration: false, settings: {} })), ["Finish set-up: workspace missing", "continue", "warn"]);
+  assert.equal(said(integration({ hasConfiguration: false, settings: {}, configuredSecrets: [] }))[0], "Finish set-up: API token and workspace missing");
+});
+
+test("a failure is told without its code, and fixed where another try cannot help", () => {
+  const failed = (error: string) => said(integration({}, { status: "ERROR", error }));
+  assert.deepEqual(failed("ClickUp refused the token (PROVIDER_ERROR, auth_failed)"), ["Last sync failed: ClickUp refused the token", "fix", "bad"]);
+  assert.deepEqual(failed("ClickUp did not answer (PROVIDER_ERROR, unavailable)"), ["Last sync failed: ClickUp did not answer", "sync", "bad"]);
+  assert.deepEqual(failed("the settings do not open (CREDENTIALS_UNREADABLE)"), ["Last sync failed: the settings do not open", "fix", "bad"]);
+});
+
+test("what could not be imported is counted, and named as the reason", () => {
+  const i = integration({}, { status: "PARTIAL", error: "3 items could not be imported: task 1 (gone), task 2 (gone), task 3 (gone)" });
+  assert.deepEqual(said(i), ["3 items could not be imported", "failures", "warn"]);
+  assert.equal(stateOf(provider, i).reason, "task 1 (gone), task 2 (gone), task 3 (gone)");
+});
+
+test("a run tells how far it is, as far as that is known", () => {
+  const during = (over: Partial<Run>) => said(integration({}, { status: "RUNNING", currentRun: run(over) }))[0];
+  assert.equal(during({ status: "PENDING" }), "Waiting to start");
+  assert.equal(during({}), "Syncing");
+  assert.equal(during({ processed: 1200 }), `Syncing: ${(1200).toLocaleString()} so far`);
+  assert.equal(during({ processed: 62, total: 100, estimatedSecondsLeft: 170 }), "Syncing 62 %, about 3 minutes left");
+  assert.equal(during({ processed: 999, total: 1000 }), "Syncing 99 %");
+  assert.equal(during({ processed: 12, total: 10 }), "Syncing 100 %");
+  assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "waiting for the rate limit of ClickUp" }) ?? "", /^Waiting for ClickUp's rate limit until \d/);
+  assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "trying again after a failure" }) ?? "", /^Trying again at \d/);
+});
+
+test("a search needs every word, and filters narrow it", () => {
+  assert.ok(matches(provider, null, "all", " tasks  CLICK "));
+  assert.ok(!matches(provider, null, "all", "tasks jira"));
+  assert.ok(!matches(provider, null, "connected", ""));
+  assert.ok(matches(provider, integration(), "connected", ""));
+  assert.ok(!matches(provider, integration({ enabled: false }), "connected", ""));
+  assert.ok(!matches(provider, integration(), "attention", ""));
+  assert.ok(matches(provider, integration({}, { status: "ERROR", error: "no" }), "attention", ""));
+  assert.ok(matches(provider, integration({ hasConfiguration: false }), "attention", ""));
+});

@@ -1,0 +1,63 @@
+import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { type ReactNode, type SubmitEvent, useState } from "react";
+import type { Trouble } from "../errors";
+import { Problem } from "./Problem";
+
+interface Props {
+  opened: boolean;
+  /** Such as "Delete ClickUp?". */
+  title: string;
+  /** What has to be typed. */
+  name: string;
+  /** What the button says. */
+  action: string;
+  busy: boolean;
+  trouble: Trouble | null;
+  onConfirm(): void;
+  onClose(): void;
+  /** What goes with it. */
+  children: ReactNode;
+}
+
+/** Asks for a name to be typed before something that cannot be undone. */
+export function ConfirmByName({ opened, title, name, action, busy, trouble, onConfirm, onClose, children }: Props) {
+  const [typed, setTyped] = useState("");
+  function submit(event: SubmitEvent) {
+    event.preventDefault();
+    if (typed.trim() === name) onConfirm();
+  }
+  function close() {
+    setTyped("");
+    onClose();
+  }
+  return (
+    <Modal opened={opened} onClose={close} title={title} centered>
+      <form onSubmit={submit} autoComplete="off">
+        <Stack>
+          <Text size="sm" component="div">
+            {children}
+          </Text>
+          <TextInput
+            data-autofocus
+            label={
+              <>
+                Type <strong>{name}</strong> to confirm
+              </>
+            }
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+          />
+          {trouble && <Problem what={`${action} failed`} trouble={trouble} />}
+          <Group justify="end">
+            <Button variant="default" onClick={close}>
+              Cancel
+            </Button>
+            <Button type="submit" color="red" loading={busy} disabled={typed.trim() !== name}>
+              {action}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
