@@ -1,16 +1,16 @@
 import { Alert, Anchor, Button, Text } from "@mantine/core";
 import { useEffect, useMemo, useState } from "react";
-import { useMutation, useQuery } from "urql";
+import { type CombinedError, useMutation, useQuery } from "urql";
 import { Link } from "wouter";
 import { trouble, troubles } from "../errors";
 import { AlertIcon } from "../kit/icons";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
-import { useNow } from "../kit/When";
 import { count, plural } from "../kit/words";
 import { useAddress } from "../shell/address";
 import { draftOf, keepDraft } from "./draft";
 import classes from "./importing.module.css";
+import { LatestLine } from "./LatestRun";
 import { StartImport, Structure as Read, type Target } from "./operations";
 import { OptionFields } from "./OptionFields";
 import { complaint, kinds, type Options, ownOptions } from "./options";
@@ -30,25 +30,15 @@ interface Props {
 /** Chooses what to import, and starts it. */
 export function Choice(props: Props) {
   const { target } = props;
-  const address = useAddress();
-  const now = useNow();
   // Asking anew costs the provider's budget: only where somebody wants it.
   const [{ data, error, fetching }, read] = useQuery({ query: Read, variables: { id: target.id }, requestPolicy: "cache-first" });
-  const structure = useMemo(() => data && build(data.externalStructure), [data]);
+  const [kept, setKept] = useState(data); // what is known stays in sight when asking anew fails
+  if (data && data !== kept) setKept(data);
+  const structure = useMemo(() => kept && build(kept.externalStructure), [kept]);
   const readAgain = () => read({ requestPolicy: "network-only" });
+  const problem = error && !fetching && <Refused target={target} error={error} retry={readAgain} />;
 
-  if (error && !fetching) {
-    const { words, trouble: found, fix } = refusal(error, target.provider.displayName, now);
-    return (
-      <Problem what={words} trouble={found} {...(!fix && { retry: readAgain })}>
-        {fix && (
-          <Button component={Link} href={address.dialog("configure", target.id)} size="xs">
-            Fix
-          </Button>
-        )}
-      </Problem>
-    );
-  }
+  if (problem && !structure) return <View name="refused">{problem}</View>;
   if (!structure) return <StructureSkeleton provider={target.provider.displayName} />;
   if (structure.units.length === 0) {
     return (
@@ -60,7 +50,26 @@ export function Choice(props: Props) {
       </Empty>
     );
   }
-  return <Form {...props} structure={structure} reading={fetching} onRead={readAgain} />;
+  return (
+    <View name="choice">
+      {problem}
+      <Form {...props} structure={structure} reading={fetching} onRead={readAgain} />
+    </View>
+  );
+}
+
+function Refused({ target, error, retry }: { target: Target; error: CombinedError; retry(): void }) {
+  const address = useAddress();
+  const { words, trouble: found, fix } = useMemo(() => refusal(error, target.provider.displayName, new Date()), [error, target]);
+  return (
+    <Problem what={words} trouble={found} {...(!fix && { retry })}>
+      {fix && (
+        <Button component={Link} href={address.dialog("configure", target.id)} size="xs">
+          Fix
+        </Button>
+      )}
+    </Problem>
+  );
 }
 
 function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props & { structure: Structure; reading: boolean; onRead(): void }) {
@@ -113,7 +122,8 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
   }, [conflict, currentRun, onStarted]);
 
   return (
-    <View name="choice">
+    <>
+      <LatestLine target={target} onFollow={onStarted} />
       {lost.length > 0 && (
         <Alert color="yellow" icon={<AlertIcon />} title={`${plural(lost.length, "chosen place")} ${lost.length === 1 ? "is" : "are"} not there any more`}>
           {target.provider.displayName} does not list {lost.length === 1 ? "it" : "them"} now. Starting an import forgets {lost.length === 1 ? "it" : "them"}.
@@ -142,7 +152,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
           </Button>
         )}
       </div>
-    </View>
+    </>
   );
 }
 

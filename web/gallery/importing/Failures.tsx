@@ -1,11 +1,15 @@
 import { Text } from "@mantine/core";
+import { useQuery } from "urql";
 import { plural } from "../kit/words";
 import classes from "./importing.module.css";
-import type { ImportRun } from "./operations";
-import { sum, typeName } from "./run";
+import { type ImportRun, Structure } from "./operations";
+import { capital, sum, typeName } from "./run";
 
 /** Which items failed, and why, as far as the server keeps that. */
-export function Failures({ run: { failures, counts } }: { run: ImportRun }) {
+export function Failures({ run: { integrationId, failures, counts } }: { run: ImportRun }) {
+  // Places have names, where they were read to choose from.
+  const [{ data }] = useQuery({ query: Structure, variables: { id: integrationId }, requestPolicy: "cache-only" });
+  const names = new Map(data?.externalStructure.map(({ externalId, name }) => [externalId, name]));
   if (failures.length === 0) return null;
   const more = sum(counts, "failed") - failures.length;
   return (
@@ -17,10 +21,10 @@ export function Failures({ run: { failures, counts } }: { run: ImportRun }) {
         {failures.map(({ type, externalId, reason }, i) => (
           <li key={i}>
             <Text size="sm">
-              {typeName(type)} <code className={classes.id}>{externalId || "without an id"}</code>
+              {typeName(type)} {names.get(externalId)} <code className={classes.id}>{externalId || "without an id"}</code>
             </Text>
             <Text size="xs" c="dimmed">
-              {reason}
+              {capital(reason)}
             </Text>
           </li>
         ))}

@@ -1,10 +1,12 @@
-import { Button, Skeleton } from "@mantine/core";
+import { Anchor, Button, Skeleton, Text } from "@mantine/core";
 import { useQuery } from "urql";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
+import classes from "./importing.module.css";
 import { LatestRun as Latest, type Target } from "./operations";
+import { ended, outcome } from "./run";
 
 interface Props {
   target: Target;
@@ -36,5 +38,25 @@ export function LatestRun({ target, onFollow }: Props) {
         See what came of it
       </Button>
     </Empty>
+  );
+}
+
+/** How the last import ended, for those who choose the next one. */
+export function LatestLine({ target, onFollow }: Props) {
+  const [{ data }] = useQuery({ query: Latest, variables: { id: target.id } });
+  const last = data?.syncRuns.nodes[0];
+  if (!last?.finishedAt || !ended(last)) return null;
+  const { words, tone } = outcome(last);
+  return (
+    <Text size="sm" c="dimmed">
+      Last import <When at={last.finishedAt} />:{" "}
+      <span className={classes.words} data-tone={tone}>
+        {words}
+      </span>{" "}
+      ·{" "}
+      <Anchor component="button" type="button" inherit onClick={() => onFollow(last.id)}>
+        See what came of it
+      </Anchor>
+    </Text>
   );
 }

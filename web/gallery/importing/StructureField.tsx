@@ -28,17 +28,17 @@ export function StructureField({ structure, chosen, archived, reading, onChange,
   const [search, setSearch] = useState("");
   const sought = useDeferredValue(search.trim());
   // Places that somebody opened or closed, other than they are by themselves; while searching, others.
-  const [flipped, setFlipped] = useState<ReadonlySet<Place>>(new Set());
-  const [flippedSearching, setFlippedSearching] = useState<ReadonlySet<Place>>(new Set());
+  const [flipped, setFlipped] = useState<ReadonlySet<string>>(new Set());
+  const [flippedSearching, setFlippedSearching] = useState<ReadonlySet<string>>(new Set());
   const [first] = useState(chosen);
 
   const rows = useMemo(() => {
     const asAtFirst = (place: Place) => place.depth === 0 || structure.byId.size <= few || status(structure, place, first) === "some";
-    return rowsOf(structure, sought, (place, onTheWay) => (sought ? onTheWay !== flippedSearching.has(place) : asAtFirst(place) !== flipped.has(place)));
+    return rowsOf(structure, sought, (place, onTheWay) => (sought ? onTheWay !== flippedSearching.has(place.id) : asAtFirst(place) !== flipped.has(place.id)));
   }, [structure, sought, first, flipped, flippedSearching]);
 
-  function flip(place: Place) {
-    const change = (set: ReadonlySet<Place>) => new Set(set.has(place) ? [...set].filter((other) => other !== place) : [...set, place]);
+  function flip({ id }: Place) {
+    const change = (set: ReadonlySet<string>) => new Set(set.has(id) ? [...set].filter((other) => other !== id) : [...set, id]);
     if (sought) setFlippedSearching(change);
     else setFlipped(change);
   }

@@ -1,7 +1,7 @@
 import { Badge, Checkbox } from "@mantine/core";
 import { type CSSProperties, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { ChevronIcon } from "../kit/icons";
-import { count, plural } from "../kit/words";
+import { count } from "../kit/words";
 import classes from "./importing.module.css";
 import type { Row } from "./rows";
 import type { Status } from "./selection";
@@ -140,11 +140,9 @@ const checked = { all: true, some: "mixed", none: false } as const;
 function Line({ row: { place, open, position, among }, at, active, status, leftOut, onFocus, onToggle, onFlip }: LineProps) {
   const { name, kind, archived, items, children, depth, first, end } = place;
   const choosable = end > first;
-  const said = [name, kind, archived && "archived", leftOut && "left out", items !== null && plural(items, "item")].filter(Boolean).join(", ");
   return (
     <div
       role="treeitem"
-      aria-label={said}
       aria-level={depth + 1}
       aria-posinset={position}
       aria-setsize={among}
@@ -173,13 +171,19 @@ function Line({ row: { place, open, position, among }, at, active, status, leftO
       <Checkbox.Indicator size="xs" checked={status === "all"} indeterminate={status === "some"} disabled={!choosable} />
       <span className={classes.name} title={name}>
         {name}
+        <span className={classes.unseen}>, {kind}</span>
       </span>
       {archived && (
         <Badge variant="default" size="xs" tt="none" fw={500} className={classes.badge}>
-          {leftOut ? "archived, left out" : "archived"}
+          archived<span className={classes.aside}>{leftOut && ", left out"}</span>
         </Badge>
       )}
-      {items !== null && <span className={classes.items}>{count(items)}</span>}
+      {items !== null && (
+        <span className={classes.items}>
+          {count(items)}
+          <span className={classes.unseen}> {items === 1 ? "item" : "items"}</span>
+        </span>
+      )}
     </div>
   );
 }

@@ -157,5 +157,5 @@ test("a table has no column for what happened nowhere, and tasks first", () => {
 
 test("a duration has two units at most", () => {
   const from = "2026-03-01T12:00:00Z";
-  assert.deepEqual(["2026-03-01T12:00:04Z", "2026-03-01T12:03:12Z", "2026-03-01T13:05:59Z"].map((to) => lasted(from, to)), ["4 s", "3 min 12 s", "1 h 5 min"]);
+  assert.deepEqual([from, "2026-03-01T12:00:04Z", "2026-03-01T12:03:12Z", "2026-03-01T13:05:59Z"].map((to) => lasted(from, to)), ["less than a second", "4 s", "3 min 12 s", "1 h 5 min"]);
 });

@@ -81,15 +81,21 @@ function missed(error: string | null): Outcome["missing"] {
   return found && { gone: Number(found[1]), covered: Number(found[2]) };
 }
 
-function sentence(text: string | null, rest: string): string {
-  if (!text) return rest;
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
-  return `${/[.!?]$/.test(capital) ? capital : `${capital}.`} ${rest}`;
+/** The API's reasons begin in lower case. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** "4 s", "3 min 12 s", "1 h 5 min". */
+function sentence(text: string | null, rest: string): string {
+  if (!text) return rest;
+  text = capital(text);
+  return `${/[.!?]$/.test(text) ? text : `${text}.`} ${rest}`;
+}
+
+/** "less than a second", "4 s", "3 min 12 s", "1 h 5 min". */
 export function lasted(from: string, to: string): string {
   const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
+  if (seconds < 1) return "less than a second";
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
