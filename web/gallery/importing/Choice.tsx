@@ -115,7 +115,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
   const refused = error ? troubles(error) : [];
   const conflict = refused.some(({ code }) => code === "CONFLICT");
   const sizeComplaint = complaint(options.batchSize) ?? refused.find(({ field }) => field === "batchSize")?.message ?? null;
-  const other = refused.find(({ field, code }) => field !== "batchSize" && code !== "CONFLICT");
+  const other = refused.find(({ field }) => field !== "batchSize");
   // What was refused because another one runs leads there.
   useEffect(() => {
     if (conflict && currentRun) onStarted(currentRun.id);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { complaint, kinds, ownOptions } from "./options";
 import type { Node } from "./operations";
+import { refusal } from "./refusal";
 import { matches, rowsOf } from "./rows";
 import { lasted, outcome, table } from "./run";
 import { all, choose, resolve, same, smallest, status, summarise, toggle } from "./selection";
@@ -158,4 +159,20 @@ test("a table has no column for what happened nowhere, and tasks first", () => {
 test("a duration has two units at most", () => {
   const from = "2026-03-01T12:00:00Z";
   assert.deepEqual([from, "2026-03-01T12:00:04Z", "2026-03-01T12:03:12Z", "2026-03-01T13:05:59Z"].map((to) => lasted(from, to)), ["less than a second", "4 s", "3 min 12 s", "1 h 5 min"]);
+});
+
+test("why the structure cannot be read says whether other settings help, and else when another try does", () => {
+  const of = (code: string, more: object = {}) => {
+    const graphQLErrors = [{ message: "clickUp answered 401", extensions: { code, ...more } }];
+    const { words, trouble, fix } = refusal({ graphQLErrors } as unknown as Parameters<typeof refusal>[0], "ClickUp", new Date("2026-03-01T12:00:00Z"));
+    return { words, fix, message: trouble.message };
+  };
+  const refused = of("PROVIDER_ERROR", { reason: "auth_failed" });
+  assert.deepEqual([refused.words, refused.fix], ["ClickUp refused the credentials", true]);
+  assert.match(refused.message, /revoked or expired\. ClickUp answered 401\.$/);
+  const limited = of("PROVIDER_ERROR", { reason: "rate_limited", retryAfterSeconds: 90 });
+  assert.equal(limited.fix, false);
+  assert.match(limited.message, /^It takes requests again at \d+[:.]01/);
+  assert.equal(of("PROVIDER_ERROR", { reason: "rate_limited" }).message, "ClickUp answered 401.");
+  assert.deepEqual([of("CREDENTIALS_UNREADABLE").fix, of("PROVIDER_ERROR", { reason: "unavailable" }).fix, of("INTERNAL").fix], [true, false, false]);
 });

@@ -18,7 +18,11 @@ export function refusal(error: CombinedError, provider: string, now: Date): Refu
   }
   switch (reason) {
     case "auth_failed":
-      return { words: `${provider} refused the credentials`, trouble: found, fix: true };
+      return {
+        words: `${provider} refused the credentials`,
+        trouble: { ...found, message: `They may be mistyped, revoked or expired. ${found.message}` },
+        fix: true,
+      };
     case "permission":
     case "not_found":
       return { words: `${provider} does not give access to what the settings name`, trouble: found, fix: true };
