@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -16,13 +17,13 @@ func TestGallery(t *testing.T) {
 	node := needNode(t)
 	browser := needBrowser(t)
 	needWeb(t)
-	for _, script := range []string{"gallery.mjs"} {
+	for _, script := range []string{"gallery.mjs", "gallery-importing.mjs"} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			t.Parallel()
 			workspace := clickuptest.Small(5)
 			workspace.RateLimit = 10_000
 			clickup := clickuptest.New(workspace)
-			clickup.Fail(clickuptest.Fault{Delay: 50 * time.Millisecond}) // or there would be no progress to see
+			slow := clickup.Fail(clickuptest.Fault{Delay: 50 * time.Millisecond}) // or there would be no progress to see
 			api := httptest.NewServer(clickup)
 			t.Cleanup(api.Close)
 			s := start(t, binary(t), "CLICKUP_API_URL="+api.URL)
@@ -30,6 +31,7 @@ func TestGallery(t *testing.T) {
 				"stop":  func() { s.stop(t) },
 				"start": func() { s.start(t) },
 			}
+			maps.Copy(actions, clickupActions(t, clickup, slow))
 			node.run(t, filepath.Join("browser", script), actions, "PATCHBAY_URL="+s.URL, "SIGN_IN_LINK="+s.link, "CHROMIUM="+browser,
 				"ADMIN_KEY="+s.key(t, "admin"), "EDITOR_KEY="+s.key(t, "editor"), "VIEWER_KEY="+s.key(t, "viewer"),
 				"CLICKUP_TOKEN="+clickup.Token(), "CLICKUP_WORKSPACE="+clickup.Workspaces()[0].ID)

@@ -83,7 +83,7 @@ func presenter(log *slog.Logger, requestID func(context.Context) string) graphql
 // show is what a client sees of an error that is made for it.
 func show(own *integration.Error, path ast.Path) *gqlerror.Error {
 	shown := &gqlerror.Error{Message: own.Message, Path: path, Extensions: map[string]any{"code": codes[own.Kind]}}
-	if own.Kind == integration.KindRateLimited {
+	if own.Kind == integration.KindRateLimited || own.RetryAfter > 0 {
 		shown.Extensions["retryAfterSeconds"] = own.RetryAfterSeconds()
 	}
 	return shown

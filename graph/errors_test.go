@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -100,4 +101,12 @@ func TestAProvidersFailureNamesItAndTheReason(t *testing.T) {
 	graphql.AddError(ctx, fmt.Errorf("test the connection: %w", failed))
 	want(t, graphql.GetErrors(ctx)[0].Message, "ClickUp answered 401 to GET /api/v2/team")
 	want(t, graphql.GetErrors(ctx)[0].Extensions, map[string]any{"code": "PROVIDER_ERROR", "provider": "clickup", "reason": "auth_failed"})
+}
+
+func TestAProvidersFailureTellsWhenAnotherTryMayDo(t *testing.T) {
+	failed := integration.ProviderFailed("clickup", integration.ReasonRateLimited, "used up")
+	failed.RetryAfter = 29_500 * time.Millisecond
+	ctx := graphql.WithResponseContext(context.Background(), presenter(slog.New(slog.DiscardHandler), nil), graphql.DefaultRecover)
+	graphql.AddError(ctx, failed)
+	want(t, graphql.GetErrors(ctx)[0].Extensions, map[string]any{"code": "PROVIDER_ERROR", "provider": "clickup", "reason": "rate_limited", "retryAfterSeconds": 30})
 }

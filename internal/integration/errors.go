@@ -49,7 +49,7 @@ type Error struct {
 
 	Provider string         // of KindProvider: the provider's name
 	Reason   ProviderReason // of KindProvider
-	// RetryAfter is how long to wait before asking again, of KindRateLimited alone.
+	// RetryAfter is how long to wait before asking again, of KindRateLimited, and of KindProvider where that is known; else 0.
 	RetryAfter time.Duration
 }
 

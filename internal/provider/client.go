@@ -438,10 +438,15 @@ func sameOrigin(a, b *url.URL) bool {
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b) && a.User == nil
 }
 
-// newWait makes a Wait, whose time is somewhat later, so that not all who wait come back at once.
+// newWait makes a Wait, whose time is somewhat later, so that not all who wait come back at once. The cause is the Wait's own.
 func newWait(until time.Time, cause error) *Wait {
 	wait := max(time.Until(until), 0)
-	return &Wait{Until: until.Add(rand.N(min(wait/10, 5*time.Second) + time.Millisecond)), Cause: cause}
+	until = until.Add(rand.N(min(wait/10, 5*time.Second) + time.Millisecond))
+	var shown *integration.Error
+	if errors.As(cause, &shown) {
+		shown.RetryAfter = time.Until(until)
+	}
+	return &Wait{Until: until, Cause: cause}
 }
 
 func backoff(attempt int) time.Duration {

@@ -171,6 +171,10 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				if until := wait.Until.Sub(s.began); until < c.until || until > c.until+c.until/5 || time.Since(s.began) > time.Second {
 					t.Errorf("after %s, asked to wait until %s", time.Since(s.began), until)
 				}
+				var shown *integration.Error
+				if !errors.As(err, &shown) || shown.RetryAfter != time.Until(wait.Until) {
+					t.Errorf("clients are told to wait for %s, and it is %s", shown.RetryAfter, time.Until(wait.Until))
+				}
 				if c.reason != integration.ReasonRateLimited {
 					return
 				}

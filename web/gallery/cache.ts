@@ -52,10 +52,17 @@ export const cache = cacheExchange({
     AuditEventConnection: embedded,
     AuditEventEdge: embedded,
   },
+  resolvers: {
+    Query: {
+      // One that another query or a subscription told of.
+      syncRun: (_parent, { id }) => ({ __typename: "SyncRun", id: id as string }),
+    },
+  },
   updates: {
     Mutation: {
       createProject: asksAgain("projects"),
       createIntegration: asksAgain("gallery", "integrations", "integration", "syncStates"),
+      updateIntegration: asksAgain("externalStructure"),
       deleteIntegration: asksAgain("gallery", "integrations", "integration", "integrationById", "syncStates"),
       startSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),
       cancelSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),

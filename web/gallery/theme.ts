@@ -29,6 +29,13 @@ export const theme = createTheme({
     // Else each would be one more banner of the page.
     ModalHeader: { defaultProps: { role: "presentation" } },
     DrawerHeader: { defaultProps: { role: "presentation" } },
+    // Its title is in these, on a hint of them.
+    Alert: {
+      vars: (_theme: unknown, { color }: { color?: string }) => {
+        const tone = color === "yellow" ? "var(--tone-warn)" : color === "red" ? "var(--tone-bad)" : undefined;
+        return { root: tone ? { "--alert-color": tone, "--alert-bg": `color-mix(in srgb, ${tone} 10%, var(--surface))` } : {} };
+      },
+    },
     // Within the landmark that they belong to, and with the focus on the first entry.
     Menu: { defaultProps: { transitionProps: { duration: 80 }, withinPortal: false, withInitialFocusPlaceholder: false } },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 }, openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: true } } },

@@ -49,6 +49,11 @@ export function Card({ provider, integration }: Props) {
       <Capabilities provider={provider} />
       <div className={classes.status}>
         <Status state={state} />
+        {integration?.syncState.currentRun && (
+          <Anchor component={Link} href={address.dialog("import", integration.id)} size="xs" aria-label={`Show the import from ${title}`}>
+            Show the import
+          </Anchor>
+        )}
         {integration && <LastSync integration={integration} />}
         {actions.complaint && (
           <Text size="sm" role="alert" className={classes.complaint}>

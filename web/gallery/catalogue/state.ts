@@ -67,9 +67,11 @@ export function stateOf(provider: Provider, integration: Integration | null): St
   }
 }
 
-const passing = new Set(["unavailable", "rate_limited"]);
+/** The codes of failures after which another try may do. */
+export const passing = new Set(["unavailable", "rate_limited"]);
 
-function running(provider: Provider, run: Run): State {
+/** Says how a live run stands. */
+export function running(provider: Pick<Provider, "displayName">, run: Run): State {
   const progress = { done: run.processed, total: run.total, step: run.step };
   const busy = { tone: "busy", action: "cancel", progress } as const;
   if (run.waitingUntil) {
@@ -92,7 +94,7 @@ function running(provider: Provider, run: Run): State {
 }
 
 /** What the API adds to an error for programs, such as "(PROVIDER_ERROR, auth_failed)", apart from it. */
-function cause(error: string | null): { message: string; code: string } {
+export function cause(error: string | null): { message: string; code: string } {
   const text = error ?? "the reason is not known";
   const found = / \((?:[A-Z_]+, )?(\w+)\)$/.exec(text);
   return found ? { message: text.slice(0, found.index), code: found[1] ?? "" } : { message: text, code: "" };

@@ -52,7 +52,7 @@ export function ConfirmByName({ opened, title, name, action, busy, trouble, onCo
             <Button variant="default" onClick={close}>
               Cancel
             </Button>
-            <Button type="submit" color="red" loading={busy} disabled={typed.trim() !== name}>
+            <Button type="submit" color="red.9" loading={busy} disabled={typed.trim() !== name}>
               {action}
             </Button>
           </Group>

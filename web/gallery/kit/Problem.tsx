@@ -1,9 +1,18 @@
 import { Alert, Button, Stack, Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import type { Trouble } from "../errors";
 import { AlertIcon } from "./icons";
 
+interface Props {
+  what: string;
+  trouble: Trouble;
+  retry?: () => void;
+  /** What else may help. */
+  children?: ReactNode;
+}
+
 /** What went wrong, why, and another try. */
-export function Problem({ what, trouble, retry }: { what: string; trouble: Trouble; retry?: () => void }) {
+export function Problem({ what, trouble, retry, children }: Props) {
   const forbidden = trouble.code === "FORBIDDEN";
   return (
     <Alert role="alert" icon={<AlertIcon />} color={forbidden ? "yellow" : "red"} title={forbidden ? "Your role does not allow this" : what}>
@@ -14,6 +23,7 @@ export function Problem({ what, trouble, retry }: { what: string; trouble: Troub
             Try again
           </Button>
         )}
+        {children}
       </Stack>
     </Alert>
   );

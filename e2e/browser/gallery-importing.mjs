@@ -1,0 +1,319 @@
+// The import dialog: chosen by keyboard and by hand, followed live, closed and opened again, cancelled, refused, and what
+// came of it, for who may start imports and for who may only look.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { ask, assert, base, check, equal, keepsNoSecret, quiet, scenario, send, visit } from "./browser.mjs";
+
+const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
+const folder = join(import.meta.dirname, "../screenshots");
+mkdirSync(folder, { recursive: true });
+
+async function api(query, variables) {
+  const { data, errors } = await send(query, variables, ADMIN_KEY);
+  equal(errors, undefined, "errors");
+  return data;
+}
+
+await ask("clickup archives a list");
+const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
+const made = await api(
+  `mutation ($project: UUID!, $settings: Map!) { createIntegration(input: { orgId: "local", projectId: $project, name: "clickup", settings: $settings }) { id } }`,
+  { project, settings: { api_token: CLICKUP_TOKEN, workspace_id: CLICKUP_WORKSPACE, batch_size: 50 } },
+);
+const id = made.createIntegration.id;
+const places = (await api(`query ($id: UUID!) { externalStructure(integrationId: $id) { externalId parentExternalId kind name itemCount archived } }`, { id })).externalStructure;
+const [workspace, space] = places;
+const state = async () => (await api(`query ($id: UUID!) { integrationById(id: $id) { syncState { status selection currentRun { id } } } }`, { id })).integrationById.syncState;
+const startByApi = async () => (await api(`mutation ($id: UUID!) { startSync(integrationId: $id) { id } }`, { id })).startSync.id;
+
+/** Who calls startSync by the page, and with what. */
+const started = (page) => page.waitForRequest((request) => request.postDataJSON()?.operationName === "StartImport").then((request) => request.postDataJSON().variables.input);
+
+await scenario(async (browser) => {
+  const visitor = await visit(browser, { reducedMotion: "reduce" });
+  const { page, context } = visitor;
+  const dialog = page.getByRole("dialog", { name: "Import from ClickUp" });
+  const item = (name) => dialog.getByRole("treeitem", { name });
+  const line = ({ name, kind }) => item(new RegExp(`^${name} ?, ${kind}`)).first();
+  const button = (name) => dialog.getByRole("button", { name, exact: true });
+  const total = async () => (await dialog.getByRole("status").filter({ hasText: /item|Nothing/ }).innerText()).split("\n").filter(Boolean);
+  const became = (words) => dialog.getByRole("status").filter({ hasText: words }).getByText(/items? handled/).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.textContent);
+
+  await check("the address opens the tree, all of it chosen", async () => {
+    await page.goto(SIGN_IN_LINK);
+    await page.getByRole("article", { name: "ClickUp" }).waitFor();
+    await page.goto(`${base}/?import=${id}`);
+    await dialog.getByRole("tree", { name: "What to import" }).waitFor();
+    equal(await line(workspace).getAttribute("aria-checked"), "true", "the Workspace");
+    equal((await total())[1], "1 archived left out", "what is left out");
+    equal(await dialog.getByLabel("Batch size").inputValue(), "50", "the batch size");
+    equal(await dialog.getByRole("radio").count(), 0, "modes before the first import");
+  });
+
+  await check("the keyboard moves, folds and toggles", async () => {
+    await line(workspace).focus();
+    await page.keyboard.press("ArrowDown");
+    assert((await focused()).startsWith(`${space.name}, space`), await focused());
+    equal(await line(space).getAttribute("aria-level"), "2", "the level");
+    await page.keyboard.press("Space");
+    equal([await line(space).getAttribute("aria-checked"), await line(workspace).getAttribute("aria-checked")], ["false", "mixed"], "the states");
+    await page.keyboard.press("ArrowLeft");
+    equal(await line(space).getAttribute("aria-expanded"), "false", "expanded");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    equal(await line(space).getAttribute("aria-expanded"), "true", "expanded");
+    assert(!(await focused()).startsWith(space.name), await focused());
+    for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowLeft"); // folds the folder, leaves it, folds the space, leaves it
+    equal(await focused(), await line(workspace).textContent(), "the focus");
+    await page.keyboard.press("End");
+    await page.keyboard.press("Home");
+    equal(await focused(), await line(workspace).textContent(), "the focus");
+  });
+
+  await check("all, none and a search change the total", async () => {
+    await button("None").click();
+    equal(await total(), ["Nothing is chosen"], "the total");
+    assert(await button("Start import").isDisabled(), "nothing can be imported");
+    const list = places.find(({ kind, archived }) => kind === "list" && !archived);
+    await dialog.getByRole("textbox", { name: "Search what to import" }).fill(list.name.toLowerCase());
+    await button("Select found").waitFor();
+    equal(await item(new RegExp(`^${list.name} ?, list`)).count(), places.filter(({ name }) => name === list.name).length, "what is found");
+    await item(new RegExp(`^${list.name} ?, list \\d`)).first().click();
+    assert(/^1 list, \d+ items?$/.test((await total())[0]), await total());
+    await page.keyboard.press("Tab");
+    await dialog.getByRole("textbox", { name: "Search what to import" }).press("Escape");
+    await button("Select all").click();
+    equal((await total())[1], "1 archived left out", "what is left out");
+    await dialog.getByRole("checkbox", { name: "Archived items" }).check();
+    equal((await total()).length, 1, "lines of the total");
+    await dialog.getByRole("checkbox", { name: "Archived items" }).uncheck();
+  });
+
+  await check("a wrong batch size is told at once", async () => {
+    await dialog.getByLabel("Batch size").fill("5");
+    await dialog.getByText("From 10 to 1,000").waitFor();
+    assert(await button("Start import").isDisabled(), "5 is taken");
+    await dialog.getByLabel("Batch size").fill("20");
+    await dialog.getByText("From 10 to 1,000").waitFor({ state: "detached" });
+  });
+
+  await check("what is chosen outlives a reload", async () => {
+    await line(space).click();
+    const chosen = await total();
+    await page.reload();
+    await line(space).waitFor();
+    equal(await total(), chosen, "the total");
+    equal(await dialog.getByLabel("Batch size").inputValue(), "20", "the batch size");
+  });
+  await looks(page, "choice", true);
+
+  await check("without the server, the choice stays", async () => {
+    await page.route("**/graphql", (route) => (route.request().postDataJSON()?.operationName === "StartImport" ? route.abort() : route.fallback()), { times: 1 });
+    await button("Start import").click();
+    await dialog.getByText("The server cannot be reached.").waitFor();
+    equal(await line(space).getAttribute("aria-checked"), "false", "the choice");
+  });
+
+  await ask("clickup holds tasks back");
+  let run;
+  await check("an import sends the fewest ids, and shows how far it is", async () => {
+    const [sent] = await Promise.all([started(page), button("Start import").click()]);
+    const others = places.filter(({ parentExternalId, externalId }) => parentExternalId === workspace.externalId && externalId !== space.externalId);
+    equal(sent, { batchSize: 20, externalIds: others.map(({ externalId }) => externalId), mode: "FULL" }, "what is sent");
+    await dialog.getByText(/^Now: /).waitFor();
+    await dialog.getByRole("row", { name: /^People/ }).waitFor();
+    run = new URL(page.url()).searchParams.get("run");
+    const { selection, currentRun } = await state();
+    equal([selection, currentRun.id], [sent.externalIds, run], "the selection and the run");
+  });
+  await looks(page, "live", true);
+
+  await check("it can be closed and opened again, and outlives a reload", async () => {
+    await button("Close").first().click();
+    await dialog.waitFor({ state: "detached" });
+    equal(new URL(page.url()).search, "", "the query");
+    await page.getByRole("link", { name: "Show the import from ClickUp" }).click();
+    await button("Cancel import").waitFor();
+    await page.reload();
+    await button("Cancel import").waitFor();
+    await page.goto(`${base}/?import=${id}`);
+    await button("Cancel import").waitFor();
+    equal(new URL(page.url()).searchParams.get("run"), run, "the run");
+  });
+
+  const viewer = await visit(browser, { reducedMotion: "reduce" });
+  await check("a viewer sees how far it is, and can neither cancel nor start", async () => {
+    await viewer.page.goto(`${base}/?import=${id}`);
+    await viewer.page.getByLabel("API key").fill(VIEWER_KEY);
+    await viewer.page.keyboard.press("Enter");
+    await viewer.page.getByText("It goes on when you close this.").waitFor();
+    equal(await viewer.page.getByRole("dialog").getByRole("button").allInnerTexts(), ["", "Close"], "the buttons");
+  });
+
+  await ask("clickup recovers");
+  await check("its end shows by itself, to both", async () => {
+    for (const each of [page, viewer.page]) await each.getByRole("dialog").getByText("Import finished").waitFor();
+    await dialog.getByRole("row", { name: /^Tasks \d/ }).waitFor();
+    assert(/^\d+ items handled in (\d+ s|less than a second)/.test(await dialog.getByText(/items handled/).innerText()), "the numbers");
+    equal(await viewer.page.getByRole("dialog").getByRole("button").allInnerTexts(), ["", "Close"], "the buttons of a viewer");
+    await viewer.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
+  });
+  await looks(page, "result");
+  await check("a viewer finds it again", async () => {
+    // Not by a reload: the key would be gone.
+    await viewer.page.evaluate((to) => history.pushState(null, "", to), `/?import=${id}`);
+    await viewer.page.getByText("Nothing is being imported").waitFor();
+    await viewer.page.getByRole("button", { name: "See what came of it" }).click();
+    await viewer.page.getByText("Import finished").waitFor();
+    quiet(viewer, /status of 401/);
+    await viewer.context.close();
+  });
+
+  await check("the next one begins with the same choice, and may read only changes", async () => {
+    await button("Import again").click();
+    await line(space).waitFor();
+    equal([await line(space).getAttribute("aria-checked"), await line(workspace).getAttribute("aria-checked")], ["false", "mixed"], "the choice");
+    await button("See what came of it").click();
+    await became("Import finished");
+    await button("Import again").click();
+    await dialog.getByRole("radio", { name: "Only changes" }).check();
+    const [sent] = await Promise.all([started(page), button("Start import").click()]);
+    equal(sent.mode, "INCREMENTAL", "the mode");
+    await became("Import finished");
+    const { syncRun } = await api(`query ($id: UUID!) { syncRun(id: $id) { mode } }`, { id: new URL(page.url()).searchParams.get("run") });
+    equal(syncRun.mode, "INCREMENTAL", "the run's mode");
+  });
+
+  await ask("clickup holds tasks back");
+  await check("an import that somebody else starts is told of, and cancelled", async () => {
+    await button("Import again").click();
+    await button("Start import").waitFor();
+    const other = await startByApi();
+    await button("Show it").click();
+    equal(new URL(page.url()).searchParams.get("run"), other, "the run");
+    await dialog.getByText(/^Now: /).waitFor();
+    await button("Cancel import").click();
+    await became("Import cancelled");
+    assert(await page.evaluate(() => document.activeElement !== document.body), "the focus is lost");
+  });
+  await check("where another one was quicker, that is shown", async () => {
+    await button("Import again").click();
+    let other;
+    await page.route("**/graphql", async (route) => {
+      if (route.request().postDataJSON()?.operationName === "StartImport") other = await startByApi();
+      await route.fallback();
+    }, { times: 1 });
+    await button("Start import").click();
+    await button("Cancel import").waitFor();
+    equal(new URL(page.url()).searchParams.get("run"), other, "the run");
+    await button("Cancel import").click();
+    await became("Import cancelled");
+  });
+
+  await ask("clickup hides some lists");
+  await check("what failed is named, with the reason", async () => {
+    await button("Import again").click();
+    await button("Select all").click();
+    const [sent] = await Promise.all([started(page), button("Start import").click()]);
+    equal(sent.externalIds, null, "everything");
+    await became(/\d+ items could not be imported/);
+    await dialog.getByRole("region", { name: "What could not be imported" }).getByText(/^Collection/).first().waitFor();
+  });
+  await looks(page, "failures", true);
+
+  await ask("clickup recovers");
+  await check("all is imported", async () => {
+    await button("Import again").click();
+    await button("Start import").click();
+    await became("Import finished");
+  });
+  await ask("clickup loses a space");
+  await check("many deletions need a word", async () => {
+    await button("Import again").click();
+    await button("Start import").click();
+    await dialog.getByText("Nothing was marked as deleted").waitFor();
+  });
+  await looks(page, "deletions");
+  const confirm = page.getByRole("dialog", { name: /^Mark some \d+ objects as deleted\?$/ });
+  await check("it is asked for slowly", async () => {
+    await button("Mark them as deleted…").click();
+    await confirm.getByRole("textbox").fill("click");
+    await page.keyboard.press("Escape");
+    await confirm.waitFor({ state: "detached" });
+    await button("Mark them as deleted…").click();
+    assert(await confirm.getByRole("button", { name: "Import and delete" }).isDisabled(), "no name is needed");
+    await confirm.getByRole("textbox").fill("clickup");
+  });
+  await looks(page, "deletions-confirm");
+  await check("they are marked then", async () => {
+    await page.keyboard.press("Enter");
+    await confirm.waitFor({ state: "detached" });
+    await became("Import finished");
+    await dialog.getByText(/, \d+ found to be deleted/).waitFor();
+  });
+
+  await ask("clickup refuses the token");
+  await check("a token that is refused leads to the settings", async () => {
+    await button("Import again").click();
+    await button("Read anew what there is").click();
+    await dialog.getByText("ClickUp refused the credentials").waitFor();
+  });
+  await looks(page, "refused");
+  await check("and is mended there", async () => {
+    await dialog.getByRole("link", { name: "Fix" }).click();
+    equal(new URL(page.url()).search, `?configure=${id}`, "the query");
+    await page.goto(`${base}/?import=${id}`);
+    await dialog.getByText("ClickUp refused the credentials").waitFor();
+  });
+  await ask("clickup recovers");
+
+  await check("a limit that is used up says until when", async () => {
+    await page.reload();
+    await button("Start import").waitFor();
+    await ask("clickup's limit is used up");
+    await button("Start import").click();
+    await dialog.getByText(/^Waiting for ClickUp's rate limit until \d/).first().waitFor();
+  });
+  await looks(page, "waiting");
+  await check("so does the structure", async () => {
+    await button("Cancel import").click();
+    await button("Import again").click();
+    await button("Read anew what there is").click();
+    await dialog.getByText("ClickUp's rate limit is used up").waitFor();
+    await dialog.getByText(/^It takes requests again at \d/).waitFor();
+  });
+  await looks(page, "limit");
+
+  await check("an integration that is disabled says so", async () => {
+    await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { enabled: false }) { id } }`, { project });
+    await page.goto(`${base}/?import=${id}`);
+    await dialog.getByRole("heading", { name: "ClickUp is disabled" }).waitFor();
+  });
+  await check("the browser stores no secret", async () => keepsNoSecret(page, [ADMIN_KEY, CLICKUP_TOKEN, ...(await context.cookies()).map(({ value }) => value)]));
+  await check("the developer tools show the refused connection alone", () => quiet(visitor, /ERR_FAILED/));
+});
+
+/** Looks at a state on a phone by night and on a desk by day, or on each by both. */
+async function looks(page, name, both = false) {
+  await check(`${name}: nothing is cut off, and axe finds nothing`, async () => {
+    await page.evaluate(axe.source);
+    for (const [width, height] of [[375, 812], [1440, 900]]) {
+      await page.setViewportSize({ width, height });
+      for (const colorScheme of both ? ["light", "dark"] : [width < 600 ? "dark" : "light"]) {
+        await page.emulateMedia({ colorScheme });
+        await page.waitForFunction((scheme) => document.documentElement.dataset.mantineColorScheme === scheme, colorScheme);
+        await page.screenshot({ path: join(folder, `gallery-import-${width}-${colorScheme}-${name}.png`) });
+        const beyond = await page.evaluate(() =>
+          [...document.querySelectorAll("[role=dialog] *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80)),
+        );
+        equal(beyond, [], "what is cut off");
+        const { violations } = await page.evaluate(() => window.axe.run("[role=dialog]", { resultTypes: ["violations"] }));
+        const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join(" ")}`);
+        equal(found, [], `what axe found at ${width} px, ${colorScheme}`);
+      }
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+  });
+}

@@ -1,0 +1,177 @@
+import { Alert, Anchor, Button, Text } from "@mantine/core";
+import { useEffect, useMemo, useState } from "react";
+import { type CombinedError, useMutation, useQuery } from "urql";
+import { Link } from "wouter";
+import { trouble, troubles } from "../errors";
+import { AlertIcon } from "../kit/icons";
+import { Empty } from "../kit/Empty";
+import { Problem } from "../kit/Problem";
+import { count, plural } from "../kit/words";
+import { useAddress } from "../shell/address";
+import { draftOf, keepDraft } from "./draft";
+import classes from "./importing.module.css";
+import { LatestLine } from "./LatestRun";
+import { StartImport, Structure as Read, type Target } from "./operations";
+import { OptionFields } from "./OptionFields";
+import { complaint, kinds, type Options, ownOptions } from "./options";
+import { refusal } from "./refusal";
+import { type Chosen, resolve, same, smallest, summarise } from "./selection";
+import { StructureField, StructureSkeleton } from "./StructureField";
+import { build, type Structure } from "./structure";
+import { View } from "./View";
+
+interface Props {
+  target: Target;
+  onStarted(run: string): void;
+  /** Another import turned out to run. */
+  onBusy(): void;
+}
+
+/** Chooses what to import, and starts it. */
+export function Choice(props: Props) {
+  const { target } = props;
+  // Asking anew costs the provider's budget: only where somebody wants it.
+  const [{ data, error, fetching }, read] = useQuery({ query: Read, variables: { id: target.id }, requestPolicy: "cache-first" });
+  const [kept, setKept] = useState(data); // what is known stays in sight when asking anew fails
+  if (data && data !== kept) setKept(data);
+  const structure = useMemo(() => kept && build(kept.externalStructure), [kept]);
+  const readAgain = () => read({ requestPolicy: "network-only" });
+  const problem = error && !fetching && <Refused target={target} error={error} retry={readAgain} />;
+
+  if (problem && !structure) return <View name="refused">{problem}</View>;
+  if (!structure) return <StructureSkeleton provider={target.provider.displayName} />;
+  if (structure.units.length === 0) {
+    return (
+      <Empty title="There is nothing to import">
+        <Text c="dimmed">{target.provider.displayName} shows nothing that could be chosen to these credentials.</Text>
+        <Button variant="default" loading={fetching} onClick={readAgain}>
+          Look again
+        </Button>
+      </Empty>
+    );
+  }
+  return (
+    <View name="choice">
+      {problem}
+      <Form {...props} structure={structure} reading={fetching} onRead={readAgain} />
+    </View>
+  );
+}
+
+function Refused({ target, error, retry }: { target: Target; error: CombinedError; retry(): void }) {
+  const address = useAddress();
+  const { words, trouble: found, fix } = useMemo(() => refusal(error, target.provider.displayName, new Date()), [error, target]);
+  return (
+    <Problem what={words} trouble={found} {...(!fix && { retry })}>
+      {fix && (
+        <Button component={Link} href={address.dialog("configure", target.id)} size="xs">
+          Fix
+        </Button>
+      )}
+    </Problem>
+  );
+}
+
+function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props & { structure: Structure; reading: boolean; onRead(): void }) {
+  const { selection, lastSuccessfulSync, currentRun } = target.syncState;
+  const [draft] = useState(() => draftOf(target.id));
+  const remembered = useMemo(() => resolve(structure, selection), [structure, selection]);
+  const [edited, setEdited] = useState<string[] | null | undefined>(draft?.externalIds);
+  const { chosen, lost } = useMemo(() => (edited === undefined ? remembered : resolve(structure, edited)), [structure, edited, remembered]);
+  const own = useMemo(() => ownOptions(target), [target]);
+  const [options, setOptions] = useState<Options>(draft?.options ?? own);
+  const [onlyChanges, setOnlyChanges] = useState(false);
+  const [{ fetching, error }, start] = useMutation(StartImport);
+
+  const unchanged = remembered.lost.length === 0 && same(chosen, remembered.chosen);
+  const mayBeShort = target.provider.capabilities.supportsIncrementalSync && lastSuccessfulSync !== null && unchanged;
+  const incremental = mayBeShort && onlyChanges;
+  const touched = edited !== undefined || options.completed !== own.completed || options.archived !== own.archived || options.batchSize !== own.batchSize;
+  useEffect(() => {
+    keepDraft(target.id, touched ? { externalIds: edited === undefined ? selection : edited, options } : null);
+  }, [target.id, touched, edited, selection, options]);
+
+  function change(next: Chosen) {
+    setEdited(smallest(structure, next));
+  }
+  async function begin() {
+    const { data, error } = await start({
+      id: target.id,
+      input: {
+        mode: incremental ? "INCREMENTAL" : "FULL",
+        // Unchanged, in the order that it has: another one would count as another selection.
+        externalIds: unchanged ? selection : smallest(structure, chosen),
+        ...(options.completed !== own.completed && { includeCompleted: options.completed }),
+        ...(options.archived !== own.archived && { includeArchived: options.archived }),
+        ...(options.batchSize !== own.batchSize && { batchSize: Number(options.batchSize) }),
+      },
+    });
+    if (data) {
+      keepDraft(target.id, null);
+      onStarted(data.startSync.id);
+    } else if (trouble(error)?.code === "CONFLICT") onBusy();
+  }
+
+  const refused = error ? troubles(error) : [];
+  const conflict = refused.some(({ code }) => code === "CONFLICT");
+  const sizeComplaint = complaint(options.batchSize) ?? refused.find(({ field }) => field === "batchSize")?.message ?? null;
+  const other = refused.find(({ field }) => field !== "batchSize");
+  // What was refused because another one runs leads there.
+  useEffect(() => {
+    if (conflict && currentRun) onStarted(currentRun.id);
+  }, [conflict, currentRun, onStarted]);
+
+  return (
+    <>
+      <LatestLine target={target} onFollow={onStarted} />
+      {lost.length > 0 && (
+        <Alert color="yellow" icon={<AlertIcon />} title={`${plural(lost.length, "chosen place")} ${lost.length === 1 ? "is" : "are"} not there any more`}>
+          {target.provider.displayName} does not list {lost.length === 1 ? "it" : "them"} now. Starting an import forgets {lost.length === 1 ? "it" : "them"}.
+        </Alert>
+      )}
+      <StructureField structure={structure} chosen={chosen} archived={options.archived} reading={reading} onChange={change} onRead={onRead} />
+      <OptionFields
+        options={options}
+        sizeComplaint={sizeComplaint}
+        onChange={setOptions}
+        mode={mayBeShort ? { onlyChanges, onChange: setOnlyChanges } : null}
+      />
+      {other && <Problem what="The import was not started" trouble={other} />}
+      <div className={classes.footer}>
+        <Total structure={structure} chosen={chosen} archived={options.archived} />
+        {currentRun ? (
+          <Text size="sm" role="status">
+            An import is running now.{" "}
+            <Anchor component="button" type="button" inherit onClick={() => onStarted(currentRun.id)}>
+              Show it
+            </Anchor>
+          </Text>
+        ) : (
+          <Button onClick={() => void begin()} loading={fetching} disabled={chosen.size === 0 || complaint(options.batchSize) !== null}>
+            Start import
+          </Button>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** "4 lists, 9,240 items". */
+function Total({ structure, chosen, archived }: { structure: Structure; chosen: Chosen; archived: boolean }) {
+  const { kinds: found, items, uncounted, shelved } = useMemo(() => summarise(structure, chosen, archived), [structure, chosen, archived]);
+  const places = found.map(([kind, n]) => kinds(n, kind)).join(", ");
+  const counted = items > 0 || (uncounted === 0 && found.length > 0);
+  return (
+    <div className={classes.total} role="status">
+      <Text size="sm" fw={500}>
+        {places || "Nothing is chosen"}
+        {counted && `, ${uncounted > 0 ? "at least " : ""}${plural(items, "item")}`}
+      </Text>
+      {shelved > 0 && (
+        <Text size="xs" c="dimmed">
+          {count(shelved)} archived left out
+        </Text>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,62 @@
+import { Anchor, Button, Skeleton, Text } from "@mantine/core";
+import { useQuery } from "urql";
+import { trouble } from "../errors";
+import { Empty } from "../kit/Empty";
+import { Problem } from "../kit/Problem";
+import { When } from "../kit/When";
+import classes from "./importing.module.css";
+import { LatestRun as Latest, type Target } from "./operations";
+import { ended, outcome } from "./run";
+
+interface Props {
+  target: Target;
+  onFollow(run: string): void;
+}
+
+/** For those who may look and not start: what runs, or the run that was last. */
+export function LatestRun({ target, onFollow }: Props) {
+  const [{ data, error }, read] = useQuery({ query: Latest, variables: { id: target.id } });
+  const live = target.syncState.currentRun;
+  const last = data?.syncRuns.nodes[0];
+  const found = trouble(error);
+  if (live) {
+    return (
+      <Empty title="An import is running">
+        <Button onClick={() => onFollow(live.id)}>Show it</Button>
+      </Empty>
+    );
+  }
+  if (found && !data) return <Problem what="The last import cannot be read" trouble={found} retry={() => read({ requestPolicy: "network-only" })} />;
+  if (!data) return <Skeleton height={120} />;
+  if (!last) return <Empty title="Nothing was imported yet">Who may edit can start an import.</Empty>;
+  return (
+    <Empty title="Nothing is being imported">
+      <span>
+        The last import was queued <When at={last.queuedAt} />.
+      </span>
+      <Button variant="default" onClick={() => onFollow(last.id)}>
+        See what came of it
+      </Button>
+    </Empty>
+  );
+}
+
+/** How the last import ended, for those who choose the next one. */
+export function LatestLine({ target, onFollow }: Props) {
+  const [{ data }] = useQuery({ query: Latest, variables: { id: target.id } });
+  const last = data?.syncRuns.nodes[0];
+  if (!last?.finishedAt || !ended(last)) return null;
+  const { words, tone } = outcome(last);
+  return (
+    <Text size="sm" c="dimmed">
+      Last import <When at={last.finishedAt} />:{" "}
+      <span className={classes.words} data-tone={tone}>
+        {words}
+      </span>{" "}
+      ·{" "}
+      <Anchor component="button" type="button" inherit onClick={() => onFollow(last.id)}>
+        See what came of it
+      </Anchor>
+    </Text>
+  );
+}

@@ -1,0 +1,74 @@
+import { Button, Text } from "@mantine/core";
+import { Link } from "wouter";
+import { When } from "../kit/When";
+import { count, plural } from "../kit/words";
+import { useAddress } from "../shell/address";
+import { useRole } from "../shell/session";
+import { Counts } from "./Counts";
+import { Deletions } from "./Deletions";
+import { Failures } from "./Failures";
+import classes from "./importing.module.css";
+import type { ImportRun, Target } from "./operations";
+import { lasted, outcome, sum } from "./run";
+
+interface Props {
+  run: ImportRun;
+  target: Target;
+  onStarted(run: string): void;
+  onAgain(): void;
+  onConfirming(open: boolean): void;
+  onClose(): void;
+}
+
+/** What came of a run. */
+export function Result({ run, target, onStarted, onAgain, onConfirming, onClose }: Props) {
+  const { mayEdit } = useRole();
+  const address = useAddress();
+  const { words, reason, tone, missing, fix } = outcome(run);
+  const { processed, startedAt, finishedAt, counts } = run;
+  const deleted = sum(counts, "deleted");
+  return (
+    <>
+      <div role="status">
+        <Text fw={500} className={classes.words} data-tone={tone}>
+          {words}
+        </Text>
+        {reason && (
+          <Text size="sm" mt={4} className={classes.step}>
+            {reason}
+          </Text>
+        )}
+        <Text size="sm" c="dimmed" mt={4}>
+          {plural(processed, "item")} handled
+          {deleted > 0 && `, ${count(deleted)} found to be deleted`}
+          {startedAt && finishedAt && ` in ${lasted(startedAt, finishedAt)}`}
+          {finishedAt && (
+            <>
+              {" · "}
+              <When at={finishedAt} />
+            </>
+          )}
+        </Text>
+      </div>
+      {missing && <Deletions {...missing} target={target} onStarted={onStarted} onConfirming={onConfirming} />}
+      <Counts run={run} />
+      <Failures run={run} />
+      <div className={classes.footer}>
+        <span className={classes.total} />
+        {mayEdit && fix && (
+          <Button component={Link} href={address.dialog("configure", target.id)}>
+            Fix
+          </Button>
+        )}
+        {mayEdit && (
+          <Button variant="default" onClick={onAgain}>
+            Import again
+          </Button>
+        )}
+        <Button variant={mayEdit && fix ? "default" : "filled"} onClick={onClose}>
+          Close
+        </Button>
+      </div>
+    </>
+  );
+}
