@@ -1,0 +1,11 @@
+import { Anchor } from "@mantine/core";
+import { ExternalIcon } from "./icons";
+
+/** A link that leaves this page; the other one learns nothing of ours. */
+export function External({ href, children }: { href: string; children: string }) {
+  return (
+    <Anchor href={href} target="_blank" rel="noopener noreferrer" inherit style={{ whiteSpace: "nowrap" }}>
+      {children} <ExternalIcon size={11} />
+    </Anchor>
+  );
+}
