@@ -16,7 +16,10 @@ func TestGallery(t *testing.T) {
 	node := needNode(t)
 	browser := needBrowser(t)
 	needWeb(t)
-	for _, script := range []string{"gallery.mjs"} {
+	for _, script := range []string{
+		"gallery.mjs",
+		"gallery-connect.mjs",
+	} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			t.Parallel()
 			workspace := clickuptest.Small(5)

@@ -63,7 +63,10 @@ export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndI
 }
 
 function Said({ form: { complaints, fields } }: { form: Configuration }) {
-  const titles = Object.keys(complaints.fields).map((key) => titleOf(key, fields));
+  const order = fields.map(({ name }) => name);
+  const titles = Object.keys(complaints.fields)
+    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+    .map((key) => titleOf(key, fields));
   const words = [...complaints.rest.map(({ message }) => message), titles.length > 0 && `Look at: ${titles.join(", ")}.`].filter(Boolean);
   return (
     <div className={classes.said} data-tone="bad" role="alert">

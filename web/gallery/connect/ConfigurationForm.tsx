@@ -53,7 +53,11 @@ export function ConfigurationForm({ subject, live, leaving, onLosable, onStay, o
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
   }, [losable]);
-  useEffect(() => element.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus(), [complaints]);
+  useEffect(() => {
+    const wrong = element.current?.querySelector<HTMLElement>("[aria-invalid=true]");
+    wrong?.focus({ preventScroll: true });
+    wrong?.scrollIntoView({ block: "center" });
+  }, [form.refusals]);
 
   async function save() {
     if (changed && (await form.save())) onLeave();

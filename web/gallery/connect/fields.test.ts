@@ -7,9 +7,9 @@ test("a schema becomes fields in sections, what is required first", () => {
   const fields = fieldsOf({ settingsSchema: schema });
   assert.deepEqual(
     fields.map(({ name, kind, section }) => `${section} ${kind} ${name}`),
-    ["credentials secret token", "workspace text workspace_id", "import list keys", "credentials text site", "credentials secret pem", "import switch comments", "import number batch"],
+    ["credentials secret token", "credentials text site", "credentials secret pem", "workspace text workspace_id", "import list keys", "import switch comments", "import number batch"],
   );
-  const [token, workspace, keys] = fields;
+  const [token, , , workspace, keys] = fields;
   assert.equal(token?.help, "https://example.com/token");
   assert.ok(workspace?.fromWorkspaces && workspace.required);
   assert.equal(keys?.example, "ENG\nOPS");

@@ -46,15 +46,17 @@ interface Schema {
   properties?: Record<string, Property>;
 }
 
-/** The settings of a provider: the required ones of each section first, the switches and numbers last. */
+/** The settings of a provider, section by section: the required ones first, secrets after what they belong to, switches and numbers last. */
 export function fieldsOf(provider: Pick<Provider, "settingsSchema">): Field[] {
   const { properties = {}, required = [] } = provider.settingsSchema as Schema;
   const fields = Object.entries(properties).map(([name, property]) => field(name, property, required.includes(name)));
   return fields.sort((a, b) => rank(a) - rank(b));
 }
 
-function rank({ required, kind }: Field): number {
-  return (required ? 0 : 3) + (kind === "number" ? 2 : kind === "switch" ? 1 : 0);
+const sections: Section[] = ["credentials", "workspace", "import"];
+
+function rank({ section, required, kind }: Field): number {
+  return sections.indexOf(section) * 10 + (required ? 0 : 4) + ["secret", "switch", "number"].indexOf(kind);
 }
 
 function field(name: string, property: Property, required: boolean): Field {

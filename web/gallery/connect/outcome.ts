@@ -54,7 +54,8 @@ export function complaintsOf(found: Trouble[], fields: Field[]): Complaints {
 
 /** "Batch_size must be …" is "Batch size must be …" in a form. */
 function byTitle(message: string, name: string, title: string): string {
-  return message.replace(new RegExp(`\\b(settings\\.)?${name.replace(".", "\\.")}\\b( \\(given as \\w+\\))?`, "i"), title);
+  const beginning = new RegExp(`^(item \\d+ of )?(settings\\.)?${name.replace(".", "\\.")}\\b( \\(given as \\w+\\))?`, "i");
+  return message.replace(beginning, (_, item: string | undefined) => (item ?? "") + title);
 }
 
 export function without({ fields, rest }: Complaints, ...keys: string[]): Complaints {

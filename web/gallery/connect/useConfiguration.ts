@@ -31,6 +31,7 @@ export function useConfiguration({ provider, fields, from }: Start) {
   const [draft, setDraft] = useState(base);
   const [withWebhook, setWithWebhook] = useState(false);
   const [complaints, setComplaints] = useState<Complaints>(noComplaints);
+  const [refusals, setRefusals] = useState(0);
   const [theirs, setTheirs] = useState<Integration | null>(null);
   const [saving, setSaving] = useState(false);
 
@@ -41,11 +42,15 @@ export function useConfiguration({ provider, fields, from }: Start) {
     setComplaints((before) => without({ ...before, rest: [] }, ...keys));
   }
 
-  /** Shows what the server would not have; what was typed stays. */
-  function refuse(error: CombinedError | undefined): null {
-    if (error) setComplaints(complaintsOf(troubles(error), fields));
+  function complain(of: Complaints): null {
+    setComplaints(of);
+    setRefusals((before) => before + 1);
     return null;
   }
+
+  /** Shows what the server would not have; what was typed stays. */
+  const refuse = (error: CombinedError | undefined) => (error ? complain(complaintsOf(troubles(error), fields)) : null);
+  const refuseAs = (said: Trouble) => complain({ fields: {}, rest: [said] });
 
   /** Goes on from what is stored now. What is not stored yet stays typed. */
   function stored(now: Integration, unsaved: Partial<Draft>) {
@@ -97,11 +102,6 @@ export function useConfiguration({ provider, fields, from }: Start) {
     }
   }
 
-  function refuseAs(said: Trouble): null {
-    setComplaints({ fields: {}, rest: [said] });
-    return null;
-  }
-
   /** Returns what is stored once everything is. */
   async function save(): Promise<Integration | null> {
     setSaving(true);
@@ -137,6 +137,8 @@ export function useConfiguration({ provider, fields, from }: Start) {
     base,
     draft,
     complaints,
+    /** How often something was not as it should be. */
+    refusals,
     lacking,
     saving,
     theirs,
@@ -144,7 +146,8 @@ export function useConfiguration({ provider, fields, from }: Start) {
     setWithWebhook,
     changed: isChanged(fields, base, draft),
     change,
-    complain: setComplaints,
+    complain,
+    settle: () => setComplaints(noComplaints),
     setSetting: (name: string, value: string | boolean) => change({ settings: { ...draft.settings, [name]: value } }, name),
     setSecret: (name: string, value: string | null | undefined) => change({ secrets: { ...draft.secrets, [name]: value } }, name),
     save,

@@ -22,7 +22,7 @@ export function useTest(form: Configuration) {
   }
 
   async function test() {
-    form.complain({ fields: {}, rest: [] });
+    form.settle();
     const { data, error } = integration
       ? await tryChange({ integrationId: integration.id, settings: settingsChange(fields, base, draft) }).then(({ data, error }) => ({ data: data?.testConnection, error }))
       : await trySettings({ provider: provider.name, settings: newSettings(fields, base, draft) }).then(({ data, error }) => ({ data: data?.testSettings, error }));
