@@ -1,4 +1,5 @@
 import { Button, Text } from "@mantine/core";
+import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 import { relative } from "../kit/words";
 import { useNow } from "../kit/When";
@@ -24,23 +25,7 @@ interface Props {
 export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndImport }: Props) {
   const { provider, changed, lacking, saving, theirs } = form;
   const imports = provider.capabilities.supportsImport;
-  if (leaving) {
-    return (
-      <div className={classes.bar}>
-        <div className={classes.buttons}>
-          <div className={classes.said} data-tone="warn" role="alert">
-            {leaving}
-          </div>
-          <Button variant="default" onClick={onLeave}>
-            Discard
-          </Button>
-          <Button onClick={onStay} autoFocus>
-            Keep editing
-          </Button>
-        </div>
-      </div>
-    );
-  }
+  if (leaving) return <Leaving what={leaving} onStay={onStay} onLeave={onLeave} />;
   return (
     <div className={classes.bar}>
       {theirs && <Theirs form={form} />}
@@ -57,6 +42,33 @@ export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndI
             {changed || !form.integration ? "Save and import" : "Import…"}
           </Button>
         )}
+      </div>
+    </div>
+  );
+}
+
+/** Asks, with the focus on what loses nothing, and gives it back. */
+function Leaving({ what, onStay, onLeave }: { what: string; onStay(): void; onLeave(): void }) {
+  const stay = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    stay.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <div className={classes.bar}>
+      <div className={classes.buttons}>
+        <div className={classes.said} data-tone="warn" role="alert">
+          {what}
+        </div>
+        <Button variant="default" onClick={onLeave}>
+          Discard
+        </Button>
+        <Button ref={stay} onClick={onStay}>
+          Keep editing
+        </Button>
       </div>
     </div>
   );

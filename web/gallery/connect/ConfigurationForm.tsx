@@ -1,5 +1,5 @@
 import { Stack, Text, Title } from "@mantine/core";
-import { type ReactNode, type SubmitEvent, useEffect, useRef, useState } from "react";
+import { type ReactNode, type SubmitEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { External } from "../kit/External";
 import { useAddress } from "../shell/address";
 import { ActionBar } from "./ActionBar";
@@ -46,7 +46,7 @@ export function ConfigurationForm({ subject, live, leaving, onLosable, onStay, o
   const element = useRef<HTMLFormElement>(null);
 
   const losable = issued ? "The new webhook secret will not come back. Have you copied it?" : changed ? "What you typed is not saved." : null;
-  useEffect(() => onLosable(losable), [losable, onLosable]);
+  useLayoutEffect(() => onLosable(losable), [losable, onLosable]); // before the next key
   useEffect(() => {
     if (losable === null) return;
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -124,7 +124,7 @@ export function ConfigurationForm({ subject, live, leaving, onLosable, onStay, o
 
 function Part({ title, number, children }: { title: string; number?: number; children: ReactNode }) {
   return (
-    <section className={classes.section} aria-label={title}>
+    <section className={classes.section}>
       <Title order={3} size="h5" mb="md">
         {number !== undefined && (
           <span className={classes.number1} aria-hidden="true">

@@ -1,5 +1,5 @@
 import { Drawer, Skeleton, Stack } from "@mantine/core";
-import { useCallback, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { useRole } from "../shell/session";
@@ -13,13 +13,13 @@ export type { Target };
 export default function ConnectDrawer({ target, onClose }: { target: Target; onClose(): void }) {
   const { mayEdit, role } = useRole();
   const { subject, live, absent, trouble, read } = useSubject(target, !mayEdit);
-  const [losable, setLosable] = useState<string | null>(null);
+  const losable = useRef<string | null>(null);
   const [leaving, setLeaving] = useState(false);
   const onLosable = useCallback((what: string | null) => {
-    setLosable(what);
+    losable.current = what;
     if (what === null) setLeaving(false);
   }, []);
-  const onCancel = () => (losable === null ? onClose() : setLeaving(!leaving));
+  const onCancel = () => (losable.current === null ? onClose() : setLeaving(!leaving));
   return (
     <Drawer
       opened

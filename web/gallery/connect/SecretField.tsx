@@ -88,7 +88,7 @@ function Typing({ id, label, description, set, required, long, value, error, onC
       {set && (
         <Text size="xs" c="dimmed" mt={6}>
           Left empty, the one that is set stays.{" "}
-          <Anchor component="button" type="button" size="xs" onClick={() => onChange(undefined)}>
+          <Anchor component="button" type="button" size="xs" underline="always" onClick={() => onChange(undefined)}>
             Keep it
           </Anchor>
         </Text>

@@ -56,7 +56,7 @@ export function Webhook({ form, integration, issued, onIssued }: Props) {
           <span className={classes.dot} aria-hidden="true" />
           <span>
             <Standing webhook={webhook} />{" "}
-            <Anchor component={Link} href={address.page(`/integrations/${id}/webhooks`)} inherit>
+            <Anchor component={Link} href={address.page(`/integrations/${id}/webhooks`)} inherit underline="always">
               Deliveries
             </Anchor>
           </span>

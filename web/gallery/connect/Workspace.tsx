@@ -13,7 +13,7 @@ export function Workspace({ field, form, test }: { field: Field; form: Configura
   const mayTest = !lacking.some(({ section }) => section === "credentials");
   const list = mayTest && !test.workspaces && (
     <Text size="xs" c="dimmed">
-      <Anchor component="button" type="button" size="xs" onClick={() => void test.test()} disabled={test.testing}>
+      <Anchor component="button" type="button" size="xs" underline="always" onClick={() => void test.test()} disabled={test.testing}>
         List what the credentials reach
       </Anchor>{" "}
       to choose another one.
@@ -29,7 +29,7 @@ export function Workspace({ field, form, test }: { field: Field; form: Configura
           ) : mayTest ? (
             <>
               Or{" "}
-              <Anchor component="button" type="button" size="xs" onClick={() => void test.test()} disabled={test.testing}>
+              <Anchor component="button" type="button" size="xs" underline="always" onClick={() => void test.test()} disabled={test.testing}>
                 test the connection
               </Anchor>
               , and choose from a list.

@@ -4,7 +4,7 @@ import { ExternalIcon } from "./icons";
 /** A link that leaves this page; the other one learns nothing of ours. */
 export function External({ href, children }: { href: string; children: string }) {
   return (
-    <Anchor href={href} target="_blank" rel="noopener noreferrer" inherit style={{ whiteSpace: "nowrap" }}>
+    <Anchor href={href} target="_blank" rel="noopener noreferrer" inherit underline="always" style={{ whiteSpace: "nowrap" }}>
       {children} <ExternalIcon size={11} />
     </Anchor>
   );
