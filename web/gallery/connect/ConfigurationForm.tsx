@@ -1,12 +1,13 @@
 import { Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, type SubmitEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useQuery } from "urql";
 import { External } from "../kit/External";
 import { useAddress } from "../shell/address";
 import { ActionBar } from "./ActionBar";
 import classes from "./connect.module.css";
 import { controlId, type Field, fieldsOf, safeLink, type Section } from "./fields";
 import { Names } from "./Names";
-import type { Integration, IssuedSecret } from "./operations";
+import { IntegrationToConfigure, type IssuedSecret } from "./operations";
 import { ScheduleFields } from "./ScheduleFields";
 import { SecretField } from "./SecretField";
 import { help, SettingField } from "./SettingField";
@@ -19,8 +20,6 @@ import { Workspace } from "./Workspace";
 
 interface Props {
   subject: Subject;
-  /** The integration as the server has it now; null before it is saved. */
-  live: Integration | null;
   /** Somebody wants to leave. */
   leaving: boolean;
   /** Told what would be lost; null where nothing would. */
@@ -33,12 +32,19 @@ interface Props {
 const titles: Record<Section, string> = { credentials: "Credentials", workspace: "Workspace", import: "What to import" };
 
 /** The form in its sections, by what the provider's settings say. */
-export function ConfigurationForm({ subject, live, leaving, onLosable, onStay, onLeave, onCancel }: Props) {
+export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave, onCancel }: Props) {
   const { provider, from, taken, named } = subject;
   const [fields] = useState(() => fieldsOf(provider));
   const form = useConfiguration({ provider, fields, from });
   const { changed, complaints, lacking } = form;
-  const integration = live ?? form.integration;
+  // As the server has it now, whatever the form began with.
+  const [{ data }] = useQuery({
+    query: IntegrationToConfigure,
+    variables: { id: form.integration?.id ?? "" },
+    pause: form.integration === null,
+    requestPolicy: "cache-first",
+  });
+  const integration = data?.integrationById ?? form.integration;
   const { supportsImport, supportsWebhooks } = provider.capabilities;
   const address = useAddress();
   const test = useTest(form);

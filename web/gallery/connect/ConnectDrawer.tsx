@@ -12,7 +12,7 @@ export type { Target };
 /** Connects a provider, or configures an integration. Leaving asks first where something would be lost. */
 export default function ConnectDrawer({ target, onClose }: { target: Target; onClose(): void }) {
   const { mayEdit, role } = useRole();
-  const { subject, live, absent, trouble, read } = useSubject(target, !mayEdit);
+  const { subject, absent, trouble, read } = useSubject(target, !mayEdit);
   const losable = useRef<string | null>(null);
   const [leaving, setLeaving] = useState(false);
   const onLosable = useCallback((what: string | null) => {
@@ -32,7 +32,7 @@ export default function ConnectDrawer({ target, onClose }: { target: Target; onC
       {!mayEdit ? (
         <Empty title="You may look, but not change this">{`Settings need the editor's role, and yours is ${role.toLowerCase()}. Ask an administrator for it.`}</Empty>
       ) : subject ? (
-        <ConfigurationForm subject={subject} live={live} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(false)} onLeave={onClose} onCancel={onCancel} />
+        <ConfigurationForm subject={subject} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(false)} onLeave={onClose} onCancel={onCancel} />
       ) : trouble ? (
         <div className={classes.sections}>
           <Problem what="The settings cannot be read" trouble={trouble} retry={read} />

@@ -117,7 +117,7 @@ export function useConfiguration({ provider, fields, from }: Start) {
         now = { ...now, syncState: { ...now.syncState, ...data.setSyncSchedule } };
         stored(now, {});
       }
-      if (withWebhook && !integration && now.hasConfiguration) {
+      if (withWebhook && now.hasConfiguration) {
         setWithWebhook(false);
         const { data, error } = await register({ integrationId: now.id });
         if (!data) return refuseAs({ ...(trouble(error) as Trouble), message: `It is saved. The webhook could not be set up: ${trouble(error)?.message}` });
@@ -144,7 +144,7 @@ export function useConfiguration({ provider, fields, from }: Start) {
     theirs,
     withWebhook,
     setWithWebhook,
-    changed: isChanged(fields, base, draft),
+    changed: isChanged(fields, base, draft) || withWebhook,
     change,
     complain,
     settle: () => setComplaints(noComplaints),

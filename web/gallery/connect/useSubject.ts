@@ -22,8 +22,6 @@ export interface Subject {
 interface Reading {
   /** As it was when it was read first: a form must not change under who fills it in. */
   subject: Subject | null;
-  /** The integration as the server has it now. */
-  live: Integration | null;
   /** There is none. */
   absent: boolean;
   trouble: Trouble | null;
@@ -50,7 +48,6 @@ export function useSubject(target: Target, pause: boolean): Reading {
   const { data, error } = provider === null ? configuring : connecting;
   return {
     subject,
-    live: configuring.data?.integrationById ?? null,
     absent: data !== undefined && !now,
     trouble: trouble(error),
     read: () => (provider === null ? readIntegration : readProvider)(fresh),

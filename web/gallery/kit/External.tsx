@@ -5,7 +5,10 @@ import { ExternalIcon } from "./icons";
 export function External({ href, children }: { href: string; children: string }) {
   return (
     <Anchor href={href} target="_blank" rel="noopener noreferrer" inherit underline="always" style={{ whiteSpace: "nowrap" }}>
-      {children} <ExternalIcon size={11} />
+      {children}
+      <span style={{ display: "inline-block", marginLeft: 4 }}>
+        <ExternalIcon size={11} />
+      </span>
     </Anchor>
   );
 }
