@@ -37,8 +37,8 @@ export function useConfiguration({ provider, fields, from }: Start) {
 
   const lacking = missing(fields, draft, integration?.configuredSecrets ?? []);
 
-  function change(part: Partial<Draft>, ...keys: string[]) {
-    setDraft((before) => ({ ...before, ...part }));
+  function change(part: Partial<Draft> | ((before: Draft) => Partial<Draft>), ...keys: string[]) {
+    setDraft((before) => ({ ...before, ...(typeof part === "function" ? part(before) : part) }));
     setComplaints((before) => without({ ...before, rest: [] }, ...keys));
   }
 
@@ -148,8 +148,8 @@ export function useConfiguration({ provider, fields, from }: Start) {
     change,
     complain,
     settle: () => setComplaints(noComplaints),
-    setSetting: (name: string, value: string | boolean) => change({ settings: { ...draft.settings, [name]: value } }, name),
-    setSecret: (name: string, value: string | null | undefined) => change({ secrets: { ...draft.secrets, [name]: value } }, name),
+    setSetting: (name: string, value: string | boolean) => change(({ settings }) => ({ settings: { ...settings, [name]: value } }), name),
+    setSecret: (name: string, value: string | null | undefined) => change(({ secrets }) => ({ secrets: { ...secrets, [name]: value } }), name),
     save,
     /** Takes over what somebody else saved, with what was typed here on top. */
     takeTheirs() {
