@@ -134,6 +134,7 @@ func TestEverythingInTheAPIIsDescribed(t *testing.T) {
 var shown = map[string]string{
 	"Provider.secretSettings":             "names",
 	"PublicIntegration.configuredSecrets": "names",
+	"PublicIntegration.secretChanges":     "names and times",
 	"PublicIntegration.settings":          "those that are not secret",
 	"Provider.settingsSchema":             "what to fill in",
 	"PublicIntegration.hasConfiguration":  "whether there is one",

@@ -220,3 +220,29 @@ func TestWebhookSecretsAreMadeAndReplaced(t *testing.T) {
 	want(t, secret, "issued-by-linear")
 	want(t, settings, map[string]any{"api_key": token})
 }
+
+// When a secret was given is kept by its name, and goes with it.
+func TestWhenASecretWasGiven(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	c.create(t, map[string]any{"name": "jira", "settings": map[string]any{"site_url": "https://acme.atlassian.net", "api_token": token}}).wantErrors(t)
+	changes := func() []any {
+		a := c.do(t, `query($org: ID!, $p: UUID!) { integration(orgId: $org, projectId: $p, name: "jira") { secretChanges { name changedAt } } }`)
+		return a.get(t, "integration", "secretChanges").([]any)
+	}
+	at := func(list []any) string {
+		if len(list) != 1 || list[0].(map[string]any)["name"] != "api_token" {
+			t.Fatalf("the changes are %v", list)
+		}
+		return list[0].(map[string]any)["changedAt"].(string)
+	}
+	first := at(changes())
+	c.update(t, "jira", map[string]any{"settings": map[string]any{"email": "ada@example.com"}}).wantErrors(t)
+	want(t, at(changes()), first)
+	c.update(t, "jira", map[string]any{"settings": map[string]any{"api_token": token + "2"}}).wantErrors(t)
+	if second := at(changes()); second <= first {
+		t.Errorf("given at %s, and again at %s", first, second)
+	}
+	c.update(t, "jira", map[string]any{"settings": map[string]any{"api_token": nil}}).wantErrors(t)
+	want(t, changes(), []any{})
+}

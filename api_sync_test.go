@@ -373,3 +373,29 @@ func importWith(t *testing.T, clickUp *thirdParty, disturb func(*storetest.Datab
 		FROM kb.synced_relationships
 		ORDER BY 1`)
 }
+
+// A change of settings is tried with what is stored, and nothing of it is saved.
+func TestAChangeIsTriedBeforeItIsSaved(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Small(9))
+	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
+	draft := c.create(t, map[string]any{"name": "clickup", "settings": map[string]any{"api_token": clickUp.Token()}}).text(t, "createIntegration", "id")
+	try := func(id string, settings map[string]any) answer {
+		return c.try(t, `mutation ($id: UUID!, $s: Map) { testConnection(integrationId: $id, settings: $s) { ok message workspaces { id } } }`, map[string]any{"id": id, "s": settings})
+	}
+	try(draft, nil).wantErrors(t, "BAD_USER_INPUT settings.workspace_id")
+	listed := try(draft, map[string]any{})
+	want(t, listed.get(t, "testConnection", "ok"), any(true))
+	want(t, listed.get(t, "testConnection", "workspaces", 0, "id"), any(clickUp.Workspaces()[0].ID))
+
+	want(t, try(draft, map[string]any{"workspace_id": "1"}).get(t, "testConnection", "ok"), any(false))
+	want(t, try(draft, map[string]any{"api_token": token, "workspace_id": clickUp.Workspaces()[0].ID}).get(t, "testConnection", "ok"), any(false))
+	try(draft, map[string]any{"api_token": nil}).wantErrors(t, "BAD_USER_INPUT settings.api_token")
+	try(draft, map[string]any{"batch_size": 1}).wantErrors(t, "BAD_USER_INPUT settings.batch_size")
+	now := c.do(t, `query ($id: UUID!) { integrationById(id: $id) { revision settings configuredSecrets } }`, map[string]any{"id": draft})
+	want(t, now.get(t, "integrationById"), any(map[string]any{"revision": 1.0, "settings": map[string]any{}, "configuredSecrets": []any{"api_token"}}))
+
+	// A stored secret is sent nowhere else, not even for a test.
+	jira := c.create(t, map[string]any{"name": "jira", "settings": map[string]any{"site_url": "https://acme.atlassian.net", "api_token": token}}).text(t, "createIntegration", "id")
+	try(jira, map[string]any{"site_url": "https://elsewhere.example.com"}).wantErrors(t, "BAD_USER_INPUT settings.site_url")
+}

@@ -17,7 +17,11 @@ func TestGallery(t *testing.T) {
 	node := needNode(t)
 	browser := needBrowser(t)
 	needWeb(t)
-	for _, script := range []string{"gallery.mjs", "gallery-importing.mjs"} {
+	for _, script := range []string{
+		"gallery.mjs",
+		"gallery-connect.mjs",
+		"gallery-importing.mjs",
+	} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			t.Parallel()
 			workspace := clickuptest.Small(5)

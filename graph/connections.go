@@ -26,10 +26,14 @@ func (m mutation) TestSettings(ctx context.Context, provider string, settings ma
 	return m.Connect.TestSettings(ctx, p, provider, &given)
 }
 
-func (m mutation) TestConnection(ctx context.Context, integrationID uuid.UUID) (*integration.ConnectionTest, error) {
+func (m mutation) TestConnection(ctx context.Context, integrationID uuid.UUID, settings map[string]any) (*integration.ConnectionTest, error) {
 	p, err := auth.Principal(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return m.Connect.TestConnection(ctx, p, integrationID)
+	if settings == nil {
+		return m.Connect.TestConnection(ctx, p, integrationID, nil)
+	}
+	change := integration.NewSettings(settings)
+	return m.Connect.TestConnection(ctx, p, integrationID, &change)
 }

@@ -16,7 +16,7 @@ import (
 
 // with is what the client asks for of integrations that is read together with them.
 func with(ctx context.Context) store.With {
-	return store.With{State: selects(ctx, "syncState"), Webhook: selects(ctx, "webhook")}
+	return store.With{State: selects(ctx, "syncState"), Webhook: selects(ctx, "webhook"), Secrets: selects(ctx, "secretChanges")}
 }
 
 func (q query) Integrations(ctx context.Context, orgID string, projectID uuid.UUID, filter *model.IntegrationFilter, first *int, after *string) (*model.PublicIntegrationConnection, error) {

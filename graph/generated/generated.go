@@ -146,7 +146,7 @@ type ComplexityRoot struct {
 		RotateWebhookSecret   func(childComplexity int, integrationID uuid.UUID) int
 		SetSyncSchedule       func(childComplexity int, integrationID uuid.UUID, schedule *integration.SyncSchedule) int
 		StartSync             func(childComplexity int, integrationID uuid.UUID, input *model.StartSyncInput) int
-		TestConnection        func(childComplexity int, integrationID uuid.UUID) int
+		TestConnection        func(childComplexity int, integrationID uuid.UUID, settings map[string]any) int
 		TestSettings          func(childComplexity int, provider string, settings map[string]any) int
 		UpdateIntegration     func(childComplexity int, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) int
 		UpdateSyncMappings    func(childComplexity int, integrationID uuid.UUID, mappings []*integration.SyncMapping) int
@@ -213,6 +213,7 @@ type ComplexityRoot struct {
 		ProjectID         func(childComplexity int) int
 		Provider          func(childComplexity int) int
 		Revision          func(childComplexity int) int
+		SecretChanges     func(childComplexity int) int
 		Settings          func(childComplexity int) int
 		SyncState         func(childComplexity int) int
 		UpdatedAt         func(childComplexity int) int
@@ -259,6 +260,11 @@ type ComplexityRoot struct {
 	SealedRows struct {
 		KeyID func(childComplexity int) int
 		Rows  func(childComplexity int) int
+	}
+
+	SecretChange struct {
+		ChangedAt func(childComplexity int) int
+		Name      func(childComplexity int) int
 	}
 
 	Subscription struct {
@@ -436,7 +442,7 @@ type MutationResolver interface {
 	UpdateIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string, input model.UpdateIntegrationInput) (*integration.PublicIntegration, error)
 	DeleteIntegration(ctx context.Context, orgID string, projectID uuid.UUID, name string) (uuid.UUID, error)
 	TestSettings(ctx context.Context, provider string, settings map[string]any) (*integration.ConnectionTest, error)
-	TestConnection(ctx context.Context, integrationID uuid.UUID) (*integration.ConnectionTest, error)
+	TestConnection(ctx context.Context, integrationID uuid.UUID, settings map[string]any) (*integration.ConnectionTest, error)
 	StartSync(ctx context.Context, integrationID uuid.UUID, input *model.StartSyncInput) (*integration.SyncRun, error)
 	CancelSync(ctx context.Context, runID uuid.UUID) (*integration.SyncRun, error)
 	ResetSyncState(ctx context.Context, integrationID uuid.UUID) (*integration.SyncState, error)
@@ -989,7 +995,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.TestConnection(childComplexity, args["integrationId"].(uuid.UUID)), true
+		return e.ComplexityRoot.Mutation.TestConnection(childComplexity, args["integrationId"].(uuid.UUID), args["settings"].(map[string]any)), true
 	case "Mutation.testSettings":
 		if e.ComplexityRoot.Mutation.TestSettings == nil {
 			break
@@ -1282,6 +1288,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PublicIntegration.Revision(childComplexity), true
+	case "PublicIntegration.secretChanges":
+		if e.ComplexityRoot.PublicIntegration.SecretChanges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PublicIntegration.SecretChanges(childComplexity), true
 	case "PublicIntegration.settings":
 		if e.ComplexityRoot.PublicIntegration.Settings == nil {
 			break
@@ -1544,6 +1556,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SealedRows.Rows(childComplexity), true
+
+	case "SecretChange.changedAt":
+		if e.ComplexityRoot.SecretChange.ChangedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecretChange.ChangedAt(childComplexity), true
+	case "SecretChange.name":
+		if e.ComplexityRoot.SecretChange.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecretChange.Name(childComplexity), true
 
 	case "Subscription.syncRunProgress":
 		if e.ComplexityRoot.Subscription.SyncRunProgress == nil {
@@ -2405,8 +2430,8 @@ type Mutation {
   deleteIntegration("The organisation." orgId: ID!, "The project." projectId: UUID!, "The integration's name." name: String!): UUID! @hasRole(role: EDITOR)
   "Tries settings that are not saved yet, as a configuration dialog does. The secret ones suffice: workspaces then lists what they reach."
   testSettings("The provider's name, such as clickup." provider: String!, "The settings." settings: Map!): ConnectionTest! @hasRole(role: EDITOR)
-  "Tries the saved settings."
-  testConnection("The integration's id." integrationId: UUID!): ConnectionTest! @hasRole(role: EDITOR)
+  "Tries the saved settings; with ` + "`" + `settings` + "`" + `, what would become of them by that change, which is not saved. Then the secret ones suffice, saved or given, as for testSettings."
+  testConnection("The integration's id." integrationId: UUID!, "A change of the settings, as for updateIntegration." settings: Map): ConnectionTest! @hasRole(role: EDITOR)
   "Queues an import. While one is live for the integration: CONFLICT. A draft or a disabled integration: BAD_USER_INPUT."
   startSync("The integration's id." integrationId: UUID!, "What to import, and how." input: StartSyncInput): SyncRun! @hasRole(role: EDITOR)
   "Ends a run: nothing more of it is stored, and what was stored stays. Cancelling again changes nothing; a run that ended otherwise: CONFLICT."
@@ -2540,12 +2565,22 @@ type PublicIntegration {
   settings: Map!
   "The names of the secret settings that have a value."
   configuredSecrets: [String!]!
+  "When the secret settings that have a value were given last. Of those that were given before this server kept that, there is none."
+  secretChanges: [SecretChange!]!
   "True once every setting that the provider requires has a value."
   hasConfiguration: Boolean!
   "How its synchronisation stands."
   syncState: SyncState!
   "Where the provider tells of changes; null where this server does not listen to it."
   webhook: WebhookEndpoint
+}
+
+"When a secret setting was given last."
+type SecretChange {
+  "The setting's name."
+  name: String!
+  "When it was given."
+  changedAt: Time!
 }
 
 "Where a provider tells of an integration's changes."
@@ -3561,6 +3596,8 @@ func (ec *executionContext) childFields_PublicIntegration(ctx context.Context, f
 		return ec.fieldContext_PublicIntegration_settings(ctx, field)
 	case "configuredSecrets":
 		return ec.fieldContext_PublicIntegration_configuredSecrets(ctx, field)
+	case "secretChanges":
+		return ec.fieldContext_PublicIntegration_secretChanges(ctx, field)
 	case "hasConfiguration":
 		return ec.fieldContext_PublicIntegration_hasConfiguration(ctx, field)
 	case "syncState":
@@ -3613,6 +3650,16 @@ func (ec *executionContext) childFields_SealedRows(ctx context.Context, field gr
 		return ec.fieldContext_SealedRows_rows(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SealedRows", field.Name)
+}
+
+func (ec *executionContext) childFields_SecretChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_SecretChange_name(ctx, field)
+	case "changedAt":
+		return ec.fieldContext_SecretChange_changedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecretChange", field.Name)
 }
 
 func (ec *executionContext) childFields_SyncCount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4288,6 +4335,14 @@ func (ec *executionContext) field_Mutation_testConnection_args(ctx context.Conte
 		return nil, err
 	}
 	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "settings",
+		func(ctx context.Context, v any) (map[string]any, error) {
+			return ec.unmarshalOMap2map(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["settings"] = arg1
 	return args, nil
 }
 
@@ -6529,7 +6584,7 @@ func (ec *executionContext) _Mutation_testConnection(ctx context.Context, field 
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().TestConnection(ctx, fc.Args["integrationId"].(uuid.UUID))
+			return ec.Resolvers.Mutation().TestConnection(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["settings"].(map[string]any))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -8356,6 +8411,38 @@ func (ec *executionContext) fieldContext_PublicIntegration_configuredSecrets(_ c
 	return graphql.NewScalarFieldContext("PublicIntegration", field, false, false, "String")
 }
 
+func (ec *executionContext) _PublicIntegration_secretChanges(ctx context.Context, field graphql.CollectedField, obj *integration.PublicIntegration) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PublicIntegration_secretChanges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SecretChanges, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*integration.SecretChange) graphql.Marshaler {
+			return ec.marshalNSecretChange2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSecretChangeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PublicIntegration_secretChanges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PublicIntegration",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SecretChange(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _PublicIntegration_hasConfiguration(ctx context.Context, field graphql.CollectedField, obj *integration.PublicIntegration) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9795,6 +9882,52 @@ func (ec *executionContext) _SealedRows_rows(ctx context.Context, field graphql.
 }
 func (ec *executionContext) fieldContext_SealedRows_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SealedRows", field, false, false, "Int")
+}
+
+func (ec *executionContext) _SecretChange_name(ctx context.Context, field graphql.CollectedField, obj *integration.SecretChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SecretChange_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SecretChange_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecretChange", field, false, false, "String")
+}
+
+func (ec *executionContext) _SecretChange_changedAt(ctx context.Context, field graphql.CollectedField, obj *integration.SecretChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SecretChange_changedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ChangedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SecretChange_changedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SecretChange", field, false, false, "Time")
 }
 
 func (ec *executionContext) _Subscription_syncRunProgress(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
@@ -15423,6 +15556,11 @@ func (ec *executionContext) _PublicIntegration(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "secretChanges":
+			out.Values[i] = ec._PublicIntegration_secretChanges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "hasConfiguration":
 			out.Values[i] = ec._PublicIntegration_hasConfiguration(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -15749,6 +15887,44 @@ func (ec *executionContext) _SealedRows(ctx context.Context, sel ast.SelectionSe
 			}
 		case "rows":
 			out.Values[i] = ec._SealedRows_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var secretChangeImplementors = []string{"SecretChange"}
+
+func (ec *executionContext) _SecretChange(ctx context.Context, sel ast.SelectionSet, obj *integration.SecretChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, secretChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SecretChange")
+		case "name":
+			out.Values[i] = ec._SecretChange_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changedAt":
+			out.Values[i] = ec._SecretChange_changedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -17675,6 +17851,30 @@ func (ec *executionContext) marshalNSealedRows2ᚕpatchbayᚋinternalᚋintegrat
 	return ret
 }
 
+func (ec *executionContext) marshalNSecretChange2ᚕᚖpatchbayᚋinternalᚋintegrationᚐSecretChangeᚄ(ctx context.Context, sel ast.SelectionSet, v []*integration.SecretChange) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNSecretChange2ᚖpatchbayᚋinternalᚋintegrationᚐSecretChange(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNSecretChange2ᚖpatchbayᚋinternalᚋintegrationᚐSecretChange(ctx context.Context, sel ast.SelectionSet, v *integration.SecretChange) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "SecretChange!")
+		return graphql.Null
+	}
+	return ec._SecretChange(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -18397,6 +18597,24 @@ func (ec *executionContext) marshalOKeyRotation2ᚖpatchbayᚋinternalᚋintegra
 		return graphql.Null
 	}
 	return ec._KeyRotation(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOMap2map(ctx context.Context, v any) (map[string]any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalMap(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOMap2map(ctx context.Context, sel ast.SelectionSet, v map[string]any) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalMap(v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOMap2ᚖpatchbayᚋinternalᚋintegrationᚐSettings(ctx context.Context, v any) (*integration.Settings, error) {

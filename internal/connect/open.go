@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
+	"patchbay/internal/seal"
 	"patchbay/internal/store"
 )
 
@@ -57,11 +59,8 @@ func (s *Service) TestSettings(ctx context.Context, p integration.Principal, pro
 	if err != nil {
 		return nil, err
 	}
-	described := s.providers.Catalogue().Provider(providerName)
-	for _, name := range described.SecretSettings {
-		if _, ok := change.Secrets[name]; !ok && slices.Contains(described.RequiredSettings, name) {
-			return nil, integration.Invalid("settings."+name, "settings.%s is needed for a test", name)
-		}
+	if err := s.needsSecrets(providerName, slices.Collect(maps.Keys(change.Secrets))); err != nil {
+		return nil, err
 	}
 	if err := s.db.Tenant(p.Scope()).RecordSettingsTest(ctx, providerName); err != nil {
 		return nil, err
@@ -73,13 +72,76 @@ func (s *Service) TestSettings(ctx context.Context, p integration.Principal, pro
 	return test(ctx, connection)
 }
 
-// TestConnection tries an integration's stored settings.
-func (s *Service) TestConnection(ctx context.Context, p integration.Principal, id uuid.UUID) (*integration.ConnectionTest, error) {
-	connection, err := s.Open(ctx, s.db.Tenant(p.Scope()), id, "test")
+// needsSecrets refuses a test without a secret that the provider requires, given the names of those that there are.
+func (s *Service) needsSecrets(providerName string, names []string) error {
+	described := s.providers.Catalogue().ProviderOrUnknown(providerName)
+	for _, name := range described.SecretSettings {
+		if slices.Contains(described.RequiredSettings, name) && !slices.Contains(names, name) {
+			return integration.Invalid("settings."+name, "settings.%s is needed for a test", name)
+		}
+	}
+	return nil
+}
+
+// TestConnection tries an integration's stored settings or, with a change, what it would make of them: nothing is stored, and the
+// secret ones suffice.
+func (s *Service) TestConnection(ctx context.Context, p integration.Principal, id uuid.UUID, change *integration.Settings) (*integration.ConnectionTest, error) {
+	tenant := s.db.Tenant(p.Scope())
+	var connection provider.Connection
+	var err error
+	if change == nil {
+		connection, err = s.Open(ctx, tenant, id, "test")
+	} else {
+		connection, err = s.openChanged(ctx, tenant, id, *change)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return test(ctx, connection)
+}
+
+// openChanged connects with what a change would make of an integration's settings. As for an update, stored secrets go nowhere else.
+func (s *Service) openChanged(ctx context.Context, tenant *store.Tenant, id uuid.UUID, change integration.Settings) (provider.Connection, error) {
+	for range maxRaces {
+		version, err := tenant.IntegrationVersionByID(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if version == nil {
+			return nil, noIntegration()
+		}
+		update, err := s.update(version.Provider, IntegrationPatch{Settings: new(&change)})
+		if err == nil {
+			err = s.checkDestinations(version, &update)
+		}
+		kept := keptSecrets(version, &update)
+		if err == nil {
+			err = s.needsSecrets(version.Provider, slices.AppendSeq(slices.Clone(kept), maps.Keys(update.Secrets)))
+		}
+		if err != nil {
+			return nil, err
+		}
+		opened := &store.OpenedSettings{Public: version.PublicSettings, Secrets: map[string]seal.Secret{}}
+		if len(kept) > 0 {
+			opened, err = tenant.OpenSettings(ctx, s.ring, version, "test")
+		} else {
+			err = tenant.RecordSettingsTest(ctx, version.Provider) // those that are stored need not open
+		}
+		if errors.Is(err, store.ErrStale) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range update.Removed {
+			delete(opened.Public, name)
+			delete(opened.Secrets, name)
+		}
+		maps.Copy(opened.Public, update.PublicSettings)
+		maps.Copy(opened.Secrets, update.Secrets)
+		return s.providers.Connect(s.network, version.Provider, opened.Public, opened.Secrets)
+	}
+	return nil, integration.Conflict("", "the integration is being changed by many at once: try again")
 }
 
 // test tries a connection. What the third party says of it, and that it says nothing, is the answer, not an error.

@@ -91,10 +91,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 // checkDestinations refuses to have secrets sent elsewhere that the asker may not know: with an address that they go to, each of
 // them has to be given anew, or removed.
 func (s *Service) checkDestinations(v *store.IntegrationVersion, u *store.IntegrationUpdate) error {
-	kept := slices.DeleteFunc(slices.Clone(v.ConfiguredSecrets), func(name string) bool {
-		_, given := u.Secrets[name]
-		return given || slices.Contains(u.Removed, name)
-	})
+	kept := keptSecrets(v, u)
 	if len(kept) == 0 {
 		return nil
 	}
@@ -105,6 +102,14 @@ func (s *Service) checkDestinations(v *store.IntegrationVersion, u *store.Integr
 		}
 	}
 	return nil
+}
+
+// keptSecrets names the secrets that an update leaves as they are.
+func keptSecrets(v *store.IntegrationVersion, u *store.IntegrationUpdate) []string {
+	return slices.DeleteFunc(slices.Clone(v.ConfiguredSecrets), func(name string) bool {
+		_, given := u.Secrets[name]
+		return given || slices.Contains(u.Removed, name)
+	})
 }
 
 // update checks a patch against what a provider takes.

@@ -26,6 +26,7 @@ type PublicIntegration struct {
 	Provider          *Provider
 	Settings          map[string]any   // those that are not secret
 	ConfiguredSecrets []string         // names of the secret settings that have a value, sorted
+	SecretChanges     []*SecretChange  // of those of them of which it is known; nil unless the reader asked for it
 	HasConfiguration  bool             // every setting that the provider requires has a value
 	SyncState         *SyncState       // nil unless the reader asked for it
 	Webhook           *WebhookEndpoint // nil unless the reader asked for it and the provider has webhooks
@@ -38,6 +39,12 @@ type WebhookEndpoint struct {
 	HasSecret      bool // one that signs deliveries is stored
 	Registered     bool // this server set it up at the third party, and it was there when last looked at
 	LastDeliveryAt *time.Time
+}
+
+// SecretChange is when a secret setting was given last.
+type SecretChange struct {
+	Name      string
+	ChangedAt time.Time
 }
 
 // Filter narrows a list of integrations; zero fields do not.

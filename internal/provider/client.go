@@ -288,7 +288,7 @@ func (c *Client) answered(ctx context.Context, p permit, call *call, resp *http.
 			reason = refined
 		}
 	}
-	o.err = c.failed(reason, "%s answered %d to %s", c.o.DisplayName, status, call)
+	o.err = c.failed(reason, refusal(reason), c.o.DisplayName, status, call)
 	o.again = call.repeatable()
 	if reason == integration.ReasonRateLimited {
 		o.wait = c.limiter.refused(ctx, p, resp.Header, q, told)
@@ -300,6 +300,17 @@ func (c *Client) answered(ctx context.Context, p permit, call *call, resp *http.
 		o.wait = time.Now().Add(pause)
 	}
 	return o, ""
+}
+
+// refusal is the format of an error's text: what the status means, for people, before what it is.
+func refusal(reason integration.ProviderReason) string {
+	switch reason {
+	case integration.ReasonAuthFailed:
+		return "%s refused the credentials: it answered %d to %s"
+	case integration.ReasonPermission:
+		return "%s does not allow this with these credentials: it answered %d to %s"
+	}
+	return "%s answered %d to %s"
 }
 
 // repeatableStatus are the statuses that may be gone a moment later.

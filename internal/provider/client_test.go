@@ -101,6 +101,9 @@ func TestAnAnswerIsDecoded(t *testing.T) {
 
 func TestEachStatusHasAReason(t *testing.T) {
 	t.Parallel()
+	means := map[integration.ProviderReason]string{
+		integration.ReasonAuthFailed: "refused the credentials: it ", integration.ReasonPermission: "does not allow this with these credentials: it ",
+	}
 	for status, reason := range map[int]integration.ProviderReason{
 		400: integration.ReasonUnavailable, 401: integration.ReasonAuthFailed, 403: integration.ReasonPermission,
 		404: integration.ReasonNotFound, 410: integration.ReasonNotFound, 501: integration.ReasonUnavailable,
@@ -110,7 +113,7 @@ func TestEachStatusHasAReason(t *testing.T) {
 			_, _ = io.WriteString(w, `{"err": "what `+canary+` asks for"}`)
 		})
 		err := p.Get(t.Context(), "/api/v2/team", url.Values{"token": {canary}}, nil)
-		wantReason(t, err, reason, "Acme answered "+strconv.Itoa(status)+" to GET /api/v2/team")
+		wantReason(t, err, reason, "Acme "+means[reason]+"answered "+strconv.Itoa(status)+" to GET /api/v2/team")
 		if len(p.seen) != 1 {
 			t.Errorf("%d: asked %d times", status, len(p.seen))
 		}

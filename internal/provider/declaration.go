@@ -36,7 +36,11 @@ type Declaration struct {
 	//   - writeOnly marks a secret: a string, sealed when stored, never shown;
 	//   - contentMediaType "application/x-pem-file" allows a secret of several lines;
 	//   - format is uri (an https address without user, query and fragment) or email;
-	//   - x-expected says in words what pattern asks for, to complete "… must be …".
+	//   - x-expected says in words what pattern asks for, to complete "… must be …";
+	//   - x-help is the https address of a page of the third party's that shows where the value is found;
+	//   - x-section is the part of a form that the setting belongs to: credentials (a secret's, where it says nothing),
+	//     workspace or import (any other's);
+	//   - x-choices "workspaces" says that the value is the id of one of those that a test of the connection lists.
 	//
 	// required names what a sync needs; an integration without it is a draft and may be stored.
 	SettingsSchema string

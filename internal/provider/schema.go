@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -35,6 +36,9 @@ type property struct {
 	Format           string
 	Pattern          string
 	Expected         string `json:"x-expected"`
+	Help             string `json:"x-help"`
+	Section          string `json:"x-section"`
+	Choices          string `json:"x-choices"`
 	ContentMediaType string
 	Minimum, Maximum *float64
 	Default          any
@@ -122,6 +126,12 @@ func (p property) check(name string) error {
 		return errors.New("it has no title")
 	case p.Description == "":
 		return errors.New("it has no description")
+	case p.Help != "" && !strings.HasPrefix(p.Help, "https://"):
+		return errors.New("its x-help must be an https address")
+	case !slices.Contains([]string{"", "credentials", "workspace", "import"}, p.Section):
+		return fmt.Errorf("its x-section must be credentials, workspace or import, not %q", p.Section)
+	case p.Choices != "" && (p.Choices != "workspaces" || p.Type != "string" || p.WriteOnly):
+		return errors.New("its x-choices must be workspaces, and it a string that is not secret")
 	case p.WriteOnly && p.Type != "string":
 		return errors.New("it is writeOnly, so it must be of type string")
 	case !slices.Contains([]string{"string", "boolean", "integer", "array"}, p.Type):

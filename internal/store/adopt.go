@@ -338,10 +338,10 @@ func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopt
 			WITH adopted AS (
 				INSERT INTO kb.integrations (
 					id, project_id, org_id, name, provider, display_name, description, enabled, logo_url, created_by, created_at, updated_at,
-					public_settings, configured_secrets, key_id, settings, webhook_secret)
+					public_settings, configured_secrets, secret_changes, key_id, settings, webhook_secret)
 				VALUES (
 					$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, now()), coalesce($12, $11, now()),
-					$13, $14::text[], $16,
+					$13, $14::text[], `+givenNow("$14")+`, $16,
 					CASE WHEN $14::text[] <> '{}' THEN kb.seal(jsonb_object($14::text[], $15::text[])::text, $17) END,
 					kb.seal($19, $18))
 				ON CONFLICT (id) DO NOTHING

@@ -31,6 +31,7 @@ func (t *Tenant) ForgetKey(ctx context.Context, keyID string) (cleared int, err 
 			SET
 				revision = i.revision + 1,
 				configured_secrets = '{}',
+				secret_changes = '{}',
 				settings = NULL,
 				webhook_secret = NULL,
 				previous_webhook_secret = NULL,

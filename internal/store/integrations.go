@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,7 @@ const inScope = `i.org_id = $1 AND ($2::uuid[] IS NULL OR i.project_id = ANY ($2
 type With struct {
 	State   bool
 	Webhook bool // opens nothing
+	Secrets bool // when each was given, nothing of the secrets themselves
 }
 
 // integrationSource selects integrations from a table or query, joined with their sync states from another, and with what is known of
@@ -39,6 +41,9 @@ func integrationSource(integrations, states string, with With) string {
 	if with.Webhook {
 		columns += `, i.webhook_secret IS NOT NULL, coalesce(w.hook_registered_at IS NOT NULL, false), w.last_delivery_at`
 		from += ` LEFT JOIN kb.webhooks w ON w.integration_id = i.id AND w.org_id = i.org_id`
+	}
+	if with.Secrets {
+		columns += `, i.secret_changes`
 	}
 	return `SELECT ` + columns + ` FROM ` + from
 }
@@ -60,8 +65,17 @@ func (t *Tenant) scanIntegration(with With) func(pgx.Row) (*integration.PublicIn
 		if with.Webhook {
 			targets = append(targets, &webhook.HasSecret, &webhook.Registered, &webhook.LastDeliveryAt)
 		}
+		var given map[string]time.Time
+		if with.Secrets {
+			targets = append(targets, &given)
+		}
 		if err := row.Scan(targets...); err != nil {
 			return nil, err
+		}
+		for _, name := range i.ConfiguredSecrets {
+			if at, known := given[name]; known {
+				i.SecretChanges = append(i.SecretChanges, &integration.SecretChange{Name: name, ChangedAt: at})
+			}
 		}
 		if with.State {
 			var err error

@@ -90,10 +90,10 @@ func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIn
 			WITH created AS (
 				INSERT INTO kb.integrations (
 					id, project_id, org_id, name, provider, display_name, description, enabled, logo_url, created_by,
-					public_settings, configured_secrets, key_id, settings, webhook_secret)
+					public_settings, configured_secrets, secret_changes, key_id, settings, webhook_secret)
 				SELECT
 					$4, p.id, p.org_id, $5, $6, $7, $8, $9, $10, nullif($11, ''),
-					$12, $13::text[], $15,
+					$12, $13::text[], ` + givenNow("$13") + `, $15,
 					CASE WHEN $13::text[] <> '{}' THEN kb.seal(jsonb_object($13::text[], $14::text[])::text, $16) END,
 					kb.seal($18, $17)
 				FROM kb.projects p
@@ -115,6 +115,11 @@ func (t *Tenant) CreateIntegration(ctx context.Context, ring *seal.Ring, n NewIn
 		err = noProject(n.ProjectID)
 	}
 	return created, err
+}
+
+// givenNow is the SQL of secret_changes for secrets that are given now; names is that of their names.
+func givenNow(names string) string {
+	return `(SELECT coalesce(jsonb_object_agg(name, now()), '{}') FROM unnest(` + names + `::text[]) AS name)`
 }
 
 // settingNames are the names of settings, public and secret, sorted; for the audit trail.
@@ -393,6 +398,7 @@ func (t *Tenant) UpdateIntegration(ctx context.Context, ring *seal.Ring, v *Inte
 					logo_url = CASE WHEN $9 THEN $10 ELSE i.logo_url END,
 					public_settings = (i.public_settings - $11::text[]) || $12::jsonb,
 					configured_secrets = $13::text[],
+					secret_changes = (i.secret_changes - $11::text[]) || ` + givenNow("$16") + `,
 					key_id = $14,
 					settings = CASE $15
 						WHEN 'keep' THEN i.settings

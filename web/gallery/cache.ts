@@ -27,6 +27,7 @@ export const cache = cacheExchange({
     WebhookEndpoint: embedded,
     SyncCursor: embedded,
     SyncMapping: embedded,
+    SecretChange: embedded,
     SyncSchedule: embedded,
     SyncCount: embedded,
     SyncFailure: embedded,

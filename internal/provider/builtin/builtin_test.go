@@ -17,6 +17,7 @@ import (
 // formKeywords are what a simple form generator renders.
 var formKeywords = []string{
 	"title", "description", "type", "default", "examples", "enum", "format", "pattern", "x-expected", "writeOnly",
+	"x-help", "x-section", "x-choices",
 	"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "uniqueItems", "items",
 }
 
@@ -70,6 +71,9 @@ func checkProperty(t *testing.T, r *provider.Registry, p *integration.Provider, 
 		}
 	}
 	secret := slices.Contains(p.SecretSettings, name)
+	if secret && schema["x-help"] == nil {
+		t.Errorf("%s is secret, and nothing shows where it is found", name)
+	}
 	switch {
 	case secret && (schema["type"] != "string" || schema["maxLength"] == nil || len(values) > 0):
 		t.Errorf("%s is secret, so it must be a string with a maxLength, no default and no examples", name)

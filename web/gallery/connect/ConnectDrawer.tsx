@@ -1,8 +1,76 @@
-import { Drawer } from "@mantine/core";
+import { Drawer, Skeleton, Stack } from "@mantine/core";
+import { useCallback, useRef, useState } from "react";
+import { Empty } from "../kit/Empty";
+import { Problem } from "../kit/Problem";
+import { useRole } from "../shell/session";
+import { ConfigurationForm } from "./ConfigurationForm";
+import classes from "./connect.module.css";
+import { type Subject, type Target, useSubject } from "./useSubject";
 
-/** What is configured: a provider that is to be connected, or an integration that exists. */
-export type Target = { provider: string } | { integrationId: string };
+export type { Target };
 
+/** Connects a provider, or configures an integration. Leaving asks first where something would be lost. */
 export default function ConnectDrawer({ target, onClose }: { target: Target; onClose(): void }) {
-  return <Drawer opened onClose={onClose} position="right" size="xl" title={"provider" in target ? "Connect" : "Configure"} />;
+  const { mayEdit, role } = useRole();
+  const { subject, absent, trouble, read } = useSubject(target, !mayEdit);
+  const losable = useRef<string | null>(null);
+  const [leaving, setLeaving] = useState(false);
+  const onLosable = useCallback((what: string | null) => {
+    losable.current = what;
+    if (what === null) setLeaving(false);
+  }, []);
+  const onCancel = () => (losable.current === null ? onClose() : setLeaving(!leaving));
+  return (
+    <Drawer
+      opened
+      onClose={onCancel}
+      position="right"
+      size={680}
+      title={<Heading target={target} subject={subject} />}
+      classNames={{ content: classes.content ?? "", header: classes.head ?? "", title: classes.title ?? "", body: classes.body ?? "" }}
+    >
+      {!mayEdit ? (
+        <Empty title="You may look, but not change this">{`Settings need the editor's role, and yours is ${role.toLowerCase()}. Ask an administrator for it.`}</Empty>
+      ) : subject ? (
+        <ConfigurationForm subject={subject} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(false)} onLeave={onClose} onCancel={onCancel} />
+      ) : trouble ? (
+        <div className={classes.sections}>
+          <Problem what="The settings cannot be read" trouble={trouble} retry={read} />
+        </div>
+      ) : absent ? (
+        <Empty title={"provider" in target ? "There is no such provider" : "There is no such integration"}>
+          {"provider" in target ? "This server may be an older version than the page's address is from." : "It may have been deleted, or belong to another project."}
+        </Empty>
+      ) : (
+        <Skeletons />
+      )}
+    </Drawer>
+  );
+}
+
+function Heading({ target, subject }: { target: Target; subject: Subject | null }) {
+  const verb = "provider" in target ? "Connect" : "Configure";
+  if (!subject) return verb;
+  const { provider, from, named } = subject;
+  return (
+    <>
+      <img src={provider.logoUrl} alt="" width={24} height={24} />
+      {"id" in from ? `${verb} ${from.displayName}` : `${verb} ${named ? "another " : ""}${provider.displayName}`}
+    </>
+  );
+}
+
+function Skeletons() {
+  return (
+    <Stack className={classes.sections} aria-busy="true" aria-label="The settings are being read" role="status">
+      <Skeleton height={14} width="70%" />
+      {[1, 2, 3].map((n) => (
+        <Stack key={n} gap="sm" mt="md">
+          <Skeleton height={18} width={160} />
+          <Skeleton height={36} />
+          <Skeleton height={36} />
+        </Stack>
+      ))}
+    </Stack>
+  );
 }

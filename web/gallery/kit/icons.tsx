@@ -26,3 +26,5 @@ export const PersonIcon = icon(<path d="M8 8a2.75 2.75 0 1 0 0-5.5A2.75 2.75 0 0
 export const AlertIcon = icon(<path d="M8 6v3M8 11.5h.01M7.1 2.5 1.6 12a1 1 0 0 0 .9 1.5h11a1 1 0 0 0 .9-1.5L8.9 2.5a1 1 0 0 0-1.8 0Z" />);
 export const ChevronIcon = icon(<path d="m4 6 4 4 4-4" />);
 export const RepeatIcon = icon(<path d="M13.5 3v3.5H10M13.2 6.3A5.5 5.5 0 1 0 13.5 9" />);
+export const LockIcon = icon(<path d="M5 7V5a3 3 0 0 1 6 0v2M3.5 7h9v6.5h-9zM8 9.75v1" />);
+export const ExternalIcon = icon(<path d="M6.5 3.5h-3v9h9v-3M9 2.5h4.5V7M13.25 2.75 7.5 8.5" />);

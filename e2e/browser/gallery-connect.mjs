@@ -1,0 +1,279 @@
+// The drawer that connects and configures: what the server refuses is kept and said where it belongs, secrets are written and
+// never read, a connection is tried before and after it is saved, and two who change the same lose nothing.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { ask, assert, base, check, equal, keepsNoSecret, quiet, scenario, send, visit } from "./browser.mjs";
+
+const { ADMIN_KEY, EDITOR_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
+const folder = join(import.meta.dirname, "../screenshots");
+mkdirSync(folder, { recursive: true });
+
+async function api(query, variables) {
+  const { data, errors } = await send(query, variables, ADMIN_KEY);
+  equal(errors, undefined, "errors");
+  return data;
+}
+
+const wrong = "pk_1_THISTOKENISNOTONEOFCLICKUPS";
+
+await scenario(async (browser) => {
+  const visitor = await visit(browser);
+  const { page, context } = visitor;
+  const drawer = page.getByRole("dialog");
+  const button = (name) => drawer.getByRole("button", { name, exact: true });
+  const gone = () => drawer.waitFor({ state: "detached" });
+  const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
+  const stored = async (name = "clickup") =>
+    (
+      await api(
+        `query ($p: UUID!, $n: String!) { integration(orgId: "local", projectId: $p, name: $n) {
+          id displayName description revision settings configuredSecrets secretChanges { changedAt } webhook { registered } syncState { schedule { everyMinutes cron timeZone } } } }`,
+        { p: project, n: name },
+      )
+    ).integration;
+  const meanwhile = (settings) =>
+    api(`mutation ($p: UUID!, $s: Map!) { updateIntegration(orgId: "local", projectId: $p, name: "clickup", input: { settings: $s }) { revision } }`, { p: project, s: settings });
+
+  await page.goto(SIGN_IN_LINK);
+
+  await check("a wrong token is refused in words, and stays typed", async () => {
+    await page.getByRole("link", { name: "Connect ClickUp" }).click();
+    await drawer.getByRole("heading", { name: "Connect ClickUp" }).waitFor();
+    assert(await button("Test connection").isDisabled(), "nothing can be tested yet");
+    const link = drawer.getByRole("link", { name: "Where do I find it?" });
+    equal([await link.getAttribute("href"), await link.getAttribute("rel")], ["https://app.clickup.com/settings/apps", "noopener noreferrer"], "the link");
+    await drawer.getByLabel("API token").fill(wrong);
+    await button("Test connection").click();
+    await drawer.getByRole("status").getByText(/^ClickUp refused the credentials/).waitFor();
+    equal(await drawer.getByLabel("API token").inputValue(), wrong, "the token");
+    equal(await drawer.getByLabel("Workspace ID").count(), 1, "fields to type a workspace in");
+  });
+
+  await check("once the token works, the workspace is chosen from a list", async () => {
+    await drawer.getByLabel("API token").fill(` ${CLICKUP_TOKEN}`);
+    await button("Test connection").click();
+    await drawer.getByText(/^Works: signed in as .+, 1 workspace \(\d+ ms\)$/).waitFor();
+    equal(await drawer.getByRole("combobox", { name: "Workspace" }).inputValue(), CLICKUP_WORKSPACE, "the workspace");
+  });
+
+  await check("what the server refuses is said at each field, and nothing is lost", async () => {
+    await drawer.getByLabel("Batch size").fill("5");
+    await drawer.getByLabel("Import completed tasks").check();
+    await drawer.getByLabel("Have ClickUp tell of changes").check();
+    await drawer.getByLabel("Schedule").selectOption("cron");
+    await drawer.getByLabel("Cron line").fill("every day");
+    await button("Save").click();
+    await drawer.getByText(/^Batch size must be .*10/).waitFor();
+    await drawer.getByText("Look at: Batch size.").waitFor();
+    await page.waitForFunction(() => document.activeElement?.id === "setting-batch_size");
+    equal(await stored(), null, "what is stored");
+    await drawer.getByLabel("Batch size").fill("50");
+    equal(await drawer.getByText("Look at").count(), 0, "complaints once it is mended");
+    equal([await drawer.getByLabel("API token").inputValue(), await drawer.getByLabel("Import completed tasks").isChecked()], [` ${CLICKUP_TOKEN}`, true], "what was typed");
+  });
+
+  await check("what follows the saving may be refused too", async () => {
+    await button("Save").click();
+    await drawer.getByText("Look at: Cron line.").waitFor();
+    equal((await stored()).settings, { batch_size: 50, import_completed_tasks: true, workspace_id: CLICKUP_WORKSPACE }, "the settings");
+    await drawer.getByText("Set · changed just now").waitFor();
+    await drawer.getByText("Not set up: changes come with the next sync only.").waitFor();
+    equal(await drawer.getByLabel("Cron line").inputValue(), "every day", "the line");
+    assert(!(await page.content()).includes(CLICKUP_TOKEN), "the token is in the page");
+  });
+
+  let id;
+  await check("saved, it leads to the import", async () => {
+    await drawer.getByLabel("Schedule").selectOption("30");
+    await button("Save and import").click();
+    await page.waitForURL(/[?&]import=/);
+    const now = await stored();
+    id = now.id;
+    equal([now.syncState.schedule, now.webhook], [{ everyMinutes: 30, cron: null, timeZone: null }, { registered: true }], "schedule and webhook");
+    equal(new URL(page.url()).searchParams.get("import"), id, "the address");
+    await page.goto(`${base}/`);
+  });
+
+  const configure = async () => {
+    await page.getByRole("link", { name: "Configure ClickUp" }).click();
+    await drawer.getByRole("heading", { name: "Configure ClickUp" }).waitFor();
+    await button("Test connection").waitFor();
+  };
+
+  await check("a secret that is left empty stays", async () => {
+    await configure();
+    const [before] = (await stored()).secretChanges;
+    await button("Replace API token").click();
+    await page.waitForFunction(() => document.activeElement?.id === "setting-api_token");
+    await drawer.getByLabel("What it is for").fill("The team's tasks");
+    await button("Save").click();
+    await gone();
+    const now = await stored();
+    equal([now.description, now.secretChanges[0], now.configuredSecrets], ["The team's tasks", before, ["api_token"]], "what is stored");
+  });
+
+  await check("a change is tried with the stored token, and not saved by that", async () => {
+    const { revision } = await stored();
+    await configure();
+    await button("Test connection").click();
+    await drawer.getByText(/^Works: signed in as /).waitFor();
+    await button("Replace API token").click();
+    await drawer.getByLabel("API token").fill(wrong);
+    equal(await drawer.getByText(/^Works:/).count(), 0, "results that hold no longer");
+    await button("Test connection").click();
+    await drawer.getByRole("status").getByText(/^ClickUp refused the credentials/).waitFor();
+    await button("Keep it").click();
+    equal((await stored()).revision, revision, "the revision");
+  });
+
+  await check("leaving asks where something would be lost", async () => {
+    await drawer.getByLabel("Batch size").fill("70");
+    await page.keyboard.press("Escape");
+    await drawer.getByText("What you typed is not saved.").waitFor();
+    await page.waitForFunction(() => document.activeElement?.textContent === "Keep editing");
+    await page.keyboard.press("Enter");
+    equal(await drawer.getByLabel("Batch size").inputValue(), "70", "the batch size");
+  });
+
+  await check("two who change the same lose nothing", async () => {
+    await meanwhile({ batch_size: 60, import_comments: false });
+    await button("Save").click();
+    await drawer.getByText(/changed this first, just now/).waitFor();
+    await drawer.getByText("What changed: Import comments, Batch size.").waitFor();
+    await accessible(page, "connect-1440-light-conflict");
+    equal((await stored()).settings.batch_size, 60, "the batch size that is stored");
+    await button("Load their changes, keep mine").click();
+    equal([await drawer.getByLabel("Batch size").inputValue(), await drawer.getByLabel("Import comments").isChecked()], ["70", false], "the form");
+    await button("Save").click();
+    await gone();
+    equal([(await stored()).settings.batch_size, (await stored()).settings.import_comments], [70, false], "what is stored");
+  });
+
+  await check("the webhook is repaired, and its new secret shown once", async () => {
+    await configure();
+    equal(await drawer.getByLabel("Webhook address", { exact: true }).inputValue(), `${base}/webhooks/clickup/${id}`, "the address");
+    await button("Repair").click();
+    await drawer.getByText("Registered, nothing delivered yet.").waitFor();
+    await button("Rotate the webhook secret…").click();
+    await button("Rotate it").click();
+    await drawer.getByText(/shown only now, and will not come back\. ClickUp has it already\. The one before stays valid until/).waitFor();
+    const secret = await drawer.getByLabel("New webhook secret", { exact: true }).inputValue();
+    assert(secret.length > 20, "there is no secret");
+    await accessible(page, "connect-1440-light-secret");
+    await page.keyboard.press("Escape");
+    await drawer.getByText("The new webhook secret will not come back.").waitFor();
+    await button("Keep editing").click();
+    await button("I have copied it").click();
+    assert(!(await page.content()).includes(secret), "the secret is still there");
+    // What the webhook changed is nobody else's change.
+    await drawer.getByLabel("Schedule").selectOption("every");
+    await drawer.getByLabel("Minutes between two syncs").fill("45");
+    await drawer.getByLabel("Batch size").fill("80");
+    await button("Save").click();
+    await gone();
+    equal([(await stored()).syncState.schedule.everyMinutes, (await stored()).settings.batch_size], [45, 80], "what is stored");
+  });
+
+  await check("a second one of a provider has a name of its own", async () => {
+    await page.goto(`${base}/?connect=clickup`);
+    await drawer.getByRole("heading", { name: "Connect another ClickUp" }).waitFor();
+    await drawer.getByLabel("Display name").fill("Design Team");
+    equal(await drawer.getByLabel("Name", { exact: true }).inputValue(), "design-team", "the name");
+    await drawer.getByLabel("Name", { exact: true }).fill("clickup");
+    await button("Save draft").click();
+    await drawer.getByText("Look at: Name.").waitFor();
+    await drawer.getByLabel("Name", { exact: true }).fill("design-team");
+    await drawer.getByRole("button", { name: "Save and import" }).click();
+    await drawer.getByText("API token is needed before anything can be imported.").waitFor();
+    await button("Save draft").click();
+    await gone();
+    equal((await stored("design-team")).displayName, "Design Team", "the display name");
+    await page.getByText("Finish set-up: API token and workspace ID missing").waitFor();
+  });
+
+  const signedIn = await context.storageState();
+  for (const [width, height] of [[375, 812], [1440, 900]]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await check(`${width} px, ${colorScheme}: nothing is cut off, and axe finds nothing`, async () => {
+        const seen = await visit(browser, { viewport: { width, height }, colorScheme, reducedMotion: "reduce", storageState: signedIn });
+        const shown = seen.page.getByRole("dialog");
+        const shot = (name) => accessible(seen.page, `connect-${width}-${colorScheme}-${name}`);
+        await seen.page.goto(`${base}/?configure=${id}`);
+        await shown.getByRole("button", { name: "Test connection" }).click();
+        await shown.getByText(/^Works:/).waitFor();
+        await shot("configure");
+        await shown.getByLabel("Schedule").selectOption("cron");
+        await shown.getByLabel("Cron line").fill("* *");
+        await shown.getByRole("button", { name: "Save", exact: true }).click();
+        await shown.getByText("Look at: Cron line.").waitFor();
+        await shot("refused");
+        await shown.getByRole("button", { name: "Cancel", exact: true }).click();
+        if (width === 375) await shot("leaving");
+        await shown.getByRole("button", { name: "Discard", exact: true }).click();
+        await shown.waitFor({ state: "detached" });
+        if ((width === 375) === (colorScheme === "light")) {
+          quiet(seen);
+          return seen.context.close();
+        }
+        await seen.page.getByRole("link", { name: "Connect Jira" }).click();
+        await shown.getByLabel("Site address").fill("acme");
+        await shown.getByLabel("Projects").fill("ENG\nlow\n");
+        await shown.getByRole("button", { name: "Save draft", exact: true }).click();
+        await shown.getByText("Item 2 of Projects must be").waitFor();
+        await shown.getByText("Look at: Site address, Projects.").waitFor();
+        await shot("jira");
+        quiet(seen);
+        await seen.context.close();
+      });
+    }
+  }
+
+  await check("the browser stores no secret", () => keepsNoSecret(page, [ADMIN_KEY, CLICKUP_TOKEN]));
+  await check("the developer tools show nothing", () => quiet(visitor));
+
+  for (const [role, key] of [["editor", EDITOR_KEY], ["viewer", VIEWER_KEY]]) {
+    await check(role === "editor" ? "an editor cannot rotate secrets, and is not offered to" : "a viewer is told why there is nothing to change", async () => {
+      const seen = await visit(browser);
+      const shown = seen.page.getByRole("dialog");
+      await seen.page.goto(`${base}/?configure=${id}`);
+      await seen.page.getByLabel("API key").fill(key);
+      await seen.page.keyboard.press("Enter");
+      if (role === "editor") {
+        await shown.getByRole("button", { name: "Repair" }).waitFor();
+        equal(await shown.getByText("Rotate the webhook secret").count(), 0, "offers to rotate");
+      } else {
+        await shown.getByText("You may look, but not change this").waitFor();
+        equal(await shown.getByRole("textbox").count(), 0, "fields");
+        await accessible(seen.page, "connect-1440-light-viewer");
+      }
+      quiet(seen);
+      await seen.context.close();
+    });
+  }
+
+  await check("without the server, what was typed stays", async () => {
+    await configure();
+    await drawer.getByLabel("What it is for").fill("Typed while it was away");
+    await ask("stop");
+    await button("Save").click();
+    await drawer.getByText("The server cannot be reached.").waitFor();
+    equal(await drawer.getByLabel("What it is for").inputValue(), "Typed while it was away", "the description");
+    await ask("start");
+    await page.getByText("The server cannot be reached. What you see").waitFor({ state: "detached" });
+    await button("Save").click();
+    await gone();
+    equal((await stored()).description, "Typed while it was away", "the description that is stored");
+  });
+  await check("the developer tools show the refused connections alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|WebSocket connection to/));
+});
+
+async function accessible(page, name) {
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "the page scrolls sideways");
+  assert(await page.getByRole("dialog").evaluate((each) => each.scrollWidth <= each.clientWidth), "the drawer scrolls sideways");
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join(" ")}`);
+  equal(found, [], "what axe found");
+}

@@ -1,0 +1,107 @@
+import { Button, Text } from "@mantine/core";
+import { useEffect, useRef } from "react";
+import { useQuery } from "urql";
+import { relative } from "../kit/words";
+import { useNow } from "../kit/When";
+import { useScope } from "../shell/scope";
+import { useRole } from "../shell/session";
+import classes from "./connect.module.css";
+import { Notice } from "./Notice";
+import { LastChange } from "./operations";
+import { titleOf } from "./outcome";
+import type { Configuration } from "./useConfiguration";
+
+interface Props {
+  form: Configuration;
+  /** Somebody wants to leave: what would be lost. */
+  leaving: string | null;
+  onStay(): void;
+  onLeave(): void;
+  onCancel(): void;
+  onSaveAndImport(): void;
+}
+
+/** What can be done with the whole form, at the bottom of the drawer, and what stands in the way. */
+export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndImport }: Props) {
+  const { provider, changed, lacking, saving, theirs } = form;
+  const imports = provider.capabilities.supportsImport;
+  if (leaving) return <Leaving what={leaving} onStay={onStay} onLeave={onLeave} />;
+  return (
+    <div className={classes.bar}>
+      {theirs && <Theirs form={form} />}
+      <div className={classes.buttons}>
+        <Said form={form} />
+        <Button variant="default" onClick={onCancel}>
+          Cancel
+        </Button>
+        <Button type="submit" variant={imports ? "default" : "filled"} disabled={!changed || saving} loading={saving && !imports}>
+          {lacking.length > 0 ? "Save draft" : "Save"}
+        </Button>
+        {imports && (
+          <Button type="button" loading={saving} onClick={onSaveAndImport}>
+            {changed || !form.integration ? "Save and import" : "Import…"}
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** Asks, with the focus on what loses nothing, and gives it back. */
+function Leaving({ what, onStay, onLeave }: { what: string; onStay(): void; onLeave(): void }) {
+  const stay = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    stay.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <div className={classes.bar}>
+      <div className={classes.buttons}>
+        <div className={classes.said} data-tone="warn" role="alert">
+          {what}
+        </div>
+        <Button variant="default" onClick={onLeave}>
+          Discard
+        </Button>
+        <Button ref={stay} onClick={onStay}>
+          Keep editing
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function Said({ form: { complaints, fields } }: { form: Configuration }) {
+  const order = fields.map(({ name }) => name);
+  const titles = Object.keys(complaints.fields)
+    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+    .map((key) => titleOf(key, fields));
+  const words = [...complaints.rest.map(({ message }) => message), titles.length > 0 && `Look at: ${titles.join(", ")}.`].filter(Boolean);
+  return (
+    <div className={classes.said} data-tone="bad" role="alert">
+      {words.join(" ")}
+    </div>
+  );
+}
+
+/** Somebody else was faster. */
+function Theirs({ form: { theyChanged, takeTheirs, theirs } }: { form: Configuration }) {
+  const { orgId } = useScope();
+  const { mayAdminister } = useRole();
+  const now = useNow();
+  const [{ data }] = useQuery({ query: LastChange, variables: { orgId, id: theirs?.id ?? "" }, pause: !mayAdminister || !theirs, requestPolicy: "network-only" });
+  const last = data?.auditEvents.nodes[0];
+  return (
+    <Notice role="alert" title={`${last?.actor ?? "Somebody else"} changed this first${last ? `, ${relative(new Date(last.at), now)}` : ""}`}>
+      <Text size="sm">
+        {theyChanged.length > 0 ? `What changed: ${theyChanged.join(", ")}. ` : ""}Nothing of yours is saved yet, and nothing of it is lost: load their changes, look, and save again.
+      </Text>
+      <Button size="xs" variant="default" onClick={takeTheirs}>
+        Load their changes, keep mine
+      </Button>
+    </Notice>
+  );
+}
