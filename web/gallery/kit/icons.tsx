@@ -25,3 +25,4 @@ export const MoonIcon = icon(<path d="M13.5 9.6A5.75 5.75 0 0 1 6.4 2.5a5.75 5.7
 export const PersonIcon = icon(<path d="M8 8a2.75 2.75 0 1 0 0-5.5A2.75 2.75 0 0 0 8 8Zm-5.25 5.75c.5-2.6 2.6-4 5.25-4s4.75 1.4 5.25 4" />);
 export const AlertIcon = icon(<path d="M8 6v3M8 11.5h.01M7.1 2.5 1.6 12a1 1 0 0 0 .9 1.5h11a1 1 0 0 0 .9-1.5L8.9 2.5a1 1 0 0 0-1.8 0Z" />);
 export const ChevronIcon = icon(<path d="m4 6 4 4 4-4" />);
+export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />);
