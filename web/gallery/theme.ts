@@ -29,6 +29,8 @@ export const theme = createTheme({
     // Else each would be one more banner of the page.
     ModalHeader: { defaultProps: { role: "presentation" } },
     DrawerHeader: { defaultProps: { role: "presentation" } },
+    // Its own colour has too little contrast with its surface.
+    Alert: { styles: { title: { color: "var(--mantine-color-text)" } } },
     // Within the landmark that they belong to, and with the focus on the first entry.
     Menu: { defaultProps: { transitionProps: { duration: 80 }, withinPortal: false, withInitialFocusPlaceholder: false } },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 }, openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: true } } },

@@ -72,8 +72,8 @@ export function Actions(props: Props) {
   );
 }
 
-// Actions that lead to the settings.
-const configures = new Set<Action>(["configure", "continue", "fix"]);
+/** Actions that lead to the settings. */
+export const configures = new Set<Action>(["configure", "continue", "fix"]);
 
 /** What follows from the state. */
 export function Primary({ integration, state: { action }, actions }: Omit<Props, "provider"> & { integration: Integration }) {

@@ -11,7 +11,7 @@ import { useFilters } from "./useFilters";
 import { usePages } from "./usePages";
 
 /** Who did what with it. */
-export default function Audit({ integration }: { integration: Integration }) {
+export function Audit({ integration }: { integration: Integration }) {
   const { orgId } = useScope();
   const filters = useFilters();
   const [action, actor, since, until] = ["action", "actor", "since", "until"].map((name) => filters.get(name) || null) as (string | null)[];
@@ -41,13 +41,13 @@ export default function Audit({ integration }: { integration: Integration }) {
         {...list}
         head={
           <>
-            <Table.Th w="24%">When</Table.Th>
+            <Table.Th className={classes.when}>When</Table.Th>
             <Table.Th className={classes.wide} w="22%">
               Who
             </Table.Th>
             <Table.Th>What</Table.Th>
             <Table.Th className={classes.wide} w={150}>
-              From
+              Address
             </Table.Th>
           </>
         }

@@ -6,7 +6,7 @@ import classes from "./integration.module.css";
 import type { Run } from "./operations";
 import { changes, outcome, took } from "./words";
 
-const most = 30;
+const most = 20;
 const height = 64;
 const wide = 20; // of a bar with its gap
 
@@ -23,11 +23,11 @@ export function Chart({ runs }: { runs: Run[] }) {
       <Title order={2} size="h6" id="chart" mb="xs">
         Latest runs
       </Title>
-      <div className={classes.columns}>
+      <div className={classes.charts}>
         <figure style={{ margin: 0 }}>
           <svg role="img" aria-label={summary} className={classes.chart} viewBox={`0 0 ${most * wide} ${height}`} preserveAspectRatio="none">
             {shown.map((bar, n) => (
-              <Stack key={bar.run.id} bar={bar} x={(most - shown.length + n) * wide} scale={largest} />
+              <Stack key={bar.run.id} bar={bar} x={n * wide} scale={largest} />
             ))}
           </svg>
           <figcaption className={classes.legend}>
@@ -45,7 +45,7 @@ export function Chart({ runs }: { runs: Run[] }) {
             {shown.map(({ run, duration }, n) => {
               const tall = Math.max(1, (duration / (longest || 1)) * height);
               return (
-                <rect key={run.id} className={classes.lasted} x={(most - shown.length + n) * wide + 2} y={height - tall} width={wide - 4} height={tall}>
+                <rect key={run.id} className={classes.lasted} x={n * wide + 2} y={height - tall} width={wide - 4} height={tall}>
                   <title>{`${exact(new Date(run.queuedAt))}: ${took(duration)}`}</title>
                 </rect>
               );

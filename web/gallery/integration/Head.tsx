@@ -1,10 +1,10 @@
 import { ActionIcon, Anchor, Button, Menu, Progress, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { Link } from "wouter";
-import { Primary } from "../catalogue/Actions";
+import { configures, Primary } from "../catalogue/Actions";
 import { DeleteDialog } from "../catalogue/DeleteDialog";
-import { stateOf } from "../catalogue/state";
-import { useActions } from "../catalogue/useActions";
+import { type Action, stateOf } from "../catalogue/state";
+import { type Actions, useActions } from "../catalogue/useActions";
 import { MoreIcon } from "../kit/icons";
 import { count } from "../kit/words";
 import { useAddress } from "../shell/address";
@@ -54,7 +54,7 @@ export function Head({ integration }: { integration: Integration }) {
         {mayEdit && (
           <div className={classes.actions}>
             <Primary integration={integration} state={state} actions={actions} />
-            <More integration={integration} actions={actions} />
+            <More integration={integration} action={state.action} actions={actions} />
           </div>
         )}
       </div>
@@ -67,16 +67,18 @@ export function Head({ integration }: { integration: Integration }) {
   );
 }
 
-function More({ integration, actions }: { integration: Integration; actions: ReturnType<typeof useActions> }) {
+function More({ integration, action, actions }: { integration: Integration; action: Action; actions: Actions }) {
   const address = useAddress();
   const [deleting, setDeleting] = useState(false);
   const { id, displayName, enabled, hasConfiguration, provider, syncState } = integration;
   const importable = enabled && hasConfiguration && provider.capabilities.supportsImport && !syncState.currentRun;
   return (
     <>
-      <Button component={Link} href={address.dialog("configure", id)} size="xs" variant="default">
-        Configure
-      </Button>
+      {!configures.has(action) && (
+        <Button component={Link} href={address.dialog("configure", id)} size="xs" variant="default">
+          Configure
+        </Button>
+      )}
       <Menu position="bottom-end" width={220}>
         <Menu.Target>
           <ActionIcon variant="default" size={30} aria-label={`More for ${displayName}`}>
@@ -84,7 +86,8 @@ function More({ integration, actions }: { integration: Integration; actions: Ret
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          {importable && (
+          {importable && action !== "sync" && <Menu.Item onClick={actions.sync}>Sync now</Menu.Item>}
+          {importable && action !== "import" && (
             <Menu.Item component={Link} href={address.dialog("import", id)}>
               Import…
             </Menu.Item>

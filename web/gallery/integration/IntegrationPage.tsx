@@ -1,6 +1,6 @@
 import { Button, Skeleton, Stack, Tabs } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
 import { useCatchUp } from "../connection";
@@ -10,17 +10,16 @@ import { Problem } from "../kit/Problem";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
+import { Audit } from "./Audit";
 import { Head } from "./Head";
 import classes from "./integration.module.css";
 import type { Draft } from "./lines";
+import { Mappings } from "./Mappings";
+import { Objects } from "./Objects";
 import { type Integration, IntegrationById, StateChanged } from "./operations";
 import { Overview } from "./Overview";
-
-const Objects = lazy(() => import("./Objects"));
-const Runs = lazy(() => import("./Runs"));
-const Webhooks = lazy(() => import("./Webhooks"));
-const Mappings = lazy(() => import("./Mappings"));
-const Audit = lazy(() => import("./Audit"));
+import { Runs } from "./Runs";
+import { Webhooks } from "./Webhooks";
 
 const tabs = ["overview", "objects", "runs", "webhooks", "mappings", "audit"] as const;
 type Tab = (typeof tabs)[number];
@@ -60,7 +59,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   if (problem && problem.field !== "id") return <Problem what="The integration cannot be read" trouble={problem} retry={readAgain} />;
   if (!data && !problem) return <Loading />;
   return (
-    <Empty title="There is no such integration">
+    <Empty title="There is no such integration" order={1}>
       <p>It was deleted, or it is one that you have no access to.</p>
       <Button component={Link} href={address.page("/")} variant="default">
         See all integrations
@@ -74,6 +73,10 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
   const { mayAdminister } = useRole();
   const [draft, setDraft] = useState<Draft | null>(null); // outlives a look at another tab
   const chosen = tabs.find((name) => name === tab);
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone it may be out of sight
+  }, [chosen]);
   const offered = tabs.filter((name) => name !== "audit" || mayAdminister);
   return (
     <>
@@ -85,7 +88,7 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
         activateTabWithKeyboard={false}
         keepMounted={false}
       >
-        <Tabs.List className={classes.tabs} aria-label={integration.displayName}>
+        <Tabs.List ref={list} className={classes.tabs} aria-label={integration.displayName}>
           {offered.map((name) => (
             <Tabs.Tab key={name} value={name} className={classes.tab}>
               {name === "mappings" && draft ? "Mappings (not saved)" : names[name]}
@@ -94,7 +97,7 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
         </Tabs.List>
         {offered.map((name) => (
           <Tabs.Panel key={name} value={name} className={classes.panel}>
-            <Suspense fallback={<Skeleton height={240} />}>{content(name)}</Suspense>
+            {content(name)}
           </Tabs.Panel>
         ))}
       </Tabs>

@@ -1,5 +1,5 @@
 import { ActionIcon, NativeSelect, Select, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { CloseIcon } from "../kit/icons";
 import classes from "./integration.module.css";
 import { choices, type Faults, isPlace, type Kind, kinds, type Line } from "./lines";
@@ -8,14 +8,15 @@ import type { Node } from "./operations";
 interface Props {
   line: Line;
   number: number;
-  /** Null where they are not known. */
+  /** None while they are read; null where they cannot be. */
   nodes: Node[] | null;
+  reading: boolean;
   faults: Faults;
   onChange(line: Line): void;
   onRemove(): void;
 }
 
-export function MappingLine({ line, number, nodes, faults, onChange, onRemove }: Props) {
+export function MappingLine({ line, number, nodes, reading, faults, onChange, onRemove }: Props) {
   const { kind, externalId, target } = line;
   const { external, target: becomes, help } = kinds[kind];
   const places = nodes && isPlace(kind) ? nodes : null;
@@ -31,13 +32,14 @@ export function MappingLine({ line, number, nodes, faults, onChange, onRemove }:
       <ActionIcon variant="subtle" color="gray" size={34} className={`${classes.remove} ${classes.narrow}`} onClick={onRemove} aria-label={`Remove mapping ${number}`}>
         <CloseIcon />
       </ActionIcon>
-      <IdField className={classes.across} label={external} value={externalId} options={places && choices(places, kind)} error={faults.externalId} onChange={(value) => onChange({ ...line, externalId: value })} />
+      <IdField className={classes.across} label={external} value={externalId} options={places && choices(places, kind)} reading={reading} error={faults.externalId} onChange={(value) => onChange({ ...line, externalId: value })} />
       <IdField
         className={classes.across}
         label={becomes}
         description={help}
         value={target}
         options={places && choices(places, null).filter(({ value }) => value !== externalId)}
+        reading={reading}
         error={faults.target}
         onChange={(value) => onChange({ ...line, target: value })}
       />
@@ -54,18 +56,21 @@ interface IdProps {
   description?: string;
   value: string;
   options: { value: string; label: string }[] | null;
+  reading: boolean;
   error: string | undefined;
   onChange(value: string): void;
 }
 
 /** An id, chosen by its name where names are known. One that has no name can be typed all the same. */
-function IdField({ className, label, description, value, options, error, onChange }: IdProps) {
+function IdField({ className, label, description, value, options, reading, error, onChange }: IdProps) {
   const [search, setSearch] = useState("");
+  const chosen = options?.find((option) => option.value === value)?.label ?? (value && `Id ${value}`);
+  useEffect(() => setSearch(chosen), [chosen]); // names come later than ids
   const common = { className, label, description, error, inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[] };
   if (!options) return <TextInput {...common} value={value} onChange={(event) => onChange(event.currentTarget.value)} autoComplete="off" spellCheck={false} />;
 
   const data = [...options];
-  if (value && !options.some((option) => option.value === value)) data.push({ value, label: `Id ${value}` });
+  if (value && !options.some((option) => option.value === value)) data.push({ value, label: chosen });
   const typed = search.trim();
   if (typed && !/\s/.test(typed) && !data.some((option) => option.value === typed || option.label === search)) data.push({ value: typed, label: `Id ${typed}` });
   return (
@@ -80,7 +85,7 @@ function IdField({ className, label, description, value, options, error, onChang
       limit={100}
       maxDropdownHeight={260}
       comboboxProps={{ withinPortal: false }}
-      nothingFoundMessage="Nothing has this name"
+      nothingFoundMessage={reading ? "The names are being read…" : "Nothing has this name"}
       placeholder="Choose, or type an id"
     />
   );

@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Stack, Table, Text } from "@mantine/core";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble, troubles } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -7,7 +7,7 @@ import { Problem } from "../kit/Problem";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
 import { MappingLine } from "./MappingLine";
-import { type Draft, draftOf, faultsOf, inputOf, isPlace, kinds, line, same } from "./lines";
+import { type Draft, draftOf, faultsFor, faultsOf, inputOf, isPlace, kinds, type Line, line, same } from "./lines";
 import { type Integration, type Mapping, ObjectTitle, SetMappings, Structure } from "./operations";
 
 interface Props {
@@ -17,7 +17,7 @@ interface Props {
 }
 
 /** What external things become here. */
-export default function Mappings(props: Props) {
+export function Mappings(props: Props) {
   const { mayEdit } = useRole();
   return (
     <Stack>
@@ -35,9 +35,10 @@ function Editor({ integration, draft, onDraft }: Props) {
   const saved = syncState.mappings;
   const { lines, base } = draft ?? draftOf(saved);
   const [{ error, fetching }, save] = useMutation(SetMappings);
+  const [sent, setSent] = useState<Line[]>([]);
   // It asks the third party: once is enough.
   const [structure, readStructure] = useQuery({ query: Structure, variables: { integrationId: id }, pause: !hasConfiguration, requestPolicy: "cache-first" });
-  const nodes = structure.data?.externalStructure ?? null;
+  const nodes = structure.data?.externalStructure ?? (structure.fetching ? [] : null);
   const unnamed = trouble(structure.error);
   const faults = faultsOf(error ? troubles(error) : []);
   const unsaved = draft !== null;
@@ -53,6 +54,7 @@ function Editor({ integration, draft, onDraft }: Props) {
     onDraft(same(next, base) ? null : { lines: next, base });
   }
   async function submit() {
+    setSent(lines);
     const answer = await save({ integrationId: id, mappings: inputOf(lines) });
     if (!answer.error) onDraft(null);
   }
@@ -60,6 +62,7 @@ function Editor({ integration, draft, onDraft }: Props) {
   return (
     <form
       noValidate
+      aria-busy={structure.fetching}
       onSubmit={(event) => {
         event.preventDefault();
         void submit();
@@ -87,7 +90,8 @@ function Editor({ integration, draft, onDraft }: Props) {
                 line={each}
                 number={n + 1}
                 nodes={nodes}
-                faults={faults.lines.get(n) ?? {}}
+                reading={structure.fetching}
+                faults={faultsFor(each, sent, faults.lines)}
                 onChange={(changed) => change(lines.map((other) => (other.key === each.key ? changed : other)))}
                 onRemove={() => change(lines.filter(({ key }) => key !== each.key))}
               />
@@ -101,9 +105,11 @@ function Editor({ integration, draft, onDraft }: Props) {
           <Button variant="default" size="xs" onClick={() => change([...lines, line({ kind: "LIST", externalId: "", target: "" })])}>
             Add a mapping
           </Button>
-          <Button type="submit" size="xs" loading={fetching} disabled={!unsaved}>
-            Save
-          </Button>
+          {(unsaved || saved.length > 0) && (
+            <Button type="submit" size="xs" loading={fetching} disabled={!unsaved}>
+              Save
+            </Button>
+          )}
           {unsaved && (
             <Button variant="subtle" color="gray" size="xs" onClick={() => onDraft(null)}>
               Discard changes

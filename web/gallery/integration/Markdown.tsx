@@ -24,7 +24,14 @@ function show(part: Part, key: number): ReactNode {
       </Outward>
     );
   }
-  if (tag === "li") return <li key={key}>{task(parts) ?? children}</li>;
+  if (tag === "li") {
+    const item = task(parts);
+    return (
+      <li key={key} className={item ? classes.task : undefined}>
+        {item ?? children}
+      </li>
+    );
+  }
   if (tag === "ol") return <ol key={key} start={Number(attributes.start ?? 1)}>{children}</ol>;
   // Below the headings of the drawer that it is shown in.
   if (/^h[1-6]$/.test(tag)) return createElement(`h${Math.min(6, Number(tag.charAt(1)) + 3)}`, { key }, ...children);

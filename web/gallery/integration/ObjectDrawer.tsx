@@ -33,7 +33,7 @@ export default function ObjectDrawer({ integration, externalId, onClose }: Props
   const problem = trouble(error);
   const waiting = fetching || stale;
   return (
-    <Drawer opened={externalId !== null} onClose={onClose} position="right" size="lg" title={shown ? shown.title || "Without a title" : "Object"} padding="lg">
+    <Drawer opened={externalId !== null} onClose={onClose} position="right" size="lg" title={shown ? shown.title || "Without a title" : "Object"} padding="lg" classNames={{ title: classes.drawerTitle ?? "" }}>
       {shown ? (
         <Whole integration={integration} object={shown} />
       ) : problem && !waiting ? (

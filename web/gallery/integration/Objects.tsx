@@ -18,10 +18,11 @@ import { useFilters } from "./useFilters";
 import { usePages } from "./usePages";
 import { objectTypes } from "./words";
 
+// It brings a Markdown parser.
 const ObjectDrawer = lazy(() => import("./ObjectDrawer"));
 
 /** What was imported. */
-export default function Objects({ integration }: { integration: Integration }) {
+export function Objects({ integration }: { integration: Integration }) {
   const { id, provider, syncState } = integration;
   const filters = useFilters();
   const given = filters.get("type");
@@ -98,7 +99,7 @@ export default function Objects({ integration }: { integration: Integration }) {
         }
       />
       <Suspense>
-        <ObjectDrawer integration={integration} externalId={opened} onClose={() => filters.set({ object: null })} />
+        <ObjectDrawer integration={integration} externalId={opened} onClose={() => filters.set({ object: null }, { replace: true })} />
       </Suspense>
     </>
   );

@@ -54,14 +54,16 @@ function Attention({ integration, failed }: { integration: Integration; failed: 
       <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: "none" }}>
         {found.map(({ words, tone, reason, tab }) => (
           <li key={words}>
-            <Said words={words} tone={tone} />
+            <Text size="sm" component="div">
+              <Said words={words} tone={tone} />
+            </Text>
             {reason && (
               <Text size="sm" c="dimmed">
                 {reason}
               </Text>
             )}
             {tab && (
-              <Anchor component={Link} size="sm" href={address.page(`/integrations/${integration.id}/${tab}`)}>
+              <Anchor component={Link} size="sm" display="inline-block" href={address.page(`/integrations/${integration.id}/${tab}`)}>
                 {tab === "runs" ? "See the runs" : "See the deliveries"}
               </Anchor>
             )}
@@ -113,7 +115,7 @@ function Facts({ integration }: { integration: Integration }) {
           </>
         )}
         <dt>Last sync</dt>
-        <dd>{lastSyncAt ? <When at={lastSyncAt} /> : "Never"}</dd>
+        <dd>{syncState.currentRun ? "Going on" : lastSyncAt ? <When at={lastSyncAt} /> : "Never"}</dd>
         {lastSyncAt !== null && (
           <>
             <dt>Last that went well</dt>
@@ -164,7 +166,7 @@ function Account({ integration: { id, hasConfiguration } }: { integration: Integ
   const problem = trouble(error);
   const answer = data?.testConnection;
   return (
-    <Group gap="xs">
+    <Group gap={answer || problem ? "xs" : 0}>
       <span role="status">
         {problem && <Said words={problem.message} tone="bad" />}
         {answer && !problem && <Said words={answer.ok && answer.account ? `${answer.account} (${count(answer.latencyMs)} ms)` : answer.message} tone={answer.ok ? "good" : "bad"} />}
@@ -197,7 +199,7 @@ function Objects({ integration, data, error, again }: { integration: Integration
         </div>
       )}
       {data && (
-        <SimpleGrid cols={2} spacing="xs" verticalSpacing={6} component="dl" m={0} style={{ gridTemplateColumns: "1fr auto" }}>
+        <SimpleGrid cols={2} spacing="xs" verticalSpacing={6} component="dl" m={0} style={{ gridTemplateColumns: "1fr auto", alignItems: "baseline", fontSize: 14 }}>
           {(Object.keys(objectTypes) as ObjectType[]).map((type) => (
             <Count key={type} type={type} total={data[type].totalCount} href={address.page(`/integrations/${integration.id}/objects`)} />
           ))}
@@ -213,7 +215,7 @@ function Count({ type, total, href }: { type: ObjectType; total: number; href: s
     <>
       <dt>
         {total > 0 ? (
-          <Anchor component={Link} size="sm" href={`${href}${href.includes("?") ? "&" : "?"}type=${type}`}>
+          <Anchor component={Link} inherit href={`${href}${href.includes("?") ? "&" : "?"}type=${type}`}>
             {many}
           </Anchor>
         ) : (

@@ -16,7 +16,7 @@ import { Said } from "./Said";
 import { kind, objectTypes, outcome, seconds, sums, took } from "./words";
 
 /** One run: what it did to each type, and what could not be imported. Advances while it is looked at. */
-export default function RunDrawer({ integration, id, onClose }: { integration: Integration; id: string | null; onClose(): void }) {
+export function RunDrawer({ integration, id, onClose }: { integration: Integration; id: string | null; onClose(): void }) {
   const [{ data, error, stale, fetching }, read] = useQuery({ query: RunById, variables: { id: id ?? "" }, pause: id === null });
   const run = data?.syncRun;
   const shown = run && run.id === id && run.integrationId === integration.id ? run : undefined;
@@ -26,7 +26,7 @@ export default function RunDrawer({ integration, id, onClose }: { integration: I
   const problem = trouble(error);
   const waiting = stale || fetching;
   return (
-    <Drawer opened={id !== null} onClose={onClose} position="right" size="lg" padding="lg" title={shown ? kind(shown) : "Run"}>
+    <Drawer opened={id !== null} onClose={onClose} position="right" size="lg" padding="lg" title={shown ? kind(shown) : "Run"} classNames={{ title: classes.drawerTitle ?? "" }}>
       {shown ? (
         <Whole integration={integration} run={shown} />
       ) : problem && problem.field !== "id" && !waiting ? (

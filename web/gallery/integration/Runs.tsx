@@ -1,5 +1,5 @@
 import { Anchor, Stack, Table, Text } from "@mantine/core";
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useSubscription } from "urql";
 import { Link } from "wouter";
 import { useCatchUp } from "../connection";
@@ -8,16 +8,15 @@ import { useNow, When } from "../kit/When";
 import { Chart } from "./Chart";
 import classes from "./integration.module.css";
 import { type Integration, type Run, RunProgress, Runs as List } from "./operations";
+import { RunDrawer } from "./RunDrawer";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
 import { useFilters } from "./useFilters";
 import { usePages } from "./usePages";
 import { changes, kind, outcome, seconds, took } from "./words";
 
-const RunDrawer = lazy(() => import("./RunDrawer"));
-
 /** What was synchronised when, and what came of it. */
-export default function Runs({ integration }: { integration: Integration }) {
+export function Runs({ integration }: { integration: Integration }) {
   const { id, syncState } = integration;
   const filters = useFilters();
   const { nodes, again, ...list } = usePages(List, { id }, (data) => data.syncRuns);
@@ -54,7 +53,7 @@ export default function Runs({ integration }: { integration: Integration }) {
               <Table.Th className={classes.wide} w={110}>
                 Took
               </Table.Th>
-              <Table.Th w="32%">Outcome</Table.Th>
+              <Table.Th className={classes.outcome}>Outcome</Table.Th>
             </>
           }
           rows={nodes?.map((run) => (
@@ -63,9 +62,7 @@ export default function Runs({ integration }: { integration: Integration }) {
           empty={<Empty title="Nothing was synchronised yet">Runs show here, also while they go on.</Empty>}
         />
       </div>
-      <Suspense>
-        <RunDrawer integration={integration} id={filters.get("run")} onClose={() => filters.set({ run: null })} />
-      </Suspense>
+      <RunDrawer integration={integration} id={filters.get("run")} onClose={() => filters.set({ run: null }, { replace: true })} />
     </Stack>
   );
 }

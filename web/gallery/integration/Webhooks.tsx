@@ -19,10 +19,10 @@ import { usePages } from "./usePages";
 import { deliveryStatus, webhookHealth } from "./words";
 
 const statuses: Delivery["status"][] = ["RECEIVED", "PROCESSED", "IGNORED", "FAILED"];
-const pollEvery = 5_000; // nothing tells of deliveries
+const pollEvery = 3_000; // nothing tells of deliveries
 
 /** What the third party tells of changes, and what became of it. */
-export default function Webhooks({ integration }: { integration: Integration }) {
+export function Webhooks({ integration }: { integration: Integration }) {
   const filters = useFilters();
   const status = statuses.find((name) => name === filters.get("status")) ?? null;
   const { nodes, again, ...list } = usePages(Deliveries, { id: integration.id, status }, (data) => data.webhookDeliveries);
@@ -104,7 +104,11 @@ function Health({ integration }: { integration: Integration }) {
             {webhook && !webhook.hasSecret && " No secret is stored, so nothing can be verified yet."}
           </Text>
         </div>
-        {webhook && <Copyable label="Address" value={webhook.url} />}
+        {webhook && (
+          <div style={{ maxWidth: 720 }}>
+            <Copyable label="Address" value={webhook.url} />
+          </div>
+        )}
         {webhook && mayEdit && (
           <Anchor component={Link} size="sm" href={address.dialog("configure", id)}>
             Register it or change its secret

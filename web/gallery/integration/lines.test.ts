@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choices, draftOf, faultsOf, inputOf, same } from "./lines";
+import { choices, draftOf, faultsFor, faultsOf, inputOf, same } from "./lines";
 import type { Mapping, Node } from "./operations";
 
 const mapping: Mapping = { kind: "LIST", externalId: "1", target: "2" };
@@ -16,11 +16,21 @@ test("what is sent has no blanks around it, and no keys of the page's", () => {
 test("what the server says of a line stands at its field", () => {
   const { lines, rest } = faultsOf([
     { message: "Mappings.1.target must not be empty.", code: "BAD_USER_INPUT", field: "mappings.1.target" },
+    { message: "Mappings.1.target must be another object.", code: "BAD_USER_INPUT", field: "mappings.1.target" },
     { message: "Mappings.1.externalId was mapped before as the same kind.", code: "BAD_USER_INPUT", field: "mappings.1.externalId" },
     { message: "The server cannot be reached.", code: "OFFLINE", field: null },
   ]);
-  assert.deepEqual([...lines], [[1, { target: "This must not be empty.", externalId: "The id was mapped before as the same kind." }]]);
+  assert.deepEqual([...lines], [[1, { target: "This must not be empty.", externalId: "This was mapped before as the same kind." }]]);
   assert.deepEqual(rest.map(({ code }) => code), ["OFFLINE"]);
+});
+
+test("a fault goes with its line, and away once its field is changed", () => {
+  const { lines: sent } = draftOf([mapping, { ...mapping, externalId: "3", target: "" }]);
+  const { lines } = faultsOf([{ message: "mappings.1.target must not be empty", code: "BAD_USER_INPUT", field: "mappings.1.target" }]);
+  const shown = (now: typeof sent) => now.map((line) => faultsFor(line, sent, lines));
+  assert.deepEqual(shown(sent), [{}, { target: "This must not be empty" }]);
+  assert.deepEqual(shown(sent.slice(1)), [{ target: "This must not be empty" }]);
+  assert.deepEqual(shown(sent.map((line) => ({ ...line, target: "4" }))), [{}, {}]);
 });
 
 test("places are called by what is above them, too", () => {

@@ -60,10 +60,18 @@ export function faultsOf(troubles: Trouble[]): { lines: Map<number, Faults>; res
       continue;
     }
     const at = Number(found[1]);
-    const words = trouble.message.replace(/^mappings\.\d+\.(\w+)/i, (_, field: string) => (field === "target" ? "This" : field === "kind" ? "The kind" : "The id"));
-    lines.set(at, { ...lines.get(at), [found[2] as keyof Faults]: words });
+    const words = trouble.message.replace(/^mappings\.\d+\.\w+/i, "This");
+    lines.set(at, { [found[2] as keyof Faults]: words, ...lines.get(at) }); // the first fault of a field is its plainest
   }
   return { lines, rest };
+}
+
+/** The faults of a line among those that were sent, but for what was changed since. */
+export function faultsFor(line: Line, sent: Line[], faults: Map<number, Faults>): Faults {
+  const at = sent.findIndex(({ key }) => key === line.key);
+  const then = sent[at];
+  if (!then) return {};
+  return Object.fromEntries(Object.entries(faults.get(at) ?? {}).filter(([field]) => then[field as keyof Faults] === line[field as keyof Faults]));
 }
 
 /** Places to choose from, with those above them in their names. */

@@ -10,6 +10,7 @@ const said = (markdown: string) => outline(parse(markdown));
 
 test("Markdown becomes elements", () => {
   assert.equal(said("# Plan\n\nSome *fine* **words** and `code`"), "h1(Plan)p(Some em(fine) strong(words) and code(code))");
+  assert.equal(said("## A\n#### B\n# C\n> ## D"), "h1(A)h2(B)h1(C)blockquote(h2(D))");
   assert.equal(said("- one\n- two\n  - deeper"), "ul(li(one)li(twoul(li(deeper))))");
   assert.equal(said("- one\n\n- two"), "ul(li(p(one))li(p(two)))");
   assert.equal(said("```\n<b>\n```"), "pre(code(<b>))");

@@ -8,7 +8,20 @@ const parser = new MarkdownIt({ html: false, linkify: true });
 
 /** Reads Markdown into elements. What an image shows is kept, as a link to it. */
 export function parse(markdown: string): Part[] {
-  return nest(parser.parse(markdown, {}));
+  return level(nest(parser.parse(markdown, {})), []);
+}
+
+/** Headings by how deep they are below others: nobody's first heading has to be of the first level. */
+function level(parts: Part[], above: number[]): Part[] {
+  return parts.map((part) => {
+    if (typeof part === "string") return part;
+    const heading = /^h([1-6])$/.exec(part.tag);
+    if (!heading) return { ...part, parts: level(part.parts, above) };
+    const own = Number(heading[1]);
+    while ((above.at(-1) ?? 0) >= own) above.pop();
+    above.push(own);
+    return { ...part, tag: `h${above.length}` };
+  });
 }
 
 function nest(tokens: Token[]): Part[] {
