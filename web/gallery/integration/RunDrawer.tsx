@@ -78,7 +78,7 @@ function Whole({ integration, run }: { integration: Integration; run: WholeRun }
         )}
       </div>
       {refused && <Problem what="It could not be cancelled" trouble={refused} />}
-      {run.error && (
+      {run.error && (run.status === "ERROR" || run.failures.length === 0) && ( // else the failures say it
         <Alert color={run.status === "ERROR" ? "red" : "yellow"} title={run.status === "ERROR" ? "Why it failed" : "What was left out"}>
           <Text size="sm" style={{ overflowWrap: "anywhere" }}>
             {run.error}
