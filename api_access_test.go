@@ -47,6 +47,7 @@ var rootCalls = map[string]rootCall{
 	"Query.syncRun":                  {query: `{ syncRun(id: "RUN") { id } }`, least: "viewer", hidden: "null"},
 	"Query.externalStructure":        {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Query.syncedObjects":            {query: `{ syncedObjects(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
+	"Query.syncedObject":             {query: `{ syncedObject(integrationId: "INTEGRATION", externalId: "t1") { id relationships { target { id } } } }`, least: "viewer", hidden: "null"},
 	"Query.webhookDeliveries":        {query: `{ webhookDeliveries(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Mutation.replayWebhookDelivery": {query: `mutation { replayWebhookDelivery(id: "DELIVERY") { status } }`, least: "editor", hidden: "NOT_FOUND"},
 	"Mutation.testSettings":          {query: `mutation { testSettings(provider: "clickup", settings: {api_token: "pk_1_UNKNOWN"}) { ok } }`, least: "editor"},
@@ -134,6 +135,7 @@ func (c *client) tenants(t testing.TB, key func(t testing.TB, org, role string, 
 	}
 	w.acme.run = c.syncRun(t, w.acme.integration)
 	w.acme.delivery = c.delivery(t, w.acme.integration)
+	c.object(t, w.acme.integration)
 	return w
 }
 

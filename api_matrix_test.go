@@ -73,6 +73,7 @@ func (c *client) furnish(t testing.TB) tenantIDs {
 	own.project = c.server.project(t, c.key, c.org)
 	connected := own.connect(t, "clickup", clickUp())
 	own.registered(t, connected) // or ClickUp issues no secret anew
+	c.object(t, connected)
 	return tenantIDs{
 		delivery:    c.delivery(t, connected),
 		org:         c.org,

@@ -125,6 +125,17 @@ func (p *thirdParty) there(selection clickuptest.Selection) map[string][]string 
 	return ids
 }
 
+// object stores an object t1 of an integration.
+func (c *client) object(t testing.TB, integration string) {
+	t.Helper()
+	rows(t, c.db, `
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, listing, content_hash, change_seq)
+		SELECT gen_random_uuid(), id, org_id, project_id, 'TASK', 't1', 'A task', 'tasks', sha256('t1'), 1
+		FROM kb.integrations
+		WHERE id = $1
+		RETURNING id::text`, integration)
+}
+
 // everything is what includes all there is.
 var everything = map[string]any{"includeCompleted": true, "includeArchived": true}
 
@@ -186,7 +197,7 @@ func TestAnImport(t *testing.T) {
 
 	// An object with its surroundings.
 	nodes := c.do(t, `query ($id: UUID!) { syncedObjects(integrationId: $id, filter: {type: TASK}, first: 200) {
-		totalCount nodes { title externalUrl externalSource relationships { type target { type title relationships { type target { title } } } } } } }`, map[string]any{"id": id})
+		totalCount nodes { title externalId externalUrl externalSource relationships { type target { type title relationships { type target { title } } } } } } }`, map[string]any{"id": id})
 	if url := nodes.text(t, "syncedObjects", "nodes", 0, "externalUrl"); !strings.HasPrefix(url, "https://app.clickup.com/t/") {
 		t.Errorf("a task is at %s", url)
 	}
@@ -195,6 +206,15 @@ func TestAnImport(t *testing.T) {
 		t.Errorf("the first task's relationships are %v", belongs)
 	}
 	title := nodes.text(t, "syncedObjects", "nodes", 0, "title")
+	one := `query ($id: UUID!, $x: String!) { syncedObject(integrationId: $id, externalId: $x) { title relationships { target { externalId } } } }`
+	at := func(externalID any) answer { return c.try(t, one, map[string]any{"id": id, "x": externalID}) }
+	task := at(nodes.get(t, "syncedObjects", "nodes", 0, "externalId"))
+	want(t, task.get(t, "syncedObject", "title"), nodes.get(t, "syncedObjects", "nodes", 0, "title"))
+	home := at(task.get(t, "syncedObject", "relationships", 0, "target", "externalId"))
+	want(t, home.get(t, "syncedObject", "title"), belongs[0].(map[string]any)["target"].(map[string]any)["title"])
+	want(t, at("nowhere").Data, map[string]any{"syncedObject": nil})
+	at("").wantErrors(t, "BAD_USER_INPUT externalId")
+
 	found := c.do(t, `query ($id: UUID!, $s: String!) { syncedObjects(integrationId: $id, filter: {search: $s}) { nodes { title } totalCount } }`,
 		map[string]any{"id": id, "s": `"` + strings.ReplaceAll(title, `"`, "") + `"`})
 	if found.get(t, "syncedObjects", "totalCount") == 0.0 {

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
@@ -33,6 +35,20 @@ func clickupActions(t *testing.T, clickup *clickuptest.Server, present *clickupt
 			held := make(chan struct{})
 			set(clickuptest.Fault{Route: tasks, Skip: 2, Until: held})
 			release = func() { close(held) }
+		},
+		"clickup garbles the comments of a task": func() {
+			present.Lift()
+			clickup.Fail(clickuptest.Fault{Route: "GET /api/v2/task/{task_id}/comment", Status: 200, Body: `{"comments": 7}`, Times: 1})
+			present = clickup.Fail(usual)
+		},
+		"clickup revokes the token": func() { clickup.Revoke(clickup.Token()) },
+		"clickup tells of changes": func() {
+			clickup.Churn(rand.New(rand.NewPCG(1, 1)), 3)
+			for _, d := range clickup.Deliveries() {
+				if _, err := clickup.Deliver(t.Context(), http.DefaultClient, d); err != nil {
+					t.Errorf("deliver: %v", err)
+				}
+			}
 		},
 		"clickup archives a list": func() {
 			clickup.UpdateList(clickup.Lists(workspace)[0].ID, func(l *clickuptest.List) { l.Archived = true })

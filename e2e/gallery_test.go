@@ -21,6 +21,7 @@ func TestGallery(t *testing.T) {
 		"gallery.mjs",
 		"gallery-connect.mjs",
 		"gallery-importing.mjs",
+		"gallery-page.mjs",
 	} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			t.Parallel()

@@ -122,9 +122,9 @@ func (s *server) start(t *testing.T) {
 			s.link = m[2]
 			s.secrets = append(s.secrets, m[3])
 		}
-		if m := greeting.FindStringSubmatch(out.String()); m != nil && (s.link != "" || !private) {
-			s.URL = m[1]
-			s.addr = listening.FindStringSubmatch(s.log.String())[1] // logged before
+		at := listening.FindStringSubmatch(s.log.String()) // logged before, on a pipe of its own
+		if m := greeting.FindStringSubmatch(out.String()); m != nil && at != nil && (s.link != "" || !private) {
+			s.URL, s.addr = m[1], at[1]
 			return
 		}
 		select {

@@ -41,6 +41,22 @@ func (q query) SyncedObjects(ctx context.Context, integrationID uuid.UUID, filte
 	return c, relate(ctx, tenant, c.Nodes)
 }
 
+func (q query) SyncedObject(ctx context.Context, integrationID uuid.UUID, externalID string) (*integration.SyncedObject, error) {
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := integration.CheckText("externalId", externalID, integration.MaxExternalID); err != nil {
+		return nil, err
+	}
+	tenant := q.DB.Tenant(p.Scope())
+	o, err := tenant.SyncedObject(ctx, integrationID, externalID)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	return o, relate(ctx, tenant, []*integration.SyncedObject{o})
+}
+
 func objectFilter(filter *integration.SyncedObjectFilter) (integration.SyncedObjectFilter, error) {
 	if filter == nil {
 		return integration.SyncedObjectFilter{}, nil

@@ -247,6 +247,7 @@ type ComplexityRoot struct {
 		SyncRun           func(childComplexity int, id uuid.UUID) int
 		SyncRuns          func(childComplexity int, integrationID uuid.UUID, first *int, after *string) int
 		SyncStates        func(childComplexity int, orgID string, projectID uuid.UUID, status *integration.SyncStatus) int
+		SyncedObject      func(childComplexity int, integrationID uuid.UUID, externalID string) int
 		SyncedObjects     func(childComplexity int, integrationID uuid.UUID, filter *integration.SyncedObjectFilter, first *int, after *string) int
 		Viewer            func(childComplexity int) int
 		WebhookDeliveries func(childComplexity int, integrationID uuid.UUID, status *integration.WebhookDeliveryStatus, first *int, after *string) int
@@ -471,6 +472,7 @@ type QueryResolver interface {
 	ExternalStructure(ctx context.Context, integrationID uuid.UUID) ([]*integration.ExternalNode, error)
 	WebhookDeliveries(ctx context.Context, integrationID uuid.UUID, status *integration.WebhookDeliveryStatus, first *int, after *string) (*model.WebhookDeliveryConnection, error)
 	SyncedObjects(ctx context.Context, integrationID uuid.UUID, filter *integration.SyncedObjectFilter, first *int, after *string) (*model.SyncedObjectConnection, error)
+	SyncedObject(ctx context.Context, integrationID uuid.UUID, externalID string) (*integration.SyncedObject, error)
 	APIKeys(ctx context.Context, orgID string) ([]*integration.APIKey, error)
 	AuditEvents(ctx context.Context, orgID string, projectID *uuid.UUID, filter *model.AuditEventFilter, first *int, after *string) (*model.AuditEventConnection, error)
 	EncryptionStatus(ctx context.Context) (*integration.EncryptionStatus, error)
@@ -1502,6 +1504,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.SyncStates(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID), args["status"].(*integration.SyncStatus)), true
+	case "Query.syncedObject":
+		if e.ComplexityRoot.Query.SyncedObject == nil {
+			break
+		}
+
+		args, err := ec.field_Query_syncedObject_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.SyncedObject(childComplexity, args["integrationId"].(uuid.UUID), args["externalId"].(string)), true
 	case "Query.syncedObjects":
 		if e.ComplexityRoot.Query.SyncedObjects == nil {
 			break
@@ -2411,6 +2424,8 @@ type Query {
   webhookDeliveries("The integration's id." integrationId: UUID!, "Only those of this status." status: WebhookDeliveryStatus, "At most so many; 1 to 200." first: Int = 20, "The cursor to go on after." after: String): WebhookDeliveryConnection! @hasRole(role: VIEWER)
   "What was imported. Sorted by change: passing the last endCursor again later returns only what changed since; an empty page's endCursor is the given ` + "`" + `after` + "`" + `."
   syncedObjects("The integration's id." integrationId: UUID!, "Which of them; all that are not deleted where left out." filter: SyncedObjectFilter, "At most so many; 1 to 200." first: Int = 50, "The cursor to go on after." after: String): SyncedObjectConnection! @hasRole(role: VIEWER)
+  "One imported object by its id at the provider, also one that was deleted there, or null."
+  syncedObject("The integration's id." integrationId: UUID!, "The object's id at the provider." externalId: String!): SyncedObject @hasRole(role: VIEWER)
   "The organisation's API keys, oldest first, revoked and expired ones too. ADMIN."
   apiKeys("The organisation." orgId: ID!): [ApiKey!]! @hasRole(role: ADMIN)
   "Who did what, newest first. ADMIN."
@@ -4743,6 +4758,28 @@ func (ec *executionContext) field_Query_syncStates_args(ctx context.Context, raw
 		return nil, err
 	}
 	args["status"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_syncedObject_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "integrationId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["integrationId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "externalId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["externalId"] = arg1
 	return args, nil
 }
 
@@ -9527,6 +9564,68 @@ func (ec *executionContext) fieldContext_Query_syncedObjects(ctx context.Context
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_syncedObjects_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_syncedObject(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_syncedObject(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().SyncedObject(ctx, fc.Args["integrationId"].(uuid.UUID), fc.Args["externalId"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *integration.SyncedObject
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *integration.SyncedObject
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.SyncedObject) graphql.Marshaler {
+			return ec.marshalOSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_syncedObject(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncedObject(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_syncedObject_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -15782,6 +15881,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_syncedObjects(ctx, field)
 				})
+		case "syncedObject":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_syncedObject(ctx, field)
+				})
 		case "apiKeys":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, true,
@@ -18770,6 +18875,13 @@ func (ec *executionContext) marshalOSyncStatus2ᚖpatchbayᚋinternalᚋintegrat
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) marshalOSyncedObject2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObject(ctx context.Context, sel ast.SelectionSet, v *integration.SyncedObject) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SyncedObject(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOSyncedObjectFilter2ᚖpatchbayᚋinternalᚋintegrationᚐSyncedObjectFilter(ctx context.Context, v any) (*integration.SyncedObjectFilter, error) {

@@ -107,6 +107,23 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 	return page.Page, err
 }
 
+// SyncedObject returns the object of an integration with this id at the provider, be it deleted there or not; nil where there
+// is none.
+func (t *Tenant) SyncedObject(ctx context.Context, id uuid.UUID, externalID string) (object *integration.SyncedObject, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(objectSource+`
+			WHERE `+objectScope+`
+				AND o.integration_id = $3
+				AND o.external_id = $4`,
+			t.scope.Org, t.scope.Projects, id, externalID,
+		).QueryRow(into(&object, func(row pgx.Row) (*integration.SyncedObject, error) {
+			o, _, err := scanObject(row)
+			return o, err
+		}))
+	})
+	return object, err
+}
+
 // searchTimeout bounds a search: words that nearly every object has are looked at one by one.
 const searchTimeout = "5s"
 

@@ -88,6 +88,8 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	notFound("SyncRuns", err)
 	_, err = tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, integration.PageArgs{First: 5})
 	notFound("SyncedObjects", err)
+	o, err := tenant.SyncedObject(ctx, id, "t1")
+	nothing("SyncedObject", err, o != nil)
 	r, err := tenant.CancelSyncRun(ctx, run)
 	nothing("CancelSyncRun", err, r != nil)
 	r, err = tenant.SyncRun(ctx, run)
@@ -131,7 +133,7 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	state, err = tenant.TakeDueSync(ctx, id)
 	nothing("TakeDueSync", err, state != nil)
 	nothing("SetNextSync", tenant.SetNextSync(ctx, id, ptr(time.Now())))
-	o := &integration.SyncedObject{IntegrationID: id, ExternalID: "t1"}
+	o = &integration.SyncedObject{IntegrationID: id, ExternalID: "t1"}
 	nothing("Relate", tenant.Relate(ctx, []*integration.SyncedObject{o}), len(o.Relationships) > 0)
 }
 

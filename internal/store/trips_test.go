@@ -203,6 +203,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.SyncedObjects(ctx, id, integration.SyncedObjectFilter{Search: ptr("word")}, integration.PageArgs{First: 1, CountTotal: true})
 			return err
 		},
+		"SyncedObject": func(ctx context.Context, t *store.Tenant) error { _, err := t.SyncedObject(ctx, id, "t1"); return err },
 		"Relate": func(ctx context.Context, t *store.Tenant) error {
 			return t.Relate(ctx, []*integration.SyncedObject{{IntegrationID: id, ExternalID: "t1"}})
 		},

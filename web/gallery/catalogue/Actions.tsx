@@ -72,10 +72,11 @@ export function Actions(props: Props) {
   );
 }
 
-// Actions that lead to the settings.
-const configures = new Set<Action>(["configure", "continue", "fix"]);
+/** Actions that lead to the settings. */
+export const configures = new Set<Action>(["configure", "continue", "fix"]);
 
-function Primary({ integration, state: { action }, actions }: Props & { integration: Integration }) {
+/** What follows from the state. */
+export function Primary({ integration, state: { action }, actions }: Omit<Props, "provider"> & { integration: Integration }) {
   const address = useAddress();
   const { id, displayName } = integration;
   const common = { size: "xs", "aria-label": `${label(action)}: ${displayName}` } as const;

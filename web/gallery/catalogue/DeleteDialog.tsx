@@ -5,10 +5,22 @@ import { plural } from "../kit/words";
 import { useScope } from "../shell/scope";
 import { DeleteIntegration, type Integration } from "./operations";
 
-export function DeleteDialog({ integration, opened, onClose }: { integration: Integration; opened: boolean; onClose(): void }) {
+interface Props {
+  integration: Integration;
+  opened: boolean;
+  onClose(): void;
+  /** Leads away from what is gone. */
+  onDeleted?: () => void;
+}
+
+export function DeleteDialog({ integration, opened, onClose, onDeleted }: Props) {
   const { orgId, project } = useScope();
   const [{ fetching, error }, remove] = useMutation(DeleteIntegration);
   const { name, displayName, syncState } = integration;
+  async function confirmed() {
+    const { error: refused } = await remove({ orgId, projectId: project.id, name });
+    if (!refused) onDeleted?.();
+  }
   return (
     <ConfirmByName
       opened={opened}
@@ -17,7 +29,7 @@ export function DeleteDialog({ integration, opened, onClose }: { integration: In
       action="Delete"
       busy={fetching}
       trouble={trouble(error)}
-      onConfirm={() => void remove({ orgId, projectId: project.id, name })}
+      onConfirm={() => void confirmed()}
       onClose={onClose}
     >
       Its settings and credentials, {plural(syncState.totalSynced, "imported object")} and the history of its runs go with it. This cannot be undone.

@@ -28,3 +28,4 @@ export const ChevronIcon = icon(<path d="m4 6 4 4 4-4" />);
 export const RepeatIcon = icon(<path d="M13.5 3v3.5H10M13.2 6.3A5.5 5.5 0 1 0 13.5 9" />);
 export const LockIcon = icon(<path d="M5 7V5a3 3 0 0 1 6 0v2M3.5 7h9v6.5h-9zM8 9.75v1" />);
 export const ExternalIcon = icon(<path d="M6.5 3.5h-3v9h9v-3M9 2.5h4.5V7M13.25 2.75 7.5 8.5" />);
+export const CloseIcon = icon(<path d="m4 4 8 8M12 4l-8 8" />);

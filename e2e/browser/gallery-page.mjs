@@ -1,0 +1,309 @@
+// An integration's own page: how it stands, what was imported, its runs while they go on, webhooks, mappings and the audit
+// trail, on a phone and on a desk, for an administrator and for a viewer, and when the third party or the server says no.
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { ask, assert, base, check, equal, keepsNoSecret, quiet, scenario, send, visit } from "./browser.mjs";
+
+const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
+const folder = join(import.meta.dirname, "../screenshots");
+mkdirSync(folder, { recursive: true });
+
+async function api(query, variables) {
+  const { data, errors } = await send(query, variables, ADMIN_KEY);
+  equal(errors, undefined, "errors");
+  return data;
+}
+
+const tabs = ["overview", "objects", "runs", "webhooks", "mappings", "audit"];
+
+await scenario(async (browser) => {
+  const visitor = await visit(browser, { reducedMotion: "reduce" });
+  const { page, context } = visitor;
+  const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
+  const settings = { api_token: CLICKUP_TOKEN, workspace_id: CLICKUP_WORKSPACE };
+  const made = await api(
+    `mutation ($project: UUID!, $settings: Map!) { createIntegration(input: { orgId: "local", projectId: $project, name: "clickup", settings: $settings }) { id } }`,
+    { project, settings },
+  );
+  const id = made.createIntegration.id;
+  const at = (tab, query = "") => `${base}/integrations/${id}/${tab}${query}`;
+  const tab = (name) => page.getByRole("tab", { name, exact: true });
+  const row = (table, text) => page.getByRole("table", { name: table }).getByRole("row").filter({ hasText: text });
+
+  await check("what does not exist is said not to", async () => {
+    await page.goto(SIGN_IN_LINK);
+    await page.getByRole("heading", { name: "Integrations" }).waitFor();
+    for (const nowhere of [randomUUID(), "nonsense"]) {
+      await page.goto(`${base}/integrations/${nowhere}`);
+      await page.getByRole("heading", { name: "There is no such integration" }).waitFor();
+    }
+    await accessible(page, "page-missing");
+    await page.goto(at("nonsense"));
+    await page.getByRole("heading", { name: "There is no such tab" }).waitFor();
+  });
+
+  await check("before the first sync every tab says what would be there", async () => {
+    await page.goto(`${base}/integrations/${id}`);
+    await page.getByRole("heading", { name: "ClickUp", level: 1 }).waitFor();
+    await page.getByRole("link", { name: "Import: ClickUp" }).waitFor();
+    await page.getByText("By hand only").waitFor();
+    await tab("Overview").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Nothing was imported yet" }).waitFor();
+    equal(page.url(), at("objects"), "the address");
+    await tab("Runs").click();
+    await page.getByRole("heading", { name: "Nothing was synchronised yet" }).waitFor();
+    await tab("Webhooks").click();
+    await page.getByRole("heading", { name: "Nothing was delivered yet" }).waitFor();
+    await tab("Mappings").click();
+    await page.getByRole("heading", { name: "Nothing is mapped" }).waitFor();
+    await accessible(page, "page-1440-light-empty");
+  });
+
+  await check("a test of the connection names the account", async () => {
+    await tab("Overview").click();
+    await page.getByRole("button", { name: "Test connection" }).click();
+    await page.getByText(/\(\d+ ms\)$/).waitFor();
+  });
+
+  await check("a run shows while it goes on, and how it ended", async () => {
+    await tab("Runs").click();
+    await ask("clickup garbles the comments of a task");
+    await api(`mutation ($id: UUID!) { startSync(integrationId: $id, input: { includeCompleted: true, includeArchived: true }) { id } }`, { id });
+    await row("Runs", /Running/).waitFor();
+    await page.getByRole("button", { name: "Cancel: ClickUp" }).waitFor();
+    await row("Runs", /Done, but for some items/).waitFor();
+    await page.getByRole("link", { name: "See what failed: ClickUp" }).waitFor();
+  });
+
+  await check("a run tells what it did to each type, and what could not be imported", async () => {
+    const opener = row("Runs", /Done, but for some items/).getByRole("link");
+    await opener.click();
+    const drawer = page.getByRole("dialog", { name: "Everything, started by hand" });
+    await drawer.getByRole("heading", { name: "Could not be imported" }).waitFor();
+    equal(await drawer.getByRole("row", { name: /^Comments/ }).count(), 1, "rows of comments");
+    assert(new URL(page.url()).searchParams.has("run"), "the address does not have the run");
+    await accessible(page, "page-1440-light-run");
+    await page.reload();
+    await drawer.getByRole("heading", { name: "By type" }).waitFor();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+    await opener.click();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+    await page.waitForFunction(() => document.activeElement?.closest("tbody"));
+  });
+
+  await check("the overview counts, and says what needs attention", async () => {
+    await tab("Overview").click();
+    await page.getByRole("region", { name: "Needs attention" }).getByText(/could not be imported/).first().waitFor();
+    await page.getByRole("link", { name: "Tasks" }).click();
+    await page.getByRole("table", { name: "Objects" }).waitFor();
+    equal(page.url(), at("objects", "?type=TASK"), "the address");
+  });
+
+  await check("objects are searched, narrowed and read page by page", async () => {
+    const rows = () => page.getByRole("table", { name: "Objects" }).getByRole("row").count();
+    await page.getByLabel("Type").selectOption("All types");
+    await page.getByRole("button", { name: "Load more" }).waitFor();
+    equal(await rows(), 51, "the number of rows");
+    await page.getByRole("button", { name: "Load more" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("tbody tr").length > 50);
+    const { nodes } = (await api(`query ($id: UUID!) { syncedObjects(integrationId: $id, filter: { type: TASK }, first: 200) { nodes { externalId title content relationships { type } } } }`, { id })).syncedObjects;
+    const task = nodes.toSorted((a, b) => b.relationships.length - a.relationships.length)[0];
+    await page.getByRole("textbox", { name: "Search" }).fill(`"${task.title}"`);
+    await row("Objects", task.title).first().waitFor();
+    await page.waitForURL(/search=/);
+    await page.reload();
+    await row("Objects", task.title).first().waitFor();
+    await page.getByRole("textbox", { name: "Search" }).fill("nothinghasthisword");
+    await page.getByRole("heading", { name: "No object fits that" }).waitFor();
+    await page.getByRole("button", { name: "Show all" }).click();
+    await page.getByRole("table", { name: "Objects" }).waitFor();
+    equal(await page.getByRole("textbox", { name: "Search" }).inputValue(), "", "what is searched for");
+  });
+
+  const task = await check("an object's relationships lead on in the same drawer, and back", async () => {
+    const { nodes } = (await api(`query ($id: UUID!) { syncedObjects(integrationId: $id, filter: { type: TASK }, first: 200) { nodes { externalId title content relationships { type target { title } } } } }`, { id })).syncedObjects;
+    const chosen = nodes.toSorted((a, b) => (b.content ?? "").length + 100 * b.relationships.length - (a.content ?? "").length - 100 * a.relationships.length)[0];
+    const list = chosen.relationships.find(({ type }) => type === "BELONGS_TO").target.title;
+    await page.goto(at("objects", `?object=${chosen.externalId}`));
+    const drawer = page.getByRole("dialog", { name: chosen.title });
+    await drawer.getByRole("heading", { name: "Properties" }).waitFor();
+    await accessible(page, "page-1440-light-object");
+    await drawer.getByRole("link", { name: list, exact: true }).click();
+    await page.getByRole("dialog", { name: list }).waitFor();
+    await page.goBack();
+    await drawer.waitFor();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+    equal(page.url(), at("objects"), "the address");
+    await page.goto(at("objects", "?object=nowhere"));
+    await page.getByRole("heading", { name: "There is no such object" }).waitFor();
+    return chosen.externalId;
+  });
+
+  await check("a webhook's deliveries come in, and are replayed", async () => {
+    await api(`mutation ($id: UUID!) { registerWebhook(integrationId: $id) { id } }`, { id });
+    await page.goto(at("webhooks"));
+    await page.getByText("Registered").waitFor();
+    await ask("clickup tells of changes");
+    await row("Deliveries", "Processed").first().waitFor();
+    await page.getByLabel("Status").selectOption("Failed");
+    await page.getByRole("heading", { name: "No delivery is in this state" }).waitFor();
+    equal(page.url(), at("webhooks", "?status=FAILED"), "the address");
+    await page.getByRole("button", { name: "Show all" }).click();
+    await page.getByRole("button", { name: /^Replay/ }).first().click();
+    await page.waitForFunction(() => [...document.querySelectorAll("tbody td")].some((cell) => cell.textContent === "2×" || cell.textContent === "Waiting"));
+    const replays = async () => (await api(`query ($project: UUID!) { auditEvents(orgId: "local", projectId: $project, filter: { action: "webhook_delivery.replay" }) { totalCount } }`, { project })).auditEvents.totalCount;
+    equal(await replays(), 1, "the number of replays");
+  });
+
+  await check("mappings are edited as a whole, and faults stand at their fields", async () => {
+    await tab("Mappings").click();
+    await page.getByRole("button", { name: "Add a mapping" }).click();
+    const first = page.getByRole("group", { name: "Mapping 1" });
+    await page.getByRole("button", { name: "Save" }).click();
+    await first.getByText(/must be an id of/).waitFor();
+    await first.getByText("This must not be empty.").waitFor();
+    await accessible(page, "page-1440-light-faults");
+    await first.getByLabel("What").selectOption("Space");
+    await first.getByRole("combobox", { name: "Space" }).click();
+    await first.getByRole("listbox", { name: "Space" }).getByRole("option").first().click();
+    await first.getByRole("combobox", { name: "Goes below" }).fill("somewhere-else");
+    await first.getByRole("option", { name: "Id somewhere-else" }).click();
+    await tab("Runs").click();
+    await page.getByRole("tab", { name: "Mappings (not saved)" }).click();
+    await first.waitFor();
+    await page.getByRole("button", { name: "Add a mapping" }).click();
+    const second = page.getByRole("group", { name: "Mapping 2" });
+    await second.getByLabel("What").selectOption("Custom field");
+    await second.getByLabel("Field's id there").fill("f1");
+    await second.getByLabel("Property name here").fill("effort");
+    await page.getByRole("button", { name: "Save" }).click();
+    await tab("Mappings").waitFor();
+    const { syncState } = (await api(`query ($id: UUID!) { integrationById(id: $id) { syncState { mappings { kind target } } } }`, { id })).integrationById;
+    equal(syncState.mappings.map(({ kind, target }) => `${kind} ${target}`).sort(), ["CUSTOM_FIELD effort", "SPACE somewhere-else"], "the mappings");
+    await page.getByRole("button", { name: "Remove mapping 2" }).click();
+    await page.getByRole("button", { name: "Discard changes" }).click();
+    await second.waitFor();
+  });
+
+  await check("the audit trail is narrowed by what was done and by whom", async () => {
+    await tab("Audit").click();
+    await row("Audit trail", "Mappings set").waitFor();
+    await page.getByLabel("What was done").selectOption("Webhook registered");
+    await row("Audit trail", "Mappings set").waitFor({ state: "detached" });
+    equal(await row("Audit trail", "Webhook registered").count(), 1, "the number of entries");
+    await page.getByLabel("Who").fill("nobody");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "No entry fits that" }).waitFor();
+    equal(page.url(), at("audit", "?action=webhook.register&actor=nobody"), "the address");
+    await page.getByRole("button", { name: "Show all" }).click();
+    await row("Audit trail", "Connected").waitFor();
+  });
+
+  const signedIn = await context.storageState();
+  // All at once, or it would take long.
+  await Promise.all([
+    [375, 812, "dark", tabs],
+    [375, 812, "light", ["runs"]],
+    [1440, 900, "light", ["runs", "webhooks", "audit"]],
+    [1440, 900, "dark", ["overview", "mappings"]],
+  ].map(([width, height, colorScheme, shown]) =>
+    check(`${width} px, ${colorScheme}: nothing is cut off, and axe finds nothing`, async () => {
+      const seen = await visit(browser, { viewport: { width, height }, colorScheme, reducedMotion: "reduce", storageState: signedIn });
+      await seen.page.goto(at(shown[0]));
+      for (const name of shown) {
+        await seen.page.getByRole("tab", { name, exact: false }).click();
+        await seen.page.getByRole("tabpanel").waitFor();
+        await seen.page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+        await accessible(seen.page, `page-${width}-${colorScheme}-${name}`);
+      }
+      if (colorScheme === "dark") {
+        await seen.page.goto(at("objects", `?object=${encodeURIComponent(task)}`));
+        await seen.page.getByRole("heading", { name: "Properties" }).waitFor();
+        await accessible(seen.page, `page-${width}-${colorScheme}-object`);
+      }
+      quiet(seen);
+      await seen.context.close();
+    }),
+  ));
+
+  await check("what a viewer may not do is not offered", async () => {
+    const viewer = await visit(browser);
+    await viewer.page.goto(at("mappings"));
+    await viewer.page.getByLabel("API key").fill(VIEWER_KEY);
+    await viewer.page.keyboard.press("Enter");
+    await viewer.page.getByRole("table", { name: "Mappings" }).waitFor();
+    equal(await viewer.page.getByRole("tab").allInnerTexts(), ["Overview", "Objects", "Runs", "Webhooks", "Mappings"], "the tabs");
+    for (const name of ["Mappings", "Webhooks", "Overview"]) {
+      await viewer.page.getByRole("tab", { name }).click();
+      await viewer.page.getByRole("tabpanel", { name }).waitFor();
+      const offered = await viewer.page.locator("main").getByRole("button").evaluateAll((found) => found.map((each) => each.getAttribute("aria-label") ?? each.textContent));
+      equal(offered.filter((label) => label !== "Copy Address"), [], `what is offered with ${name}`);
+    }
+    await viewer.page.evaluate((path) => {
+      history.pushState(null, "", path);
+    }, new URL(at("audit")).pathname);
+    await viewer.page.getByText("The audit trail is for administrators.").waitFor();
+    await accessible(viewer.page, "page-1440-light-forbidden");
+    quiet(viewer, /status of 401/);
+    await viewer.context.close();
+  });
+
+  await check("a token that is refused is said, with what to do", async () => {
+    await ask("clickup revokes the token");
+    await page.getByRole("button", { name: "Sync now: ClickUp" }).click();
+    await page.getByRole("link", { name: "Fix: ClickUp" }).waitFor();
+    await tab("Overview").click();
+    await page.getByRole("region", { name: "Needs attention" }).getByText(/^Last sync failed/).waitFor();
+    await page.getByRole("button", { name: "Test connection" }).click();
+    await accessible(page, "page-1440-light-refused");
+  });
+  await check("the menu disables, and enables again", async () => {
+    for (const [entry, then] of [["Disable", "Enable"], ["Enable", "Disable"]]) {
+      await page.getByRole("button", { name: "More for ClickUp" }).click();
+      await page.getByRole("menuitem", { name: entry, exact: true }).click();
+      await page.getByRole("button", { name: "More for ClickUp" }).click();
+      await page.getByRole("menuitem", { name: then, exact: true }).waitFor();
+      await page.keyboard.press("Escape");
+    }
+  });
+
+  await check("the browser stores no secret", () => keepsNoSecret(page, [ADMIN_KEY, CLICKUP_TOKEN]));
+  await check("the developer tools show nothing", () => quiet(visitor));
+
+  await ask("stop");
+  await check("without the server, what is known stays and the page says so", async () => {
+    await page.getByText("The server cannot be reached. What you see may be out of date").waitFor();
+    await page.getByRole("heading", { name: "ClickUp", level: 1 }).waitFor();
+    await tab("Webhooks").click();
+    await row("Deliveries", "Processed").first().waitFor();
+  });
+  await ask("start");
+  await check("it recovers, and deleting leads to the gallery", async () => {
+    await page.getByText("The server cannot be reached.").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "More for ClickUp" }).click();
+    await page.getByRole("menuitem", { name: "Delete…" }).click();
+    await page.getByRole("dialog", { name: "Delete ClickUp?" }).getByRole("textbox").fill("clickup");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Integrations" }).waitFor();
+    equal(new URL(page.url()).pathname, "/", "the path");
+    await page.goto(at("overview"));
+    await page.getByRole("heading", { name: "There is no such integration" }).waitFor();
+  });
+  await check("the developer tools show the refused connections alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED|WebSocket connection to/));
+});
+
+async function accessible(page, name) {
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+  assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: the page scrolls sideways`);
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join(" ")}`);
+  equal(found, [], `what axe found in ${name}`);
+}

@@ -1,0 +1,187 @@
+import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
+import { useMutation, useQuery, useSubscription } from "urql";
+import { Link } from "wouter";
+import { CancelSync } from "../catalogue/operations";
+import { useCatchUp } from "../connection";
+import { trouble } from "../errors";
+import { Empty } from "../kit/Empty";
+import { Problem } from "../kit/Problem";
+import { useNow, When } from "../kit/When";
+import { about, count, plural } from "../kit/words";
+import { useAddress } from "../shell/address";
+import { useRole } from "../shell/session";
+import classes from "./integration.module.css";
+import { type Integration, type ObjectType, RunById, RunProgress, type WholeRun } from "./operations";
+import { Said } from "./Said";
+import { kind, objectTypes, outcome, seconds, sums, took } from "./words";
+
+/** One run: what it did to each type, and what could not be imported. Advances while it is looked at. */
+export function RunDrawer({ integration, id, onClose }: { integration: Integration; id: string | null; onClose(): void }) {
+  const [{ data, error, stale, fetching }, read] = useQuery({ query: RunById, variables: { id: id ?? "" }, pause: id === null });
+  const run = data?.syncRun;
+  const shown = run && run.id === id && run.integrationId === integration.id ? run : undefined;
+  const again = () => read({ requestPolicy: "network-only" });
+  useSubscription({ query: RunProgress, variables: { id: id ?? "" }, pause: !shown || shown.finishedAt !== null });
+  useCatchUp(() => id !== null && again());
+  const problem = trouble(error);
+  const waiting = stale || fetching;
+  return (
+    <Drawer opened={id !== null} onClose={onClose} position="right" size="lg" padding="lg" title={shown ? kind(shown) : "Run"} classNames={{ title: classes.drawerTitle ?? "" }}>
+      {shown ? (
+        <Whole integration={integration} run={shown} />
+      ) : problem && problem.field !== "id" && !waiting ? (
+        <Problem what="The run cannot be read" trouble={problem} retry={again} />
+      ) : waiting ? (
+        <div aria-busy="true" aria-label="The run is being read">
+          {[1, 2, 3, 4].map((n) => (
+            <Skeleton key={n} height={14} mb="sm" />
+          ))}
+        </div>
+      ) : (
+        <Empty title="There is no such run">Runs are kept for 90 days, and the latest 20 longer.</Empty>
+      )}
+    </Drawer>
+  );
+}
+
+function Whole({ integration, run }: { integration: Integration; run: WholeRun }) {
+  const now = useNow();
+  const { mayEdit } = useRole();
+  const [{ error, fetching }, cancel] = useMutation(CancelSync);
+  const { words, tone } = outcome(run);
+  const { requestedBy, queuedAt, startedAt, finishedAt, step, processed, total, estimatedSecondsLeft } = run;
+  const duration = seconds(run, now);
+  const refused = trouble(error);
+  return (
+    <Stack gap="lg">
+      <div>
+        <Group justify="space-between" align="start" wrap="nowrap">
+          <div role="status">
+            <Said words={words} tone={tone} />
+            {!finishedAt && step && (
+              <Text size="sm" c="dimmed">
+                {step}
+              </Text>
+            )}
+          </div>
+          {!finishedAt && mayEdit && (
+            <Button size="xs" variant="default" loading={fetching} onClick={() => void cancel({ runId: run.id })}>
+              Cancel
+            </Button>
+          )}
+        </Group>
+        {!finishedAt && total !== null && total > 0 && <Progress mt="xs" size="sm" value={(processed / total) * 100} aria-label={`${count(processed)} of ${count(total)}`} />}
+        {!finishedAt && estimatedSecondsLeft !== null && (
+          <Text size="sm" c="dimmed" mt={4}>
+            {about(estimatedSecondsLeft)} left
+          </Text>
+        )}
+      </div>
+      {refused && <Problem what="It could not be cancelled" trouble={refused} />}
+      {run.error && (run.status === "ERROR" || run.failures.length === 0) && ( // else the failures say it
+        <Alert color={run.status === "ERROR" ? "red" : "yellow"} title={run.status === "ERROR" ? "Why it failed" : "What was left out"}>
+          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+            {run.error}
+          </Text>
+        </Alert>
+      )}
+      <dl className={classes.facts}>
+        <dt>Queued</dt>
+        <dd>
+          <When at={queuedAt} />
+        </dd>
+        <dt>Begun</dt>
+        <dd>{startedAt ? <When at={startedAt} /> : "Not yet"}</dd>
+        <dt>{finishedAt ? "Took" : "At work for"}</dt>
+        <dd>{duration === null ? "–" : took(duration)}</dd>
+        <dt>Handled</dt>
+        <dd>{total === null || finishedAt ? plural(processed, "item") : `${count(processed)} of ${plural(total, "item")}`}</dd>
+        {requestedBy && (
+          <>
+            <dt>Asked for by</dt>
+            <dd>{requestedBy}</dd>
+          </>
+        )}
+      </dl>
+      <Counts run={run} />
+      <Failures integration={integration} run={run} />
+    </Stack>
+  );
+}
+
+const columns = ["created", "updated", "unchanged", "deleted", "failed"] as const;
+
+function Counts({ run }: { run: WholeRun }) {
+  if (run.counts.length === 0) return null;
+  return (
+    <section>
+      <Title order={3} size="h6" mb="xs">
+        By type
+      </Title>
+      <Table.ScrollContainer minWidth={420} scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "group", "aria-label": "Counts by type" } }}>
+        <Table aria-label="Counts by type" verticalSpacing={4}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Type</Table.Th>
+              {columns.map((name) => (
+                <Table.Th key={name} className={classes.number} tt="capitalize">
+                  {name}
+                </Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {(Object.keys(objectTypes) as ObjectType[]).map((type) => {
+              const of = run.counts.find((each) => each.type === type);
+              return (
+                of && (
+                  <Table.Tr key={type}>
+                    <Table.Td>{objectTypes[type].many}</Table.Td>
+                    {columns.map((name) => (
+                      <Table.Td key={name} className={classes.number} c={of[name] === 0 ? "dimmed" : name === "failed" ? "var(--tone-bad)" : "inherit"}>
+                        {count(of[name])}
+                      </Table.Td>
+                    ))}
+                  </Table.Tr>
+                )
+              );
+            })}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </section>
+  );
+}
+
+function Failures({ integration, run }: { integration: Integration; run: WholeRun }) {
+  const address = useAddress();
+  const { failed } = sums(run);
+  const { failures } = run;
+  if (failures.length === 0) return null;
+  const objects = address.page(`/integrations/${integration.id}/objects`);
+  return (
+    <section>
+      <Title order={3} size="h6" mb="xs">
+        Could not be imported
+      </Title>
+      {failed > failures.length && (
+        <Text size="sm" c="dimmed" mb="xs">
+          The first {count(failures.length)} of {count(failed)}.
+        </Text>
+      )}
+      <Stack component="ul" gap="xs" m={0} pl="lg">
+        {failures.map(({ type, externalId, reason }) => (
+          <li key={`${type} ${externalId}`}>
+            <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+              {objectTypes[type].one}{" "}
+              <Anchor component={Link} inherit href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
+                {externalId}
+              </Anchor>
+              : {reason}
+            </Text>
+          </li>
+        ))}
+      </Stack>
+    </section>
+  );
+}

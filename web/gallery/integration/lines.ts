@@ -1,0 +1,87 @@
+import type { Trouble } from "../errors";
+import type { Mapping, Node } from "./operations";
+
+export type Kind = Mapping["kind"];
+
+/** A mapping that is being edited. */
+export interface Line extends Mapping {
+  /** Tells it from the others while it has no ids. */
+  key: number;
+}
+
+/** What is not saved yet, and what was saved when it began. */
+export interface Draft {
+  lines: Line[];
+  base: Mapping[];
+}
+
+export const kinds: Record<Kind, { name: string; external: string; target: string; help: string }> = {
+  SPACE: { name: "Space", external: "Space", target: "Goes below", help: "The object that becomes its parent." },
+  FOLDER: { name: "Folder", external: "Folder", target: "Goes below", help: "The object that becomes its parent." },
+  LIST: { name: "List", external: "List", target: "Goes below", help: "The object that becomes its parent." },
+  USER: { name: "Person", external: "Person's id there", target: "User id here", help: "Kept as the property hostUserId." },
+  CUSTOM_FIELD: { name: "Custom field", external: "Field's id there", target: "Property name here", help: "What its value is called." },
+};
+
+/** Whether both ends are things of the provider's structure, which have names. */
+export function isPlace(kind: Kind): boolean {
+  return kind === "SPACE" || kind === "FOLDER" || kind === "LIST";
+}
+
+let keys = 0;
+
+export function line(mapping: Mapping): Line {
+  return { ...mapping, key: keys++ };
+}
+
+export function draftOf(mappings: Mapping[]): Draft {
+  return { lines: mappings.map(line), base: mappings };
+}
+
+export function inputOf(lines: Line[]): Mapping[] {
+  return lines.map(({ kind, externalId, target }) => ({ kind, externalId: externalId.trim(), target: target.trim() }));
+}
+
+export function same(a: Mapping[], b: Mapping[]): boolean {
+  const text = (mappings: Mapping[]) => JSON.stringify(inputOf(mappings as Line[]));
+  return text(a) === text(b);
+}
+
+export type Faults = Partial<Record<"kind" | "externalId" | "target", string>>;
+
+/** What the server says of each line; what it says of none of them is left in rest. */
+export function faultsOf(troubles: Trouble[]): { lines: Map<number, Faults>; rest: Trouble[] } {
+  const lines = new Map<number, Faults>();
+  const rest: Trouble[] = [];
+  for (const trouble of troubles) {
+    const found = /^mappings\.(\d+)\.(kind|externalId|target)$/.exec(trouble.field ?? "");
+    if (!found) {
+      rest.push(trouble);
+      continue;
+    }
+    const at = Number(found[1]);
+    const words = trouble.message.replace(/^mappings\.\d+\.\w+/i, "This");
+    lines.set(at, { [found[2] as keyof Faults]: words, ...lines.get(at) }); // the first fault of a field is its plainest
+  }
+  return { lines, rest };
+}
+
+/** The faults of a line among those that were sent, but for what was changed since. */
+export function faultsFor(line: Line, sent: Line[], faults: Map<number, Faults>): Faults {
+  const at = sent.findIndex(({ key }) => key === line.key);
+  const then = sent[at];
+  if (!then) return {};
+  return Object.fromEntries(Object.entries(faults.get(at) ?? {}).filter(([field]) => then[field as keyof Faults] === line[field as keyof Faults]));
+}
+
+/** Places to choose from, with those above them in their names. */
+export function choices(nodes: Node[], kind: Kind | null): { value: string; label: string }[] {
+  const known = new Map(nodes.map((node) => [node.externalId, node]));
+  const path = ({ name, parentExternalId }: Node, depth = 0): string => {
+    const parent = parentExternalId === null || depth > 8 ? undefined : known.get(parentExternalId);
+    return parent ? `${path(parent, depth + 1)} / ${name}` : name;
+  };
+  return nodes
+    .filter((node) => kind === null || node.kind.toUpperCase() === kind)
+    .map((node) => ({ value: node.externalId, label: `${path(node)}${node.archived ? " (archived)" : ""}` }));
+}

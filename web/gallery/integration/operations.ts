@@ -1,0 +1,225 @@
+import { SyncStateFields } from "../catalogue/operations";
+import { graphql, type FragmentOf, type ResultOf } from "../graphql";
+
+const WholeState = graphql(
+  `
+    fragment WholeState on SyncState {
+      ...SyncStateFields
+      workspaceId
+      selection
+      schedule { everyMinutes cron timeZone }
+      mappings { kind externalId target }
+    }
+  `,
+  [SyncStateFields],
+);
+
+export const IntegrationById = graphql(
+  `
+    query IntegrationById($id: UUID!) {
+      integrationById(id: $id) {
+        id
+        name
+        displayName
+        description
+        enabled
+        projectId
+        settings
+        configuredSecrets
+        hasConfiguration
+        createdAt
+        provider {
+          name
+          displayName
+          description
+          logoUrl
+          documentationUrl
+          settingsSchema
+          capabilities {
+            supportsImport
+            supportsIncrementalSync
+            supportsWebhooks
+            supportsBidirectionalSync
+          }
+        }
+        webhook { url hasSecret registered lastDeliveryAt }
+        syncState { ...WholeState }
+      }
+    }
+  `,
+  [WholeState],
+);
+
+export const StateChanged = graphql(
+  `
+    subscription StateChanged($orgId: ID!, $projectId: UUID!) {
+      syncStateChanged(orgId: $orgId, projectId: $projectId) { ...WholeState }
+    }
+  `,
+  [WholeState],
+);
+
+export const TryConnection = graphql(`
+  mutation TryConnection($integrationId: UUID!) {
+    testConnection(integrationId: $integrationId) { ok message account latencyMs checkedAt }
+  }
+`);
+
+/** How many objects there are of each type, and how many deliveries were given up. */
+export const Counts = graphql(`
+  query Counts($id: UUID!) {
+    TASK: syncedObjects(integrationId: $id, filter: { type: TASK }, first: 1) { totalCount }
+    COMMENT: syncedObjects(integrationId: $id, filter: { type: COMMENT }, first: 1) { totalCount }
+    DOCUMENT: syncedObjects(integrationId: $id, filter: { type: DOCUMENT }, first: 1) { totalCount }
+    COLLECTION: syncedObjects(integrationId: $id, filter: { type: COLLECTION }, first: 1) { totalCount }
+    PROJECT: syncedObjects(integrationId: $id, filter: { type: PROJECT }, first: 1) { totalCount }
+    USER: syncedObjects(integrationId: $id, filter: { type: USER }, first: 1) { totalCount }
+    ORGANIZATION: syncedObjects(integrationId: $id, filter: { type: ORGANIZATION }, first: 1) { totalCount }
+    failed: webhookDeliveries(integrationId: $id, status: FAILED, first: 1) { totalCount }
+  }
+`);
+
+/** What a list needs; a SyncedObject's own page asks for the rest. */
+export const Objects = graphql(`
+  query Objects($id: UUID!, $filter: SyncedObjectFilter, $after: String) {
+    syncedObjects(integrationId: $id, filter: $filter, first: 50, after: $after) {
+      nodes { id type title externalId externalUrl externalUpdatedAt syncedAt deletedAt }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export const CountObjects = graphql(`
+  query CountObjects($id: UUID!, $filter: SyncedObjectFilter) {
+    syncedObjects(integrationId: $id, filter: $filter, first: 1) { totalCount }
+  }
+`);
+
+export const ObjectByExternalId = graphql(`
+  query ObjectByExternalId($integrationId: UUID!, $externalId: String!) {
+    syncedObject(integrationId: $integrationId, externalId: $externalId) {
+      id
+      type
+      title
+      content
+      properties
+      externalId
+      externalUrl
+      externalParentId
+      externalUpdatedAt
+      syncedAt
+      deletedAt
+      relationships { type target { id type title externalId } }
+    }
+  }
+`);
+
+export const ObjectTitle = graphql(`
+  query ObjectTitle($integrationId: UUID!, $externalId: String!) {
+    syncedObject(integrationId: $integrationId, externalId: $externalId) { id title }
+  }
+`);
+
+const RunFields = graphql(`
+  fragment RunFields on SyncRun {
+    id
+    integrationId
+    mode
+    trigger
+    status
+    step
+    waitingUntil
+    processed
+    total
+    counts { type created updated unchanged deleted failed }
+    error
+    requestedBy
+    queuedAt
+    startedAt
+    finishedAt
+    estimatedSecondsLeft
+  }
+`);
+
+export const Runs = graphql(
+  `
+    query Runs($id: UUID!, $after: String) {
+      syncRuns(integrationId: $id, first: 20, after: $after) {
+        nodes { ...RunFields }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  `,
+  [RunFields],
+);
+
+export const RunById = graphql(
+  `
+    query RunById($id: UUID!) {
+      syncRun(id: $id) { ...RunFields failures { type externalId reason } }
+    }
+  `,
+  [RunFields],
+);
+
+export const RunProgress = graphql(
+  `
+    subscription RunProgress($id: UUID!) {
+      syncRunProgress(runId: $id) { ...RunFields failures { type externalId reason } }
+    }
+  `,
+  [RunFields],
+);
+
+export const Deliveries = graphql(`
+  query Deliveries($id: UUID!, $status: WebhookDeliveryStatus, $after: String) {
+    webhookDeliveries(integrationId: $id, status: $status, first: 20, after: $after) {
+      nodes { id deliveryId event status attempts error receivedAt processedAt }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export const Replay = graphql(`
+  mutation Replay($id: UUID!) {
+    replayWebhookDelivery(id: $id) { id status attempts error processedAt }
+  }
+`);
+
+export const Structure = graphql(`
+  query Structure($integrationId: UUID!) {
+    externalStructure(integrationId: $integrationId) { externalId parentExternalId kind name archived }
+  }
+`);
+
+export const SetMappings = graphql(
+  `
+    mutation SetMappings($integrationId: UUID!, $mappings: [SyncMappingInput!]!) {
+      updateSyncMappings(integrationId: $integrationId, mappings: $mappings) {
+        id
+        mappings { kind externalId target }
+      }
+    }
+  `,
+);
+
+export const Audit = graphql(`
+  query Audit($orgId: ID!, $projectId: UUID!, $filter: AuditEventFilter!, $after: String) {
+    auditEvents(orgId: $orgId, projectId: $projectId, filter: $filter, first: 50, after: $after) {
+      nodes { id at actor action changes requestId remoteAddr }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export type Integration = NonNullable<ResultOf<typeof IntegrationById>["integrationById"]>;
+export type ObjectType = ListedObject["type"];
+export type ListedObject = ResultOf<typeof Objects>["syncedObjects"]["nodes"][number];
+export type Run = FragmentOf<typeof RunFields>;
+export type RunCount = Run["counts"][number];
+export type Delivery = ResultOf<typeof Deliveries>["webhookDeliveries"]["nodes"][number];
+export type Mapping = Integration["syncState"]["mappings"][number];
+export type Node = ResultOf<typeof Structure>["externalStructure"][number];
+export type Event = ResultOf<typeof Audit>["auditEvents"]["nodes"][number];
+export type SyncedObject = NonNullable<ResultOf<typeof ObjectByExternalId>["syncedObject"]>;
+export type WholeRun = NonNullable<ResultOf<typeof RunById>["syncRun"]>;

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Integration, Run } from "./operations";
+import { changes, inWords, outcome, schedule, seconds, took, webhookHealth } from "./words";
+
+const run: Run = {
+  id: "1", integrationId: "2", mode: "FULL", trigger: "MANUAL", status: "SUCCESS", step: null, waitingUntil: null, processed: 0, total: null,
+  counts: [], error: null, requestedBy: null, queuedAt: "2026-03-01T12:00:00Z", startedAt: null, finishedAt: null, estimatedSecondsLeft: null,
+};
+const counted = (over: Partial<Run["counts"][number]>) => ({ type: "TASK" as const, created: 0, updated: 0, unchanged: 0, deleted: 0, failed: 0, ...over });
+
+test("durations are as exact as they are short", () => {
+  assert.deepEqual([0, 0.44, 0.97, 12.4, 59.6, 192, 3_600, 3_840].map(took), ["0.1 s", "0.4 s", "1 s", "12 s", "1 min", "3 min 12 s", "1 h", "1 h 4 min"]);
+});
+
+test("a run takes as long as it is at work", () => {
+  const now = new Date("2026-03-01T12:00:10Z");
+  assert.equal(seconds(run, now), null);
+  assert.equal(seconds({ startedAt: "2026-03-01T12:00:04Z", finishedAt: null }, now), 6);
+  assert.equal(seconds({ startedAt: "2026-03-01T12:00:04Z", finishedAt: "2026-03-01T12:00:05Z" }, now), 1);
+});
+
+test("changes add up over the types, and what there was none of is left out", () => {
+  assert.equal(changes({ counts: [] }), "Nothing");
+  assert.equal(changes({ counts: [counted({ unchanged: 1 })] }), "Nothing new in 1 object");
+  assert.equal(changes({ counts: [counted({ created: 2, unchanged: 5 }), counted({ created: 1, failed: 4 })] }), "3 created, 4 failed");
+});
+
+test("waiting is told with its reason", () => {
+  const waiting = { ...run, status: "RUNNING" as const, waitingUntil: "2026-03-01T12:00:00Z" };
+  assert.match(outcome({ ...waiting, step: "waiting for the rate limit of ClickUp" }).words, /^Waiting for the rate limit until \d/);
+  assert.match(outcome({ ...waiting, step: "trying again after a failure" }).words, /^Paused until \d.*: trying again after a failure$/);
+  assert.equal(outcome({ ...run, status: "RUNNING", processed: 5, total: 10 }).words, "Running: 5 of 10");
+  assert.equal(outcome({ ...run, status: "RUNNING", processed: 5 }).words, "Running: 5 so far");
+});
+
+test("a schedule is said in its largest unit", () => {
+  const every = (everyMinutes: number) => schedule({ everyMinutes, cron: null, timeZone: null });
+  assert.deepEqual([1, 30, 60, 90, 120, 1_440, 10_080].map(every), ["Every minute", "Every 30 minutes", "Every hour", "Every 90 minutes", "Every 2 hours", "Every day", "Every week"]);
+  assert.equal(schedule({ everyMinutes: null, cron: "0 3 * * *", timeZone: null }), "Cron 0 3 * * * (UTC)");
+  assert.equal(schedule(null), "By hand only");
+});
+
+test("a webhook's health says what is missing", () => {
+  const said = (webhook: Integration["webhook"], enabled = true, supportsWebhooks = true) =>
+    webhookHealth({ enabled, webhook, provider: { displayName: "ClickUp", capabilities: { supportsWebhooks } } as Integration["provider"] }).words;
+  const webhook = { url: "", hasSecret: true, registered: false, lastDeliveryAt: null };
+  assert.equal(said(webhook, true, false), "No webhooks");
+  assert.equal(said(null), "No webhooks");
+  assert.equal(said(webhook), "Not set up");
+  assert.equal(said({ ...webhook, registered: true }), "Registered");
+  assert.equal(said({ ...webhook, registered: true }, false), "Resting");
+  assert.equal(said({ ...webhook, lastDeliveryAt: "2026-03-01T12:00:00Z" }), "Set up by hand");
+});
+
+test("names of the API's become words, and others' stay", () => {
+  assert.deepEqual(["dueDate", "status", "customId", "Story points", "ETA"].map(inWords), ["Due date", "Status", "Custom id", "Story points", "ETA"]);
+});

@@ -1,0 +1,134 @@
+import type { Tone } from "../catalogue/state";
+import { clock, count, plural } from "../kit/words";
+import type { Delivery, Integration, ObjectType, Run, RunCount } from "./operations";
+
+/** What objects are called, whatever their provider calls them. In the order in which people look for them. */
+export const objectTypes: Record<ObjectType, { one: string; many: string }> = {
+  TASK: { one: "Task", many: "Tasks" },
+  COMMENT: { one: "Comment", many: "Comments" },
+  DOCUMENT: { one: "Document", many: "Documents" },
+  COLLECTION: { one: "Collection", many: "Collections" },
+  PROJECT: { one: "Project", many: "Projects" },
+  USER: { one: "Person", many: "People" },
+  ORGANIZATION: { one: "Workspace", many: "Workspaces" },
+};
+
+export interface Said {
+  words: string;
+  tone: Tone;
+}
+
+/** How a run stands or ended. */
+export function outcome({ status, waitingUntil, step, processed, total }: Run): Said {
+  if (waitingUntil) {
+    const until = clock(new Date(waitingUntil));
+    const limited = !step || step.startsWith("waiting for the rate limit");
+    return { words: limited ? `Waiting for the rate limit until ${until}` : `Paused until ${until}: ${step}`, tone: "warn" };
+  }
+  switch (status) {
+    case "PENDING":
+      return { words: "Waiting to start", tone: "busy" };
+    case "RUNNING":
+      return { words: total ? `Running: ${count(processed)} of ${count(total)}` : processed > 0 ? `Running: ${count(processed)} so far` : "Running", tone: "busy" };
+    case "SUCCESS":
+      return { words: "Done", tone: "good" };
+    case "PARTIAL":
+      return { words: "Done, but for some items", tone: "warn" };
+    case "ERROR":
+      return { words: "Failed", tone: "bad" };
+    case "CANCELLED":
+      return { words: "Cancelled", tone: "quiet" };
+  }
+}
+
+const triggers: Record<Run["trigger"], string> = { MANUAL: "started by hand", SCHEDULE: "by schedule", WEBHOOK: "by webhook" };
+
+/** "Everything, by schedule". */
+export function kind({ mode, trigger }: Run): string {
+  return `${mode === "FULL" ? "Everything" : "What changed"}, ${triggers[trigger]}`;
+}
+
+export type Sums = Pick<RunCount, "created" | "updated" | "unchanged" | "deleted" | "failed">;
+
+export function sums({ counts }: Pick<Run, "counts">): Sums {
+  const all: Sums = { created: 0, updated: 0, unchanged: 0, deleted: 0, failed: 0 };
+  for (const each of counts) {
+    for (const name of Object.keys(all) as (keyof Sums)[]) all[name] += each[name];
+  }
+  return all;
+}
+
+/** "12 created, 1 failed"; what there was none of is left out. */
+export function changes(run: Pick<Run, "counts">): string {
+  const { created, updated, deleted, failed, unchanged } = sums(run);
+  const said = Object.entries({ created, updated, deleted, failed })
+    .filter(([, n]) => n > 0)
+    .map(([what, n]) => `${count(n)} ${what}`);
+  if (said.length > 0) return said.join(", ");
+  return unchanged > 0 ? `Nothing new in ${plural(unchanged, "object")}` : "Nothing";
+}
+
+/** How long a run has been at work, in seconds; null where it never was. */
+export function seconds({ startedAt, finishedAt }: Pick<Run, "startedAt" | "finishedAt">, now: Date): number | null {
+  if (!startedAt) return null;
+  const until = finishedAt ? new Date(finishedAt) : now;
+  return Math.max(0, (until.getTime() - new Date(startedAt).getTime()) / 1000);
+}
+
+/** "0.4 s", "12 s", "3 min 12 s", "1 h 4 min". */
+export function took(duration: number): string {
+  if (duration < 0.95) return `${Math.max(0.1, Math.round(duration * 10) / 10)} s`;
+  const whole = Math.round(duration);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+  const minutes = Math.round(whole / 60);
+  return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
+}
+
+export function deliveryStatus(status: Delivery["status"]): Said {
+  switch (status) {
+    case "RECEIVED":
+      return { words: "Waiting", tone: "busy" };
+    case "PROCESSED":
+      return { words: "Processed", tone: "good" };
+    case "IGNORED":
+      return { words: "Nothing to do", tone: "quiet" };
+    case "FAILED":
+      return { words: "Failed", tone: "bad" };
+  }
+}
+
+/** Whether changes are told by webhook, and if not, what is missing. */
+export function webhookHealth({ provider, webhook, enabled }: Pick<Integration, "provider" | "webhook" | "enabled">): Said & { reason: string | null } {
+  const { displayName, capabilities } = provider;
+  if (!capabilities.supportsWebhooks) return { words: "No webhooks", reason: `Webhooks of ${displayName} are not supported yet.`, tone: "quiet" };
+  if (!webhook) return { words: "No webhooks", reason: "This server has no address that webhooks could reach: see PATCHBAY_WEBHOOK_URL.", tone: "quiet" };
+  if (!enabled && (webhook.registered || webhook.lastDeliveryAt)) {
+    return { words: "Resting", reason: "What comes is kept, and worked on once the integration is enabled.", tone: "quiet" };
+  }
+  if (webhook.registered) return { words: "Registered", reason: webhook.lastDeliveryAt ? null : "Nothing has come yet.", tone: "good" };
+  if (webhook.lastDeliveryAt) return { words: "Set up by hand", reason: null, tone: "good" };
+  return {
+    words: "Not set up",
+    reason: `Without it, changes in ${displayName} show after the next sync.`,
+    tone: "quiet",
+  };
+}
+
+/** "Every 30 minutes", "Every day", "0 3 * * * (Europe/Berlin)". */
+export function schedule(given: Integration["syncState"]["schedule"]): string {
+  if (!given) return "By hand only";
+  const { everyMinutes, cron, timeZone } = given;
+  if (everyMinutes === null) return `Cron ${cron ?? ""} (${timeZone ?? "UTC"})`;
+  for (const [minutes, unit] of [[10_080, "week"], [1_440, "day"], [60, "hour"], [1, "minute"]] as const) {
+    if (everyMinutes % minutes === 0) return everyMinutes === minutes ? `Every ${unit}` : `Every ${plural(everyMinutes / minutes, unit)}`;
+  }
+  return "";
+}
+
+/** "dueDate" is "Due date". */
+export function inWords(name: string): string {
+  if (!/^[a-z]+(?:[A-Z][a-z]*)*$/.test(name)) return name; // somebody's own
+  const spaced = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
