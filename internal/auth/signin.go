@@ -81,7 +81,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, s.cookie(s.flowCookie(), "", time.Time{})) // each flow once
 	if failed == nil {
 		p.Origin = s.origin(r)
-		switch err := s.begin(w, r, p); {
+		switch err := s.begin(w, r, p, nil); {
 		case integration.IsKind(err, integration.KindNotFound):
 			failed = &failure{http.StatusForbidden, fmt.Sprintf("The claim %q names a project that does not exist here.", s.OIDC.Claims.Projects), err}
 		case err != nil:

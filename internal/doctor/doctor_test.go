@@ -239,9 +239,8 @@ func (p *patient) settled(t *testing.T, want []string) *doctor.Report {
 func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
-	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 13`, // the last one
-		`ALTER TABLE kb.webhooks DROP COLUMN hook_url, DROP COLUMN claimed_until, DROP COLUMN check_at, DROP COLUMN catch_up_at`,
-		`DROP FUNCTION kb.due_webhook_checks(interval, integer), kb.due_catch_ups(integer)`)
+	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 14`, // the last one
+		`ALTER TABLE kb.api_keys DROP COLUMN parent_id, DROP CONSTRAINT IF EXISTS api_keys_parent_check`)
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {

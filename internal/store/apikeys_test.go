@@ -59,7 +59,7 @@ func TestAPIKeyFromCreationToRevocation(t *testing.T) {
 	}
 	want := &integration.APIKey{
 		ID: n.ID, Name: "Key", Prefix: "pb_x1y2z3", OrgID: org, ProjectIDs: []uuid.UUID{w.project}, Role: integration.RoleEditor,
-		CreatedAt: made.CreatedAt, ExpiresAt: n.ExpiresAt,
+		CreatedBy: ptr(""), CreatedAt: made.CreatedAt, ExpiresAt: n.ExpiresAt,
 	}
 	if diff := cmp.Diff(want, made); diff != "" {
 		t.Errorf("made (-want +got):\n%s", diff)
