@@ -2,12 +2,16 @@ package e2e
 
 import (
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/seal"
 )
 
 // TestGallery runs the gallery's scenarios, each on a server of its own with a ClickUp of its own.
@@ -16,7 +20,10 @@ func TestGallery(t *testing.T) {
 	node := needNode(t)
 	browser := needBrowser(t)
 	needWeb(t)
-	for _, script := range []string{"gallery.mjs"} {
+	for _, script := range []string{
+		"gallery.mjs",
+		"gallery-administration.mjs",
+	} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
 			t.Parallel()
 			workspace := clickuptest.Small(5)
@@ -27,8 +34,9 @@ func TestGallery(t *testing.T) {
 			t.Cleanup(api.Close)
 			s := start(t, binary(t), "CLICKUP_API_URL="+api.URL)
 			actions := map[string]func(){
-				"stop":  func() { s.stop(t) },
-				"start": func() { s.start(t) },
+				"stop":                      func() { s.stop(t) },
+				"start":                     func() { s.start(t) },
+				"change the encryption key": func() { s.changeKey(t) },
 			}
 			node.run(t, filepath.Join("browser", script), actions, "PATCHBAY_URL="+s.URL, "SIGN_IN_LINK="+s.link, "CHROMIUM="+browser,
 				"ADMIN_KEY="+s.key(t, "admin"), "EDITOR_KEY="+s.key(t, "editor"), "VIEWER_KEY="+s.key(t, "viewer"),
@@ -40,5 +48,25 @@ func TestGallery(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// changeKey starts a stopped server with another encryption key, and the one before among the previous ones. The secrets of
+// Linear are damaged meanwhile.
+func (s *server) changeKey(t *testing.T) {
+	t.Helper()
+	before, err := os.ReadFile(filepath.Join(s.stateDir, "encryption-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(s.env, "INTEGRATION_ENCRYPTION_KEY="+seal.GenerateKey().Expose(), "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS="+strings.TrimSpace(string(before)))
+	s.start(t)
+	db, err := pgx.Connect(t.Context(), s.postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	if _, err := db.Exec(t.Context(), `UPDATE kb.integrations SET settings = overlay(settings PLACING 'AAAA' FROM 60) WHERE name = 'linear'`); err != nil {
+		t.Fatal(err)
 	}
 }
