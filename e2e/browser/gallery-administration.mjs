@@ -175,7 +175,7 @@ await scenario(async (browser) => {
     await page.getByRole("button", { name: "Seal anew under the current key" }).click();
     await accessible(page, "administration-1440-light-rotate");
     await dialog.getByRole("button", { name: "Seal anew" }).click();
-    await page.getByText("1 of 2 integrations").waitFor();
+    await page.getByText("1 of 2 integrations sealed anew").waitFor();
     await page.getByText("1 integration did not open and stayed as it was").waitFor();
     await page.getByText("1 integration is still sealed under an earlier key.").waitFor();
     await page.getByRole("button", { name: "Count what does not open" }).click();
@@ -204,6 +204,7 @@ await scenario(async (browser) => {
 
   await check("one's session says who one is, and ends by signing out", async () => {
     await page.goto(`${base}/administration/session`);
+    await page.getByText("Session ends").waitFor();
     const text = await page.getByRole("main").innerText();
     for (const part of [/e2e admin/, /api-key:pb_/, /Administrator/, /in 1[12] hours/]) assert(part.test(text), text);
     await page.getByRole("main").getByRole("button", { name: "Sign out" }).click();

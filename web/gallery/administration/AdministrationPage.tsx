@@ -71,8 +71,7 @@ export default function AdministrationPage({ section: name }: { section: string 
         </Title>
         <Empty title="Your role does not include this">
           <p className={classes.words}>
-            {section.title} {section.name === "projects" ? "are for editors and administrators" : "and other administration is for administrators"}; you are {article(role)}{" "}
-            {role.toLowerCase()}. Ask one of them, or sign in with another key.
+            This is for {section.least === "EDITOR" ? "editors and administrators" : "administrators"}, and you are {article(role)} {role.toLowerCase()}. Ask one of them, or sign in with another key.
           </p>
           <Button component={Link} href={address.page("/")} variant="default">
             Back to the integrations

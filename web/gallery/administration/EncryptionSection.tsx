@@ -60,7 +60,7 @@ export function EncryptionSection() {
               {left > 0 ? (
                 <>
                   {plural(left, "integration")} {left === 1 ? "is" : "are"} still sealed under an earlier key.{" "}
-                  {limited ? "An administrator of all projects can seal them anew" : "Seal them anew"}; then whoever runs the server can take that key out of{" "}
+                  {limited ? "An administrator of all projects can seal what is left anew" : "Seal what is left anew"}; then whoever runs the server can take that key out of{" "}
                   <code>INTEGRATION_ENCRYPTION_PREVIOUS_KEYS</code>.
                 </>
               ) : (
@@ -96,7 +96,7 @@ function Progressing({ of: { total, done, failed, finishedAt } }: { of: Rotation
         </Text>
         {!finishedAt && most > 0 && <Progress value={(100 * (done + failed)) / most} aria-label="Sealed anew" />}
         <Text size="sm" role="status">
-          {count(done)} of {plural(most, "integration")}
+          {count(done)} of {plural(most, "integration")} sealed anew
           {!finishedAt && ". It goes on when you leave this page."}
         </Text>
         {failed > 0 && (
