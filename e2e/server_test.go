@@ -122,9 +122,9 @@ func (s *server) start(t *testing.T) {
 			s.link = m[2]
 			s.secrets = append(s.secrets, m[3])
 		}
-		if m := greeting.FindStringSubmatch(out.String()); m != nil && (s.link != "" || !private) {
-			s.URL = m[1]
-			s.addr = listening.FindStringSubmatch(s.log.String())[1] // logged before
+		greeted, logged := greeting.FindStringSubmatch(out.String()), listening.FindStringSubmatch(s.log.String())
+		if greeted != nil && logged != nil && (s.link != "" || !private) {
+			s.URL, s.addr = greeted[1], logged[1]
 			return
 		}
 		select {

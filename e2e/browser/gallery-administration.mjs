@@ -104,6 +104,8 @@ await scenario(async (browser) => {
   await check("the audit log is narrowed by action, which the address keeps", async () => {
     await page.getByRole("link", { name: "Audit log" }).click();
     await page.getByRole("combobox", { name: "Action" }).click();
+    await page.getByRole("option", { name: "Signed in" }).waitFor();
+    await accessible(page, "administration-1440-light-actions");
     await page.getByRole("option", { name: "Connected an integration" }).click();
     const entry = page.getByRole("article", { name: "e2e admin: Connected an integration" }).first();
     await entry.waitFor();
@@ -213,6 +215,24 @@ await scenario(async (browser) => {
   });
   await check("the developer tools show the refusals and the server's absence alone", () => quiet(visitor, /status of 401/, /ERR_CONNECTION_REFUSED|WebSocket connection to/));
 
+  await check("an administrator of some projects is offered what concerns these", async () => {
+    const made = await api(`mutation { createApiKey(input: { orgId: "local", name: "Limited", role: ADMIN, projectIds: ["${project}"] }) { key } }`);
+    const other = await visit(browser);
+    await other.page.goto(`${base}/administration/encryption`);
+    await signIn(other.page, made.createApiKey.key);
+    await other.page.getByText("An administrator of all projects can seal what is left anew").waitFor();
+    equal(await other.page.getByRole("button", { name: /^Seal anew/ }).count(), 0, "rotations");
+    await other.page.getByRole("link", { name: "Projects", exact: true }).click();
+    await other.page.getByText("You are limited to the ones below").waitFor();
+    equal(await other.page.getByRole("textbox").count(), 0, "fields");
+    await other.page.getByRole("link", { name: "API keys" }).click();
+    await other.page.getByRole("button", { name: "Create a key" }).click();
+    await other.page.getByRole("dialog").getByRole("textbox", { name: "Name" }).fill("Another");
+    await other.page.getByRole("dialog").getByRole("button", { name: "Create", exact: true }).click();
+    await other.page.getByText("Choose at least one: you are limited to some projects yourself.").waitFor();
+    quiet(other, /status of 401/);
+    await other.context.close();
+  });
   for (const [role, own, allowed] of [["viewer", VIEWER_KEY, ["Your session"]], ["editor", EDITOR_KEY, ["Projects", "Your session"]]]) {
     await check(`what is not for ${role}s is not offered to one`, async () => {
       const other = await visit(browser);

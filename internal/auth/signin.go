@@ -44,8 +44,8 @@ type flow struct {
 // beginSignIn sends the browser to the provider.
 func (s *Sessions) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	if s.OIDC == nil || s.OIDC.ClientID == "" {
-		http.Error(w, "Browsers sign in here with a link that the server prints when it starts on its private database. On any other, paste an API key "+
-			"made by `patchbay apikey create` into the page /graphiql; or set PATCHBAY_OIDC_ISSUER and PATCHBAY_OIDC_CLIENT_ID, and people sign in at your OpenID provider.", http.StatusForbidden)
+		http.Error(w, "Browsers sign in here with a link that the server prints when it starts on its private database. On any other, sign in "+
+			"on the first page with an API key made by `patchbay apikey create`; or set PATCHBAY_OIDC_ISSUER and PATCHBAY_OIDC_CLIENT_ID, and people sign in at your OpenID provider.", http.StatusForbidden)
 		return
 	}
 	known, err := s.OIDC.issuer.discover(r.Context())

@@ -106,7 +106,7 @@ function Entry({ of: event, keyNames, integrationNames, actorChosen }: EntryProp
           {name && (
             <>
               {": "}
-              <Anchor component={Link} href={address.page(`/integrations/${event.integrationId}`)} inherit>
+              <Anchor component={Link} href={address.page(`/integrations/${event.integrationId}`)} underline="always" inherit>
                 {name}
               </Anchor>
             </>

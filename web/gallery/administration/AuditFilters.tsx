@@ -13,7 +13,12 @@ interface Props {
   onChange(value: Filters): void;
 }
 
-const within = { withinPortal: false };
+// The list scrolls by itself, as the keyboard moves in it.
+const list = {
+  comboboxProps: { withinPortal: false, width: "max-content", position: "bottom-start" },
+  withScrollArea: false,
+  classNames: { options: classes.options },
+} as const;
 
 export function AuditFilters({ value, onChange }: Props) {
   const { orgId, project } = useScope();
@@ -34,7 +39,7 @@ export function AuditFilters({ value, onChange }: Props) {
         searchable
         clearable
         clearButtonProps={{ "aria-label": "Any action" }}
-        comboboxProps={within}
+        {...list}
       />
       <Actor value={value.actor} own={viewer.subject} onChange={(actor) => change({ actor })} />
       <Select
@@ -47,7 +52,7 @@ export function AuditFilters({ value, onChange }: Props) {
         searchable
         clearable
         clearButtonProps={{ "aria-label": "Any integration" }}
-        comboboxProps={within}
+        {...list}
       />
       <Select
         label="Where"
@@ -58,7 +63,7 @@ export function AuditFilters({ value, onChange }: Props) {
         value={value.projectOnly ? "project" : "all"}
         onChange={(where) => change({ projectOnly: where === "project" })}
         allowDeselect={false}
-        comboboxProps={within}
+        {...list}
       />
       <Select
         label="When"
@@ -68,7 +73,7 @@ export function AuditFilters({ value, onChange }: Props) {
         onChange={(range) => change({ range, first: null, last: null })}
         clearable
         clearButtonProps={{ "aria-label": "Any time" }}
-        comboboxProps={within}
+        {...list}
       />
       {value.range === "days" && (
         <>
@@ -107,7 +112,7 @@ function Actor({ value, own, onChange }: { value: string | null; own: string; on
       onClear={() => onChange(null)}
       clearable
       clearButtonProps={{ "aria-label": "Anybody" }}
-      comboboxProps={within}
+      {...list}
     />
   );
 }

@@ -72,7 +72,6 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             data-autofocus
             label="Name"
             description="What it is for, or whose it is."
-            placeholder="Deploy pipeline"
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
             error={wrong("name")}
@@ -98,6 +97,8 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             clearable
             clearButtonProps={{ "aria-label": "Choose none" }}
             comboboxProps={{ withinPortal: false }}
+            withScrollArea={false}
+            classNames={{ options: classes.options }}
           />
           <Group align="start" grow>
             <Select

@@ -38,7 +38,7 @@ export const lifetimes = [
   { value: "90", label: "90 days" },
   { value: "365", label: "1 year" },
   { value: "never", label: "Does not end" },
-  { value: "date", label: "To a day of your choice" },
+  { value: "date", label: "By date" },
 ] as const;
 
 export type Lifetime = (typeof lifetimes)[number]["value"];
