@@ -153,3 +153,39 @@ func TestMostRequestsNeedNoQueryForTheirKey(t *testing.T) {
 		t.Errorf("%d requests looked their key up %d times; at most %d were expected", requests, lookUps, allowed)
 	}
 }
+
+// A browser that shows a key once stays signed in as it, over reloads, and no longer than the key works.
+func TestABrowserSignsInWithAKey(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	id, key := c.newKey(t, map[string]any{"name": "Jane", "role": "ADMIN", "projectIds": []string{c.project}, "expiresAt": expires.Format(time.RFC3339)})
+	refused, _ := c.send(t, "POST", "/sign-in", "", "Authorization", "Bearer "+key, "Sec-Fetch-Site", "cross-site")
+	want(t, []int{refused.StatusCode, len(refused.Cookies())}, []int{403, 0})
+	in, text := c.send(t, "POST", "/sign-in", "", "Authorization", "Bearer "+key, "Sec-Fetch-Site", "same-origin")
+	want(t, []any{in.StatusCode, text}, []any{204, ""})
+	session := in.Cookies()[0].Value
+	const who = `{ viewer { subject role orgId projectIds expiresAt } }`
+	subject := "api-key:" + key[:11] + " (Jane)"
+	want(t, c.as(session).do(t, who).Data, map[string]any{"viewer": map[string]any{
+		"subject": subject, "role": "ADMIN", "orgId": "acme", "projectIds": []any{c.project}, "expiresAt": expires.Format("2006-01-02T15:04:05.000000Z")}})
+	want(t, c.do(t, who).get(t, "viewer", "expiresAt"), any(nil)) // of a key that never ends
+
+	listed := c.do(t, `{ apiKeys(orgId: "acme") { sessionOf createdBy } }`).get(t, "apiKeys").([]any)
+	want(t, listed, []any{
+		map[string]any{"sessionOf": nil, "createdBy": "operator"},
+		map[string]any{"sessionOf": nil, "createdBy": "api-key:" + c.key[:11] + " (test admin)"},
+		map[string]any{"sessionOf": subject, "createdBy": subject},
+	})
+	want(t, c.trail(t, "")[0][:len(subject)+15], subject+" session.create")
+	c.revoke(t, id)
+	want(t, c.works(t, session), false)
+	for _, one := range c.do(t, `{ apiKeys(orgId: "acme") { revokedAt } }`).get(t, "apiKeys").([]any)[1:] {
+		if one.(map[string]any)["revokedAt"] == nil {
+			t.Error("the list shows a key that does not work as one that does")
+		}
+	}
+	if strings.Contains(c.log.String(), key[:20]) || strings.Contains(c.log.String(), session[:20]) {
+		t.Error("the log holds a key")
+	}
+}

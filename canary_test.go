@@ -334,6 +334,7 @@ func (m *mine) noOperations(t *testing.T) {
 		{"GET", "/graphql?" + url.Values{"query": {`mutation { a(b: "` + m.fresh("GET") + `") }`}, "variables": {m.fresh("GET variables")}}.Encode(), "", auth},
 		{"GET", "/graphql?" + url.Values{"query": {`query($v: UUID!) { integrationById(id: $v) { id } }`}, "variables": {`{"v":"` + m.fresh("GET variable") + `"}`}}.Encode(), "", auth},
 		{"GET", "/sign-in?token=" + m.fresh("sign-in"), "", nil},
+		{"POST", "/sign-in", m.fresh("sign-in body"), []string{"Authorization", "Bearer " + m.fresh("sign-in key")}},
 	} {
 		_, text := m.send(t, r.method, r.path, r.body, r.header...)
 		m.answers.WriteString(text + "\n")
@@ -395,8 +396,10 @@ func (m *mine) openID(t *testing.T, provider *optest.Provider) {
 	} {
 		tell("/sign-in/callback?"+query.Encode(), "Cookie", "patchbay-sign-in="+m.fresh("a wrong cookie"))
 	}
+	exchanged, _ := m.send(t, "POST", "/sign-in", "", "Authorization", "Bearer "+m.key)
+	m.add("the cookie that a key was exchanged for", exchanged.Cookies()[0].Value)
 	signedIn := m.hear(m.ask(t, m.key, `{ auditEvents(orgId: "acme", filter: {action: "session.create"}) { nodes { actor changes } totalCount } }`, nil))
-	want(t, signedIn.get(t, "auditEvents", "totalCount"), any(1.0))
+	want(t, signedIn.get(t, "auditEvents", "totalCount"), any(2.0))
 }
 
 // databaseErrors makes statements fail while they carry secrets.

@@ -3,12 +3,16 @@ package e2e
 import (
 	"maps"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"patchbay/internal/provider/clickup/clickuptest"
+	"patchbay/internal/seal"
 )
 
 // TestGallery runs the gallery's scenarios, each on a server of its own with a ClickUp of its own.
@@ -19,6 +23,7 @@ func TestGallery(t *testing.T) {
 	needWeb(t)
 	for _, script := range []string{
 		"gallery.mjs",
+		"gallery-administration.mjs",
 		"gallery-connect.mjs",
 		"gallery-importing.mjs",
 		"gallery-page.mjs",
@@ -33,8 +38,9 @@ func TestGallery(t *testing.T) {
 			t.Cleanup(api.Close)
 			s := start(t, binary(t), "CLICKUP_API_URL="+api.URL)
 			actions := map[string]func(){
-				"stop":  func() { s.stop(t) },
-				"start": func() { s.start(t) },
+				"stop":                      func() { s.stop(t) },
+				"start":                     func() { s.start(t) },
+				"change the encryption key": func() { s.changeKey(t) },
 			}
 			maps.Copy(actions, clickupActions(t, clickup, slow))
 			node.run(t, filepath.Join("browser", script), actions, "PATCHBAY_URL="+s.URL, "SIGN_IN_LINK="+s.link, "CHROMIUM="+browser,
@@ -47,5 +53,25 @@ func TestGallery(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// changeKey starts a stopped server with another encryption key, and the one before among the previous ones. The secrets of
+// Linear are damaged meanwhile.
+func (s *server) changeKey(t *testing.T) {
+	t.Helper()
+	before, err := os.ReadFile(filepath.Join(s.stateDir, "encryption-key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(s.env, "INTEGRATION_ENCRYPTION_KEY="+seal.GenerateKey().Expose(), "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS="+strings.TrimSpace(string(before)))
+	s.start(t)
+	db, err := pgx.Connect(t.Context(), s.postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	if _, err := db.Exec(t.Context(), `UPDATE kb.integrations SET settings = overlay(settings PLACING 'AAAA' FROM 60) WHERE name = 'linear'`); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -57,6 +57,10 @@ func TestOpenID(t *testing.T) {
 			admin := s.key(t, "admin")
 			node.run(t, filepath.Join("browser", "openid.mjs"), map[string]func(){"revoke": func() { s.revokeSession(t, admin) }},
 				"PATCHBAY_URL="+s.URL, "CHROMIUM="+browser, "OPENID_PROVIDER="+provider.URL, "OPENID_PASSWORD="+password, "OPENID_COOKIE="+test.cookie)
+			t.Run("gallery", func(t *testing.T) {
+				node.run(t, filepath.Join("browser", "gallery-openid.mjs"), map[string]func(){"revoke": func() { s.revokeSession(t, admin) }},
+					"PATCHBAY_URL="+s.URL, "CHROMIUM="+browser, "OPENID_PROVIDER="+provider.URL, "OPENID_PASSWORD="+password)
+			})
 			s.stop(t)
 			for _, secret := range append(append(s.secrets, provider.Secret, password), provider.Codes()...) {
 				if strings.Contains(s.log.String(), secret) {

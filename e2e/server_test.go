@@ -122,9 +122,9 @@ func (s *server) start(t *testing.T) {
 			s.link = m[2]
 			s.secrets = append(s.secrets, m[3])
 		}
-		at := listening.FindStringSubmatch(s.log.String()) // logged before, on a pipe of its own
-		if m := greeting.FindStringSubmatch(out.String()); m != nil && at != nil && (s.link != "" || !private) {
-			s.URL, s.addr = m[1], at[1]
+		greeted, logged := greeting.FindStringSubmatch(out.String()), listening.FindStringSubmatch(s.log.String())
+		if greeted != nil && logged != nil && (s.link != "" || !private) {
+			s.URL, s.addr = greeted[1], logged[1]
 			return
 		}
 		select {

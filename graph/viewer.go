@@ -12,5 +12,5 @@ func (query) Viewer(ctx context.Context) (*model.Viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &model.Viewer{Subject: p.Subject, OrgID: &p.Org, Role: p.Role, ProjectIds: p.Projects}, nil
+	return &model.Viewer{Subject: p.Subject, OrgID: &p.Org, Role: p.Role, ProjectIds: p.Projects, ExpiresAt: auth.Expiry(ctx)}, nil
 }

@@ -46,6 +46,7 @@ type DirectiveRoot struct {
 type ComplexityRoot struct {
 	ApiKey struct {
 		CreatedAt  func(childComplexity int) int
+		CreatedBy  func(childComplexity int) int
 		ExpiresAt  func(childComplexity int) int
 		ID         func(childComplexity int) int
 		LastUsedAt func(childComplexity int) int
@@ -55,6 +56,7 @@ type ComplexityRoot struct {
 		ProjectIDs func(childComplexity int) int
 		RevokedAt  func(childComplexity int) int
 		Role       func(childComplexity int) int
+		SessionOf  func(childComplexity int) int
 	}
 
 	AuditEvent struct {
@@ -389,6 +391,7 @@ type ComplexityRoot struct {
 	}
 
 	Viewer struct {
+		ExpiresAt  func(childComplexity int) int
 		OrgID      func(childComplexity int) int
 		ProjectIds func(childComplexity int) int
 		Role       func(childComplexity int) int
@@ -509,6 +512,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.CreatedAt(childComplexity), true
+	case "ApiKey.createdBy":
+		if e.ComplexityRoot.ApiKey.CreatedBy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.CreatedBy(childComplexity), true
 	case "ApiKey.expiresAt":
 		if e.ComplexityRoot.ApiKey.ExpiresAt == nil {
 			break
@@ -563,6 +572,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ApiKey.Role(childComplexity), true
+	case "ApiKey.sessionOf":
+		if e.ComplexityRoot.ApiKey.SessionOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ApiKey.SessionOf(childComplexity), true
 
 	case "AuditEvent.action":
 		if e.ComplexityRoot.AuditEvent.Action == nil {
@@ -2092,6 +2107,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SyncedObjectEdge.Node(childComplexity), true
 
+	case "Viewer.expiresAt":
+		if e.ComplexityRoot.Viewer.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Viewer.ExpiresAt(childComplexity), true
 	case "Viewer.orgId":
 		if e.ComplexityRoot.Viewer.OrgID == nil {
 			break
@@ -2467,7 +2488,7 @@ type Mutation {
   replayWebhookDelivery("The delivery's id." id: UUID!): WebhookDelivery! @hasRole(role: EDITOR)
   "Makes an API key. The key itself is shown only in this answer. ADMIN."
   createApiKey("The key." input: CreateApiKeyInput!): CreatedApiKey! @hasRole(role: ADMIN)
-  "Ends an API key for good, on every replica within seconds. Revoking it again changes nothing. ADMIN."
+  "Ends an API key for good, and the browser sessions that it began, on every replica within seconds. Revoking it again changes nothing. ADMIN."
   revokeApiKey("The key's id." id: UUID!): ApiKey! @hasRole(role: ADMIN)
   "Seals every stored secret of the principal's organisation anew under the current key, in the background; while that goes on, returns how far it is. FORBIDDEN for principals limited to some projects. ADMIN."
   rotateEncryptionKey: KeyRotation! @hasRole(role: ADMIN)
@@ -2490,6 +2511,8 @@ type Viewer {
   role: Role!
   "The projects that it is limited to; null means all of the organisation's."
   projectIds: [UUID!]
+  "When the API key or browser session ends by itself; null means never, and for the OpenID provider's tokens, which say so themselves."
+  expiresAt: Time
 }
 
 "A third party that integrations connect to."
@@ -2724,6 +2747,10 @@ type ApiKey {
   projectIds: [UUID!]
   "What it may do."
   role: Role!
+  "The subject whose browser session it is; null for a key that was asked for."
+  sessionOf: String
+  "The subject of the principal that made it."
+  createdBy: String
   "When it was made."
   createdAt: Time!
   "When it ends by itself; null means never."
@@ -3327,6 +3354,10 @@ func (ec *executionContext) childFields_ApiKey(ctx context.Context, field graphq
 		return ec.fieldContext_ApiKey_projectIds(ctx, field)
 	case "role":
 		return ec.fieldContext_ApiKey_role(ctx, field)
+	case "sessionOf":
+		return ec.fieldContext_ApiKey_sessionOf(ctx, field)
+	case "createdBy":
+		return ec.fieldContext_ApiKey_createdBy(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_ApiKey_createdAt(ctx, field)
 	case "expiresAt":
@@ -3917,6 +3948,8 @@ func (ec *executionContext) childFields_Viewer(ctx context.Context, field graphq
 		return ec.fieldContext_Viewer_role(ctx, field)
 	case "projectIds":
 		return ec.fieldContext_Viewer_projectIds(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Viewer_expiresAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Viewer", field.Name)
 }
@@ -5105,6 +5138,52 @@ func (ec *executionContext) _ApiKey_role(ctx context.Context, field graphql.Coll
 }
 func (ec *executionContext) fieldContext_ApiKey_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ApiKey", field, false, false, "Role")
+}
+
+func (ec *executionContext) _ApiKey_sessionOf(ctx context.Context, field graphql.CollectedField, obj *integration.APIKey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApiKey_sessionOf(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SessionOf, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApiKey_sessionOf(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApiKey", field, false, false, "String")
+}
+
+func (ec *executionContext) _ApiKey_createdBy(ctx context.Context, field graphql.CollectedField, obj *integration.APIKey) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ApiKey_createdBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedBy, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ApiKey_createdBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ApiKey", field, false, false, "String")
 }
 
 func (ec *executionContext) _ApiKey_createdAt(ctx context.Context, field graphql.CollectedField, obj *integration.APIKey) (ret graphql.Marshaler) {
@@ -12197,6 +12276,29 @@ func (ec *executionContext) fieldContext_Viewer_projectIds(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Viewer", field, false, false, "UUID")
 }
 
+func (ec *executionContext) _Viewer_expiresAt(ctx context.Context, field graphql.CollectedField, obj *model.Viewer) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Viewer_expiresAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ExpiresAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Viewer_expiresAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Viewer", field, false, false, "Time")
+}
+
 func (ec *executionContext) _WebhookDelivery_id(ctx context.Context, field graphql.CollectedField, obj *integration.WebhookDelivery) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14562,6 +14664,16 @@ func (ec *executionContext) _ApiKey(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "sessionOf":
+			out.Values[i] = ec._ApiKey_sessionOf(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createdBy":
+			out.Values[i] = ec._ApiKey_createdBy(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "createdAt":
 			out.Values[i] = ec._ApiKey_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -16831,6 +16943,11 @@ func (ec *executionContext) _Viewer(ctx context.Context, sel ast.SelectionSet, o
 			}
 		case "projectIds":
 			out.Values[i] = ec._Viewer_projectIds(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "expiresAt":
+			out.Values[i] = ec._Viewer_expiresAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

@@ -254,6 +254,8 @@ type Viewer struct {
 	Role integration.Role `json:"role"`
 	// The projects that it is limited to; null means all of the organisation's.
 	ProjectIds []uuid.UUID `json:"projectIds,omitempty"`
+	// When the API key or browser session ends by itself; null means never, and for the OpenID provider's tokens, which say so themselves.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
 
 // A page of webhooks' deliveries.

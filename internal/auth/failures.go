@@ -29,5 +29,5 @@ func (s *Sessions) check(ctx context.Context, credential string, bearer bool) id
 	if err != nil {
 		return identity{err: err}
 	}
-	return identity{principal: principal(found), key: found.ID, hash: sha256.Sum256([]byte(credential))}
+	return identity{principal: principal(found), key: found.ID, parent: found.Parent, expires: found.ExpiresAt, hash: sha256.Sum256([]byte(credential))}
 }

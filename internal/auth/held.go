@@ -21,10 +21,11 @@ type held struct {
 }
 
 type heldKey struct {
-	id    uuid.UUID
-	uses  int
-	ended context.Context
-	end   context.CancelFunc
+	id     uuid.UUID
+	parent *uuid.UUID // the key that began the session
+	uses   int
+	ended  context.Context
+	end    context.CancelFunc
 }
 
 // end ends the keys that are no longer valid.
@@ -51,7 +52,7 @@ func (k *Keys) Hold(ctx context.Context) (held context.Context, release func()) 
 	defer k.held.mu.Unlock()
 	key := k.held.keys[id.hash]
 	if key == nil {
-		key = &heldKey{id: id.key}
+		key = &heldKey{id: id.key, parent: id.parent}
 		key.ended, key.end = context.WithCancel(context.Background())
 		k.held.keys[id.hash] = key
 	}

@@ -84,7 +84,7 @@ func (k *Keys) find(ctx context.Context, key string) (*store.AuthenticAPIKey, er
 		}
 		k.cache.Add(hash, found)
 	}
-	if k.revoked.Contains(found.ID) {
+	if k.revoked.Contains(found.ID) || found.Parent != nil && k.revoked.Contains(*found.Parent) {
 		return nil, refused
 	}
 	if found.ExpiresAt != nil && !time.Now().Before(*found.ExpiresAt) {
@@ -113,6 +113,7 @@ type NewKey struct {
 	Projects  []uuid.UUID // nil means all of the organisation's
 	ExpiresAt *time.Time  // nil means never
 	Subject   string      // whose browser session it is; empty for a key that was asked for
+	Parent    *uuid.UUID  // the API key that begins the session, if one does
 }
 
 func (n *NewKey) check() error {
@@ -149,25 +150,28 @@ func (k *Keys) Create(ctx context.Context, p integration.Principal, in NewKey) (
 		Role:      in.Role,
 		Projects:  in.Projects,
 		Subject:   in.Subject,
+		Parent:    in.Parent,
 		ExpiresAt: in.ExpiresAt,
 	})
 	return key, seal.NewSecret(text), err
 }
 
-// Revoke ends a key: here at once, on other replicas within RevocationDelay.
+// Revoke ends a key and the sessions that it began: here at once, on other replicas within RevocationDelay.
 func (k *Keys) Revoke(ctx context.Context, p integration.Principal, id uuid.UUID) (*integration.APIKey, error) {
 	key, err := k.db.Tenant(p.Scope()).RevokeAPIKey(ctx, id)
 	if err == nil {
 		k.revoked.Add(id, struct{}{})
 		for _, hash := range k.cache.Keys() {
-			if cached, ok := k.cache.Peek(hash); ok && cached.ID == id {
+			if cached, ok := k.cache.Peek(hash); ok && (cached.ID == id || is(cached.Parent, id)) {
 				k.cache.Remove(hash)
 			}
 		}
-		k.held.end(func(held *heldKey) bool { return held.id == id })
+		k.held.end(func(held *heldKey) bool { return held.id == id || is(held.parent, id) })
 	}
 	return key, err
 }
+
+func is(parent *uuid.UUID, id uuid.UUID) bool { return parent != nil && *parent == id }
 
 // endSession revokes the key of a browser's session, as whom it is of. What is none, or has ended, is left as it is: an API
 // key that somebody put into the cookie is not theirs to end by signing out.

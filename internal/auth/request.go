@@ -20,6 +20,8 @@ type identity struct {
 	principal integration.Principal // its Origin is known in any case
 	err       error
 	key       uuid.UUID         // the API key's id; the nil UUID for a token
+	parent    *uuid.UUID        // of a session: the API key that began it
+	expires   *time.Time        // when the API key or session ends by itself; nil means never
 	hash      [sha256.Size]byte // of the API key
 	until     time.Time         // when a token ends
 }
@@ -42,6 +44,9 @@ func Principal(ctx context.Context) (integration.Principal, error) {
 	id := of(ctx)
 	return id.principal, id.err
 }
+
+// Expiry returns when ctx's API key or session ends by itself: nil means never. Of a token it returns nil too: it says so itself.
+func Expiry(ctx context.Context) *time.Time { return of(ctx).expires }
 
 // Middleware finds out who each request runs as. It refuses none: what a request may do is decided field by field.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {

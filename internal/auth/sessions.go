@@ -4,15 +4,20 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"patchbay/internal/integration"
 	"patchbay/internal/ratelimit"
+	"patchbay/internal/store"
 )
 
 const (
@@ -102,7 +107,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.principal.Origin = s.origin(r)
-	if err := s.begin(w, r, l.principal); err != nil {
+	if err := s.begin(w, r, l.principal, nil); err != nil {
 		s.restore(l)
 		s.Log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
 		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
@@ -117,21 +122,61 @@ func private(header http.Header) {
 	header.Set("Referrer-Policy", "no-referrer")
 }
 
-// begin starts a session and sets its cookie.
-func (s *Sessions) begin(w http.ResponseWriter, r *http.Request, p integration.Principal) error {
+// begin starts a session and sets its cookie. Begun with an API key, it ends with that at the latest.
+func (s *Sessions) begin(w http.ResponseWriter, r *http.Request, p integration.Principal, with *store.AuthenticAPIKey) error {
 	now := time.Now()
 	expires := now.Add(SessionLifetime)
+	var parent *uuid.UUID
+	if with != nil {
+		parent = &with.ID
+		if with.ExpiresAt != nil && with.ExpiresAt.Before(expires) {
+			expires = *with.ExpiresAt
+		}
+	}
 	_, key, err := s.keys.Create(r.Context(), p, NewKey{
 		Name:      fmt.Sprintf("Browser session of %s", now.UTC().Format("2006-01-02 15:04 UTC")),
 		Role:      p.Role,
 		Projects:  p.Projects,
 		ExpiresAt: &expires,
 		Subject:   p.Subject,
+		Parent:    parent,
 	})
 	if err == nil {
 		http.SetCookie(w, s.cookie(s.cookieName(), key.Expose(), expires))
 	}
 	return err
+}
+
+// SignInWithKey answers POST /sign-in, by which our own pages exchange an API key, shown as a bearer token, for a session: 204
+// and its cookie. The session may do what the key may, and ends when it does. The router refuses it to other sites' pages.
+func (s *Sessions) SignInWithKey(w http.ResponseWriter, r *http.Request) {
+	private(w.Header())
+	key := bearer(r.Header.Get("Authorization"))
+	var found *store.AuthenticAPIKey
+	err := s.Failures.Check(r.Context(), s.RemoteAddr(r), key, func() (err error) {
+		if found, err = s.keys.find(r.Context(), key); err == nil && found.Subject != nil {
+			err = integration.Unauthenticated("this is a browser session's key, which signs nobody else in")
+		}
+		return err
+	})
+	if err == nil {
+		p := principal(found)
+		p.Origin = s.origin(r)
+		err = s.begin(w, r, p, found)
+	}
+	var shown *integration.Error
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusNoContent)
+	case errors.As(err, &shown) && shown.Kind == integration.KindUnauthenticated:
+		http.Error(w, shown.Message, http.StatusUnauthorized)
+	case errors.As(err, &shown) && shown.Kind == integration.KindRateLimited:
+		w.Header().Set("Retry-After", strconv.Itoa(shown.RetryAfterSeconds()))
+		http.Error(w, shown.Message, http.StatusTooManyRequests)
+	default:
+		s.Log.ErrorContext(r.Context(), "cannot sign a browser in", "error", err)
+		http.Error(w, "Signing in failed; the server's log says why.", http.StatusInternalServerError)
+	}
 }
 
 // SignOut answers POST /sign-out: it ends the session at once, clears its cookie and goes on to the first page. The router

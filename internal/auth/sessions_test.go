@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 	"patchbay/internal/store/storetest"
 )
@@ -171,6 +174,115 @@ func TestASessionEndsWithItsKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, signedIn(), false)
+}
+
+// exchange shows a key as our pages do.
+func (s *Sessions) exchange(header string) *http.Response {
+	r := httptest.NewRequest("POST", "/sign-in", nil)
+	r.Header.Set("Authorization", header)
+	w := httptest.NewRecorder()
+	s.SignInWithKey(w, r)
+	return w.Result()
+}
+
+// A key's session may do what the key may, and is recorded as its sign-in.
+func TestAKeyIsExchangedForASession(t *testing.T) {
+	t.Parallel()
+	s, db := newSessions(t, true)
+	project := uuid.New()
+	if _, err := db.Tenant(admin.Scope()).CreateProject(t.Context(), project, "P"); err != nil {
+		t.Fatal(err)
+	}
+	in := time.Now().Add(time.Hour).Truncate(time.Second)
+	made, key, err := s.keys.Create(t.Context(), admin, NewKey{Name: "CI", Role: integration.RoleEditor, Projects: []uuid.UUID{project}, ExpiresAt: &in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := s.exchange("Bearer " + key.Expose())
+	want(t, [...]any{res.StatusCode, res.Header.Get("Cache-Control"), res.Header.Get("Referrer-Policy")}, [...]any{http.StatusNoContent, "no-store", "no-referrer"})
+	cookie := res.Cookies()[0]
+	want(t, [...]any{cookie.Name, cookie.Path, cookie.Domain, cookie.HttpOnly, cookie.Secure, cookie.SameSite, cookie.Expires.Unix()},
+		[...]any{"__Host-patchbay-session", "/", "", true, true, http.SameSiteLaxMode, in.Unix()}) // not 12 hours
+	if cookie.Value == key.Expose() {
+		t.Error("the cookie is the key")
+	}
+	p, err := s.who("Cookie", cookie.Name+"="+cookie.Value)
+	p.Origin = integration.Origin{}
+	subject := "api-key:" + made.Prefix + " (CI)"
+	want(t, p, integration.Principal{Subject: subject, Org: "local", Role: integration.RoleEditor, Projects: []uuid.UUID{project}})
+	if err != nil {
+		t.Error(err)
+	}
+	page, err := db.Tenant(admin.Scope()).AuditEvents(t.Context(), integration.AuditFilter{}, integration.PageArgs{First: 1})
+	if err != nil || page.Items[0].Node.Action != string(integration.AuditSessionCreate) || page.Items[0].Node.Actor != subject || page.Items[0].Node.Changes["begunWith"] != made.ID.String() {
+		t.Errorf("the trail: %+v, %v", page.Items, err)
+	}
+	keys, err := db.Tenant(admin.Scope()).APIKeys(t.Context())
+	if err != nil || len(keys) != 2 || *keys[1].SessionOf != subject || *keys[1].CreatedBy != subject || keys[1].ExpiresAt.Unix() != in.Unix() {
+		t.Errorf("listed are %+v, %v", keys, err)
+	}
+}
+
+// However the key ends, its sessions do: where it was revoked, elsewhere, and one that began while it was being revoked.
+func TestAKeysSessionsEndWithIt(t *testing.T) {
+	t.Parallel()
+	s, db := newSessions(t, false)
+	elsewhere := NewSessions(NewKeys(db), s.SessionOptions)
+	made, key, err := s.keys.Create(t.Context(), admin, NewKey{Name: "CI", Role: integration.RoleAdmin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := func() string { return s.exchange("Bearer " + key.Expose()).Cookies()[0].String() }
+	cookie := begin()
+	signedIn := func(s *Sessions, cookie string) bool { _, err := s.who("Cookie", cookie); return err == nil }
+	want(t, []bool{signedIn(s, cookie), signedIn(elsewhere, cookie)}, []bool{true, true})
+	of, _ := s.keys.find(t.Context(), key.Expose())
+	r := httptest.NewRequest("GET", "/graphql", nil)
+	r.Header.Set("Cookie", cookie)
+	var stream context.Context
+	s.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stream, _ = s.keys.Hold(r.Context()) })).ServeHTTP(httptest.NewRecorder(), r)
+	if _, err := s.keys.Revoke(t.Context(), admin, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	want(t, signedIn(s, cookie), false)
+	<-stream.Done()
+	want(t, errors.Is(context.Cause(stream), ErrEnded), true)
+	w := httptest.NewRecorder()
+	if err := s.begin(w, httptest.NewRequest("POST", "/sign-in", nil), principal(of), of); err != nil {
+		t.Fatal(err)
+	}
+	late := w.Result().Cookies()[0].String()
+	want(t, []bool{signedIn(s, late), signedIn(elsewhere, late)}, []bool{false, false})
+	for deadline := time.Now().Add(RevocationDelay + 3*time.Second); signedIn(elsewhere, cookie); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the session goes on at another server")
+		}
+	}
+	keys, err := db.Tenant(admin.Scope()).APIKeys(t.Context())
+	if err != nil || len(keys) != 3 || keys[0].RevokedAt == nil || keys[1].RevokedAt == nil {
+		t.Errorf("listed are %+v, %v", keys, err)
+	}
+	page, err := db.Tenant(admin.Scope()).AuditEvents(t.Context(), integration.AuditFilter{}, integration.PageArgs{First: 9})
+	if err != nil || len(page.Items) != 4 { // made, signed in, revoked, signed in in vain
+		t.Errorf("the trail: %+v, %v", page.Items, err)
+	}
+}
+
+// Only a key that was asked for begins a session: one that a session could begin would outlive it.
+func TestWhatIsExchangedForNoSession(t *testing.T) {
+	t.Parallel()
+	s, _ := newSessions(t, false)
+	s.Failures = ratelimit.NewFailures(6)
+	session := s.follow(s.NewLink(admin)).Cookies()[0].Value
+	for _, header := range []string{"", "nonsense", "Bearer " + session, "Bearer pb_" + strings.Repeat("a", 52), "Bearer a.b.c"} {
+		res := s.exchange(header)
+		want(t, [...]any{res.StatusCode, len(res.Cookies())}, [...]any{http.StatusUnauthorized, 0})
+	}
+	for range 3 {
+		s.exchange("Bearer nonsense")
+	}
+	res := s.exchange("Bearer nonsense")
+	want(t, [...]any{res.StatusCode, res.Header.Get("Retry-After") != ""}, [...]any{http.StatusTooManyRequests, true})
 }
 
 // A browser sends its cookie unasked; who gives a key means the key, also a wrong one.

@@ -44,8 +44,8 @@ type flow struct {
 // beginSignIn sends the browser to the provider.
 func (s *Sessions) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	if s.OIDC == nil || s.OIDC.ClientID == "" {
-		http.Error(w, "Browsers sign in here with a link that the server prints when it starts on its private database. On any other, paste an API key "+
-			"made by `patchbay apikey create` into the page /graphiql; or set PATCHBAY_OIDC_ISSUER and PATCHBAY_OIDC_CLIENT_ID, and people sign in at your OpenID provider.", http.StatusForbidden)
+		http.Error(w, "Browsers sign in here with a link that the server prints when it starts on its private database. On any other, sign in "+
+			"on the first page with an API key made by `patchbay apikey create`; or set PATCHBAY_OIDC_ISSUER and PATCHBAY_OIDC_CLIENT_ID, and people sign in at your OpenID provider.", http.StatusForbidden)
 		return
 	}
 	known, err := s.OIDC.issuer.discover(r.Context())
@@ -81,7 +81,7 @@ func (s *Sessions) Callback(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, s.cookie(s.flowCookie(), "", time.Time{})) // each flow once
 	if failed == nil {
 		p.Origin = s.origin(r)
-		switch err := s.begin(w, r, p); {
+		switch err := s.begin(w, r, p, nil); {
 		case integration.IsKind(err, integration.KindNotFound):
 			failed = &failure{http.StatusForbidden, fmt.Sprintf("The claim %q names a project that does not exist here.", s.OIDC.Claims.Projects), err}
 		case err != nil:

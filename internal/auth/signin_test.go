@@ -350,7 +350,7 @@ func TestSignInWithoutAProvider(t *testing.T) {
 		w := httptest.NewRecorder()
 		s.SignIn(w, httptest.NewRequest("GET", "/sign-in", nil))
 		want(t, w.Code, http.StatusForbidden)
-		for _, hint := range []string{"apikey create", "/graphiql", "PATCHBAY_OIDC_ISSUER", "PATCHBAY_OIDC_CLIENT_ID"} {
+		for _, hint := range []string{"apikey create", "first page", "PATCHBAY_OIDC_ISSUER", "PATCHBAY_OIDC_CLIENT_ID"} {
 			if !strings.Contains(w.Body.String(), hint) {
 				t.Errorf("it does not speak of %s: %s", hint, w.Body)
 			}

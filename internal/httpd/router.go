@@ -42,6 +42,8 @@ func New(p Parts) http.Handler {
 	// browsers on their way to the OpenID provider, which sends them back to the callback, once.
 	r.With(deadline).Get("/sign-in", p.Sessions.SignIn)
 	r.With(deadline).Get("/sign-in/callback", p.Sessions.Callback)
+	// People's browsers, from our own pages, with an API key. A repeat begins another session.
+	r.With(sameOrigin(p.Origin), deadline).Post("/sign-in", p.Sessions.SignInWithKey)
 	// People's browsers, from our own pages. A repeat finds nothing to end.
 	r.With(sameOrigin(p.Origin), deadline).Post("/sign-out", p.Sessions.SignOut)
 

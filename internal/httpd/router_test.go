@@ -93,10 +93,19 @@ func TestRoutes(t *testing.T) {
 		want(t, w.Body.String(), answer.body)
 		want(t, w.Header().Get("X-Content-Type-Options"), "nosniff")
 	}
-	for _, target := range []string{"/healthz", "/readyz", "/sign-in", "/sign-in/callback"} {
+	for _, target := range []string{"/healthz", "/readyz", "/sign-in/callback"} {
 		want(t, s.send("POST", target).Code, http.StatusMethodNotAllowed)
 	}
 	want(t, s.send("GET", "/sign-out").Code, http.StatusMethodNotAllowed)
+}
+
+// Only our own pages sign a browser in with a key, or another site could sign it in as somebody of its own.
+func TestSigningInFromElsewhere(t *testing.T) {
+	s := newServer(nil)
+	for header, status := range map[string]int{"cross-site": http.StatusForbidden, "same-site": http.StatusForbidden, "same-origin": http.StatusUnauthorized} {
+		want(t, s.send("POST", "/sign-in", "Sec-Fetch-Site", header, "Authorization", "Bearer nonsense").Code, status)
+	}
+	want(t, s.send("POST", "/sign-in", "Origin", "https://evil.example.com").Code, http.StatusForbidden)
 }
 
 // Only our own pages sign a browser out.

@@ -14,6 +14,8 @@ type APIKey struct {
 	OrgID      string
 	ProjectIDs []uuid.UUID // nil means all of the organisation's
 	Role       Role
+	SessionOf  *string // the subject whose browser session it is; nil for a key that was asked for
+	CreatedBy  *string // the subject of the principal that made it
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time
 	LastUsedAt *time.Time // to the minute

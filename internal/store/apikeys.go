@@ -10,11 +10,11 @@ import (
 	"patchbay/internal/integration"
 )
 
-const apiKeyColumns = `id, org_id, name, prefix, role, project_ids, created_at, expires_at, last_used_at, revoked_at`
+const apiKeyColumns = `id, org_id, name, prefix, role, project_ids, subject, created_by, created_at, expires_at, last_used_at, revoked_at`
 
 func scanAPIKey(row pgx.Row) (*integration.APIKey, error) {
 	var k integration.APIKey
-	err := row.Scan(&k.ID, &k.OrgID, &k.Name, &k.Prefix, &k.Role, &k.ProjectIDs, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+	err := row.Scan(&k.ID, &k.OrgID, &k.Name, &k.Prefix, &k.Role, &k.ProjectIDs, &k.SessionOf, &k.CreatedBy, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
 	return &k, err
 }
 
@@ -29,21 +29,27 @@ type NewAPIKey struct {
 	ExpiresAt *time.Time
 	// Subject is whose browser session the key is; empty for a key that was asked for.
 	Subject string
+	// Parent is the API key that began the session; nil for any other session, and for what is none. Its projects are the
+	// session's, whichever of them are left.
+	Parent *uuid.UUID
 }
 
 // CreateAPIKey inserts a key of the scope's organisation. A project that the scope does not have is NotFound.
 func (t *Tenant) CreateAPIKey(ctx context.Context, n NewAPIKey) (key *integration.APIKey, err error) {
-	args := []any{n.ID, t.scope.Org, n.Name, n.Prefix, n.Hash, n.Role, n.Projects, t.scope.Actor, n.ExpiresAt, t.scope.Projects, n.Subject}
+	args := []any{n.ID, t.scope.Org, n.Name, n.Prefix, n.Hash, n.Role, n.Projects, t.scope.Actor, n.ExpiresAt, t.scope.Projects, n.Subject, n.Parent}
 	event := audit{integration.AuditAPIKeyCreate, map[string]any{"key": n.ID, "name": n.Name, "role": n.Role, "projects": n.Projects}}
 	if n.Subject != "" {
 		event = audit{integration.AuditSessionCreate, map[string]any{"key": n.ID, "role": n.Role}}
 	}
+	if n.Parent != nil {
+		event.changes["begunWith"] = *n.Parent
+	}
 	statement := `
 			WITH created AS (
-				INSERT INTO kb.api_keys (id, org_id, name, prefix, hash, role, project_ids, created_by, expires_at, subject)
-				SELECT $1, $2::text, $3, $4, $5, $6, $7::uuid[], $8, $9, nullif($11, '')
+				INSERT INTO kb.api_keys (id, org_id, name, prefix, hash, role, project_ids, created_by, expires_at, subject, parent_id)
+				SELECT $1, $2::text, $3, $4, $5, $6, $7::uuid[], $8, $9, nullif($11, ''), $12::uuid
 				WHERE NOT EXISTS (
-					SELECT FROM unnest($7::uuid[]) wanted
+					SELECT FROM unnest(CASE WHEN $12::uuid IS NULL THEN $7::uuid[] END) wanted
 					WHERE NOT EXISTS (
 						SELECT FROM kb.projects p
 						WHERE p.id = wanted
@@ -80,7 +86,7 @@ func (t *Tenant) APIKeys(ctx context.Context) (keys []*integration.APIKey, err e
 	return keys, err
 }
 
-// RevokeAPIKey ends a key for good. Revoking it again changes nothing.
+// RevokeAPIKey ends a key for good, and the sessions that it began. Revoking it again changes nothing.
 func (t *Tenant) RevokeAPIKey(ctx context.Context, id uuid.UUID) (key *integration.APIKey, err error) {
 	args := []any{id, t.scope.Org, t.scope.Projects}
 	const mine = `id = $1
@@ -93,6 +99,12 @@ func (t *Tenant) RevokeAPIKey(ctx context.Context, id uuid.UUID) (key *integrati
 				WHERE ` + mine + `
 					AND revoked_at IS NULL
 				RETURNING ` + apiKeyColumns + `
+			), sessions AS (
+				UPDATE kb.api_keys
+				SET revoked_at = now()
+				WHERE org_id = $2
+					AND parent_id = (SELECT id FROM revoked)
+					AND revoked_at IS NULL
 			), ` + t.recorded(&args, "revoked", "NULL::uuid", "NULL::uuid", audit{integration.AuditAPIKeyRevoke, map[string]any{"key": id}}) + `
 			SELECT ` + apiKeyColumns + `
 			FROM revoked
@@ -120,13 +132,14 @@ type AuthenticAPIKey struct {
 	Role      integration.Role
 	Projects  []uuid.UUID
 	ExpiresAt *time.Time
+	Parent    *uuid.UUID // the API key that began the session
 }
 
 // AuthenticateAPIKey looks a key up by its SHA-256, whatever its organisation, and notes that it was used. It returns
 // nil for one that is unknown, revoked or expired.
 func (db *DB) AuthenticateAPIKey(ctx context.Context, hash []byte) (*AuthenticAPIKey, error) {
 	rows, err := db.pool.Query(ctx, `
-		SELECT id, org_id, name, prefix, subject, role, project_ids, expires_at
+		SELECT id, org_id, name, prefix, subject, role, project_ids, expires_at, parent_id
 		FROM kb.authenticate_api_key($1)`, hash)
 	if err != nil {
 		return nil, translate(err)

@@ -59,7 +59,7 @@ func TestAPIKeyFromCreationToRevocation(t *testing.T) {
 	}
 	want := &integration.APIKey{
 		ID: n.ID, Name: "Key", Prefix: "pb_x1y2z3", OrgID: org, ProjectIDs: []uuid.UUID{w.project}, Role: integration.RoleEditor,
-		CreatedAt: made.CreatedAt, ExpiresAt: n.ExpiresAt,
+		CreatedBy: ptr(""), CreatedAt: made.CreatedAt, ExpiresAt: n.ExpiresAt,
 	}
 	if diff := cmp.Diff(want, made); diff != "" {
 		t.Errorf("made (-want +got):\n%s", diff)
@@ -103,6 +103,57 @@ func TestAPIKeyFromCreationToRevocation(t *testing.T) {
 	wantKind(t, err, integration.KindNotFound, "")
 	_, err = w.store.Tenant(integration.Scope{Org: "another"}).RevokeAPIKey(ctx, n.ID)
 	wantKind(t, err, integration.KindNotFound, "")
+}
+
+// A session has its key's projects, those too that are gone, and counts while the key does: also one that was begun as the
+// key was being revoked, and so was not revoked with it.
+func TestSessionsOfAnAPIKey(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	key := createKey(t, w.tenant, []uuid.UUID{w.project})
+	execute(t, w.root, `DELETE FROM kb.projects WHERE id = $1`, w.project)
+	begin := func() store.NewAPIKey {
+		t.Helper()
+		n := newKey(key.Projects)
+		n.Subject, n.Parent = "api-key:pb_x1y2z3 (Key)", &key.ID
+		if _, err := w.store.Tenant(integration.Scope{Org: org, Projects: key.Projects}).CreateAPIKey(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	taken := func(n store.NewAPIKey) bool {
+		t.Helper()
+		k, err := w.store.AuthenticateAPIKey(ctx, n.Hash)
+		if err != nil || k != nil && (k.Parent == nil || *k.Parent != key.ID) {
+			t.Errorf("authenticated: %+v, %v", k, err)
+		}
+		return k != nil
+	}
+	first := begin()
+	if !taken(first) {
+		t.Error("a session is not taken")
+	}
+	for what, end := range map[string]string{"expired": `expires_at = now()`, "revoked": `revoked_at = now()`} {
+		execute(t, w.root, `UPDATE kb.api_keys SET `+end+` WHERE id = $1`, key.ID)
+		if taken(first) {
+			t.Errorf("a session of an %s key is taken", what)
+		}
+		execute(t, w.root, `UPDATE kb.api_keys SET expires_at = NULL, revoked_at = NULL WHERE id = $1`, key.ID)
+	}
+	if _, err := w.tenant.RevokeAPIKey(ctx, key.ID); err != nil {
+		t.Fatal(err)
+	}
+	late := begin()
+	if taken(first) || taken(late) {
+		t.Error("a revoked key's session is taken")
+	}
+	if n := one[int](t, w.root, `SELECT count(*) FROM kb.api_keys WHERE revoked_at IS NOT NULL`); n != 2 {
+		t.Errorf("%d keys are shown as revoked, want the key and the session that it had", n)
+	}
+	if n := one[int](t, w.root, `SELECT count(*) FROM kb.audit_events WHERE action = 'api_key.revoke'`); n != 1 {
+		t.Errorf("the trail has %d revocations", n)
+	}
 }
 
 func TestAPIKeysThatAreNotTaken(t *testing.T) {

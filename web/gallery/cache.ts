@@ -70,6 +70,7 @@ export const cache = cacheExchange({
       registerWebhook: asksAgain("webhookDeliveries"),
       replayWebhookDelivery: asksAgain("webhookDeliveries"),
       createApiKey: asksAgain("apiKeys"),
+      revokeApiKey: asksAgain("apiKeys"), // its sessions end with it
       rotateEncryptionKey: asksAgain("encryptionStatus"),
       rotateWebhookSecret: asksAgain("integrationById", "gallery"),
     },

@@ -3,10 +3,8 @@ import { Client, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
 
-/** Who asks, and whom to tell that this is over. */
-export interface Credentials {
-  /** Null: the browser's session cookie counts. */
-  apiKey(): string | null;
+/** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
+export interface SignedIn {
   ended(): void;
   /** Calls back once somebody has signed in again; returns how not to. */
   back(callback: () => void): () => void;
@@ -18,13 +16,9 @@ const ending = (reason: unknown) => reason instanceof CloseEvent && endings.has(
 const longestWait = 15_000;
 
 /** Makes the client of one principal: what another one sees is not kept in it. Call close at the end. */
-export function connect(credentials: Credentials): { client: Client; close(): void } {
+export function connect(session: SignedIn): { client: Client; close(): void } {
   const socket = createClient({
     url: () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`,
-    connectionParams: () => {
-      const key = credentials.apiKey();
-      return key === null ? {} : { Authorization: `Bearer ${key}` };
-    },
     lazyCloseTimeout: 5_000, // from one page to the next
     keepAlive: 20_000,
     retryAttempts: Infinity,
@@ -37,7 +31,7 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
       connected: () => link.streams(true),
       closed: (event) => {
         if (!(event instanceof CloseEvent)) return;
-        if (ending(event)) credentials.ended();
+        if (ending(event)) session.ended();
         if (event.code !== 1000) link.streams(false);
       },
     },
@@ -49,15 +43,13 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
     preferGetMethod: false,
     requestPolicy: "cache-and-network",
     fetch: async (input, init) => {
-      const key = credentials.apiKey();
       const headers = new Headers(init?.headers);
       headers.set("Accept", "application/graphql-response+json, application/json;q=0.9");
-      if (key !== null) headers.set("Authorization", `Bearer ${key}`);
       try {
         const response = await fetch(input, {
           ...init,
           headers,
-          credentials: key === null ? "same-origin" : "omit",
+          credentials: "same-origin",
           cache: "no-store",
           redirect: "error",
         });
@@ -70,8 +62,12 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
     },
     exchanges: [
       mapExchange({
-        onError(error) {
-          if (error.graphQLErrors.some(({ extensions }) => extensions.code === "UNAUTHENTICATED")) credentials.ended();
+        onError(error, operation) {
+          if (!error.graphQLErrors.some(({ extensions }) => extensions.code === "UNAUTHENTICATED")) return;
+          session.ended();
+          // What was asked in vain is asked again with the next session.
+          if (operation.kind !== "query") return;
+          session.back(() => client.reexecuteOperation(client.createRequestOperation("query", operation, { ...operation.context, requestPolicy: "network-only" })));
         },
         // Without the server, what is known stays in sight.
         onResult(result) {
@@ -94,7 +90,7 @@ export function connect(credentials: Credentials): { client: Client; close(): vo
                   next: (answer) => sink.next(answer as Parameters<typeof sink.next>[0]),
                   complete: () => sink.complete(),
                   // It goes on with the next session.
-                  error: (reason) => (ending(reason) ? void (end = credentials.back(begin)) : sink.error(reason)),
+                  error: (reason) => (ending(reason) ? void (end = session.back(begin)) : sink.error(reason)),
                 },
               );
             };

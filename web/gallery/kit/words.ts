@@ -2,6 +2,7 @@
 
 const relativeTime = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const number = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
@@ -27,6 +28,11 @@ export function relative(at: Date, now: Date): string {
 /** With date, seconds and the reader's time zone's clock. */
 export function exact(at: Date): string {
   return exactTime.format(at);
+}
+
+/** "21 Feb 2027". */
+export function date(at: Date): string {
+  return dateAlone.format(at);
 }
 
 /** "14:32". */

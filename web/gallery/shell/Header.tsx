@@ -27,6 +27,7 @@ export function Header() {
 
 function Projects() {
   const { viewer } = useSignedIn();
+  const { mayEdit } = useRole();
   const { projects } = useProjects();
   const address = useAddress();
   const chosen = projects?.find(({ id }) => id === address.project) ?? projects?.[0];
@@ -45,6 +46,14 @@ function Projects() {
             {name}
           </Menu.Item>
         ))}
+        {mayEdit && (
+          <>
+            <Menu.Divider />
+            <Menu.Item component={Link} href={address.page("/administration/projects")}>
+              All projects, and new ones
+            </Menu.Item>
+          </>
+        )}
       </Menu.Dropdown>
     </Menu>
   );
@@ -81,6 +90,9 @@ function Account() {
           {viewer.role} of {viewer.orgId ?? "no organisation"}
         </Menu.Label>
         <Menu.Divider />
+        <Menu.Item component={Link} href={address.page("/administration/session")}>
+          Your session
+        </Menu.Item>
         {mayAdminister && (
           <Menu.Item component={Link} href={address.page("/administration")}>
             Administration

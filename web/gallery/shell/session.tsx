@@ -32,7 +32,7 @@ export function useRole() {
  */
 export function Session({ children }: { children: ReactNode }) {
   const session = useSession();
-  const { status, apiKey } = session;
+  const { status } = session;
   const [viewer, setViewer] = useState<Viewer | null>(null);
   const [client, setClient] = useState<Client | null>(null);
   if (status.state === "signed-in" && !same(viewer, status.viewer)) setViewer(status.viewer);
@@ -45,7 +45,6 @@ export function Session({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (!viewer) return;
     const connected = connect({
-      apiKey: () => current.current.apiKey,
       ended: () => current.current.recheck(),
       back: (callback) => {
         waiting.current.add(callback);
@@ -64,17 +63,17 @@ export function Session({ children }: { children: ReactNode }) {
     const callbacks = [...waiting.current];
     waiting.current.clear();
     for (const callback of callbacks) callback();
-  }, [status.state]);
+  }, [status]);
 
   const value = useMemo<SignedIn | null>(() => viewer && { viewer, signOut }, [viewer]);
 
-  const asking = status.state === "signed-out" || status.state === "key-refused";
-  const form = <SignIn refused={status.state === "key-refused"} onKey={session.useKey} again={viewer !== null} />;
+  const asking = status.state === "signed-out";
+  const form = <SignIn onSignedIn={session.recheck} again={viewer !== null} />;
   if (value && client) {
     return (
       <Context value={value}>
         <Provider value={client}>{children}</Provider>
-        <Modal opened={asking || (status.state === "checking" && apiKey !== null)} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered>
+        <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered>
           {form}
         </Modal>
       </Context>

@@ -1,0 +1,81 @@
+import { graphql, type ResultOf } from "../graphql";
+
+export const Me = graphql(`
+  query Me {
+    viewer { subject orgId role projectIds expiresAt }
+  }
+`);
+
+export const ApiKeys = graphql(`
+  query ApiKeys($orgId: ID!) {
+    apiKeys(orgId: $orgId) { id name prefix role projectIds sessionOf createdBy createdAt expiresAt lastUsedAt revokedAt }
+  }
+`);
+
+export const CreateApiKey = graphql(`
+  mutation CreateApiKey($input: CreateApiKeyInput!) {
+    createApiKey(input: $input) { key apiKey { id name } }
+  }
+`);
+
+export const RevokeApiKey = graphql(`
+  mutation RevokeApiKey($id: UUID!) {
+    revokeApiKey(id: $id) { id revokedAt }
+  }
+`);
+
+export const ProjectPage = graphql(`
+  query ProjectPage($orgId: ID!, $after: String) {
+    projects(orgId: $orgId, first: 50, after: $after) {
+      nodes { id name createdAt }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export const MakeProject = graphql(`
+  mutation MakeProject($input: CreateProjectInput!) {
+    createProject(input: $input) { id name createdAt }
+  }
+`);
+
+export const AuditPage = graphql(`
+  query AuditPage($orgId: ID!, $projectId: UUID, $filter: AuditEventFilter, $after: String) {
+    auditEvents(orgId: $orgId, projectId: $projectId, filter: $filter, first: 50, after: $after) {
+      nodes { id at actor action projectId integrationId changes requestId remoteAddr }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export const IntegrationNames = graphql(`
+  query IntegrationNames($orgId: ID!, $projectId: UUID!) {
+    integrations(orgId: $orgId, projectId: $projectId, first: 200) { nodes { id name displayName } }
+  }
+`);
+
+export const Encryption = graphql(`
+  query Encryption {
+    encryptionStatus {
+      currentKeyId
+      sealedRows { keyId rows }
+      rotation { id total done failed finishedAt }
+    }
+  }
+`);
+
+export const Unreadable = graphql(`
+  query Unreadable {
+    encryptionStatus { unreadable }
+  }
+`);
+
+export const RotateKey = graphql(`
+  mutation RotateKey {
+    rotateEncryptionKey { id total done failed finishedAt }
+  }
+`);
+
+export type ApiKey = ResultOf<typeof ApiKeys>["apiKeys"][number];
+export type AuditEvent = ResultOf<typeof AuditPage>["auditEvents"]["nodes"][number];
+export type Rotation = NonNullable<ResultOf<typeof Encryption>["encryptionStatus"]["rotation"]>;
