@@ -3,11 +3,12 @@ import { useEffect, useState } from "react";
 import { useClient, useMutation, useQuery } from "urql";
 import { type Trouble, trouble } from "../errors";
 import { Problem } from "../kit/Problem";
+import { RowSkeletons } from "../kit/RowSkeletons";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
 import classes from "./administration.module.css";
 import { Encryption, Me, type Rotation, RotateKey, Unreadable } from "./operations";
-import { Cell, Row, Rows, RowSkeletons } from "./Rows";
+import { Cell, Row, Rows } from "./Rows";
 import { SectionHead } from "./SectionHead";
 
 /** How often is asked while a rotation goes on, in milliseconds. */

@@ -4,7 +4,8 @@ import { useQuery } from "urql";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
-import { actorInWords } from "../kit/trail";
+import { RowSkeletons } from "../kit/RowSkeletons";
+import { actorInWords } from "../audit/words";
 import { count, date, exact } from "../kit/words";
 import { useNow, When } from "../kit/When";
 import { useScope } from "../shell/scope";
@@ -14,7 +15,7 @@ import { CreateKeyDialog } from "./CreateKeyDialog";
 import { ended, endsSoon, type Group, grouped, subjectOf } from "./keys";
 import { type ApiKey, ApiKeys } from "./operations";
 import { RevokeDialog } from "./RevokeDialog";
-import { Cell, Row, Rows, RowSkeletons } from "./Rows";
+import { Cell, Row, Rows } from "./Rows";
 import { SectionHead } from "./SectionHead";
 
 const atOnce = 50;

@@ -4,12 +4,13 @@ import { useMutation, useQuery } from "urql";
 import { Link } from "wouter";
 import { trouble } from "../errors";
 import { Problem } from "../kit/Problem";
+import { RowSkeletons } from "../kit/RowSkeletons";
 import { When } from "../kit/When";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
 import classes from "./administration.module.css";
 import { MakeProject, Me, ProjectPage } from "./operations";
-import { Cell, Row, Rows, RowSkeletons } from "./Rows";
+import { Cell, Row, Rows } from "./Rows";
 import { SectionHead } from "./SectionHead";
 
 /** The organisation's projects, and a form for another one. */

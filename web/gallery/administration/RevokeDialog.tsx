@@ -3,7 +3,7 @@ import { useMutation } from "urql";
 import { trouble } from "../errors";
 import { ConfirmByName } from "../kit/ConfirmByName";
 import { Problem } from "../kit/Problem";
-import { actorInWords } from "../kit/trail";
+import { actorInWords } from "../audit/words";
 import { plural } from "../kit/words";
 import { useNow, When } from "../kit/When";
 import { useSignedIn } from "../shell/session";

@@ -1,4 +1,3 @@
-import { Skeleton } from "@mantine/core";
 import type { ReactNode } from "react";
 import classes from "./administration.module.css";
 
@@ -44,19 +43,5 @@ export function Cell({ label, action = false, children }: { label?: string; acti
     <td role="cell" data-label={label} data-action={action || undefined}>
       {children}
     </td>
-  );
-}
-
-export function RowSkeletons({ label }: { label: string }) {
-  return (
-    <div className={classes.panel} aria-busy="true" role="status" aria-label={label}>
-      {[1, 2, 3, 4].map((n) => (
-        <div key={n} className={classes.skeleton}>
-          <Skeleton height={14} width="30%" />
-          <Skeleton height={14} width="12%" />
-          <Skeleton height={14} width="20%" />
-        </div>
-      ))}
-    </div>
   );
 }

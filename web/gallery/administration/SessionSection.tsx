@@ -2,8 +2,9 @@ import { Button, Skeleton } from "@mantine/core";
 import { useState } from "react";
 import { useQuery } from "urql";
 import { trouble } from "../errors";
+import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
-import { actorInWords } from "../kit/trail";
+import { actorInWords } from "../audit/words";
 import { When } from "../kit/When";
 import { exact } from "../kit/words";
 import { useScope } from "../shell/scope";
@@ -48,7 +49,7 @@ export function SessionSection() {
   function facts({ subject, orgId, role, projectIds, expiresAt }: NonNullable<typeof data>["viewer"]) {
     const { name, detail } = actorInWords(subject);
     return (
-      <dl className={classes.facts}>
+      <Facts>
         <dt>Name</dt>
         <dd>
           <span className={classes.name}>{name}</span>
@@ -72,7 +73,7 @@ export function SessionSection() {
             "Not by itself"
           )}
         </dd>
-      </dl>
+      </Facts>
     );
   }
 }

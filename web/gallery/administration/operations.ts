@@ -39,21 +39,6 @@ export const MakeProject = graphql(`
   }
 `);
 
-export const AuditPage = graphql(`
-  query AuditPage($orgId: ID!, $projectId: UUID, $filter: AuditEventFilter, $after: String) {
-    auditEvents(orgId: $orgId, projectId: $projectId, filter: $filter, first: 50, after: $after) {
-      nodes { id at actor action projectId integrationId changes requestId remoteAddr }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-`);
-
-export const IntegrationNames = graphql(`
-  query IntegrationNames($orgId: ID!, $projectId: UUID!) {
-    integrations(orgId: $orgId, projectId: $projectId, first: 200) { nodes { id name displayName } }
-  }
-`);
-
 export const Encryption = graphql(`
   query Encryption {
     encryptionStatus {
@@ -77,5 +62,4 @@ export const RotateKey = graphql(`
 `);
 
 export type ApiKey = ResultOf<typeof ApiKeys>["apiKeys"][number];
-export type AuditEvent = ResultOf<typeof AuditPage>["auditEvents"]["nodes"][number];
 export type Rotation = NonNullable<ResultOf<typeof Encryption>["encryptionStatus"]["rotation"]>;

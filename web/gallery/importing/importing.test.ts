@@ -162,14 +162,14 @@ test("a duration has two units at most", () => {
 });
 
 test("why the structure cannot be read says whether other settings help, and else when another try does", () => {
-  const of = (code: string, more: object = {}) => {
-    const graphQLErrors = [{ message: "clickUp answered 401", extensions: { code, ...more } }];
+  const of = (code: string, more: object = {}, message = "clickUp answered 401") => {
+    const graphQLErrors = [{ message, extensions: { code, ...more } }];
     const { words, trouble, fix } = refusal({ graphQLErrors } as unknown as Parameters<typeof refusal>[0], "ClickUp", new Date("2026-03-01T12:00:00Z"));
     return { words, fix, message: trouble.message };
   };
-  const refused = of("PROVIDER_ERROR", { reason: "auth_failed" });
+  const refused = of("PROVIDER_ERROR", { reason: "auth_failed" }, "ClickUp refused the credentials: it answered 401 to GET /user");
   assert.deepEqual([refused.words, refused.fix], ["ClickUp refused the credentials", true]);
-  assert.match(refused.message, /revoked or expired\. ClickUp answered 401\.$/);
+  assert.match(refused.message, /revoked or expired\. It answered 401 to GET \/user\.$/);
   const limited = of("PROVIDER_ERROR", { reason: "rate_limited", retryAfterSeconds: 90 });
   assert.equal(limited.fix, false);
   assert.match(limited.message, /^It takes requests again at \d+[:.]01/);

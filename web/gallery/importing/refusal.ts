@@ -20,7 +20,7 @@ export function refusal(error: CombinedError, provider: string, now: Date): Refu
     case "auth_failed":
       return {
         words: `${provider} refused the credentials`,
-        trouble: { ...found, message: `They may be mistyped, revoked or expired. ${found.message}` },
+        trouble: { ...found, message: `They may be mistyped, revoked or expired. ${found.message.replace(/^.* refused the credentials: it /, "It ")}` }, // else it says so twice
         fix: true,
       };
     case "permission":

@@ -3,6 +3,7 @@ import { useDocumentTitle } from "@mantine/hooks";
 import { useEffect, useRef, useState } from "react";
 import { useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
+import { AuditLog } from "../audit/AuditLog";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -10,7 +11,6 @@ import { Problem } from "../kit/Problem";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
-import { Audit } from "./Audit";
 import { Head } from "./Head";
 import classes from "./integration.module.css";
 import type { Draft } from "./lines";
@@ -123,7 +123,7 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
       case "mappings":
         return <Mappings integration={integration} draft={draft} onDraft={setDraft} />;
       case "audit":
-        return <Audit integration={integration} />;
+        return <AuditLog integration={integration} />;
     }
   }
 }

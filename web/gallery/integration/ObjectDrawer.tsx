@@ -4,6 +4,7 @@ import { useQuery } from "urql";
 import { Link } from "wouter";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
+import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import classes from "./integration.module.css";
@@ -132,7 +133,7 @@ function Relationships({ object: { relationships, externalParentId } }: { object
   if (relationships.length === 0 && !externalParentId) return null;
   return (
     <Section title="Relationships">
-      <dl className={classes.facts}>
+      <Facts>
         {externalParentId && !named && (
           <>
             <dt>Below</dt>
@@ -164,7 +165,7 @@ function Relationships({ object: { relationships, externalParentId } }: { object
             </div>
           );
         })}
-      </dl>
+      </Facts>
     </Section>
   );
 }

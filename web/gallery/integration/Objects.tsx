@@ -15,7 +15,7 @@ import { CountObjects, type Integration, type ListedObject, Objects as List, typ
 import { Outward } from "./Outward";
 import { Rows } from "./Rows";
 import { useFilters } from "./useFilters";
-import { usePages } from "./usePages";
+import { usePages } from "../kit/usePages";
 import { objectTypes } from "./words";
 
 // It brings a Markdown parser.

@@ -4,6 +4,7 @@ import { useMutation, useQuery } from "urql";
 import { Link } from "wouter";
 import { stateOf } from "../catalogue/state";
 import { trouble } from "../errors";
+import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
@@ -22,7 +23,7 @@ export function Overview({ integration }: { integration: Integration }) {
     <div className={classes.columns}>
       <Stack>
         <Attention integration={integration} failed={counts.data?.failed.totalCount ?? 0} />
-        <Facts integration={integration} />
+        <ConnectionFacts integration={integration} />
       </Stack>
       <Objects integration={integration} {...counts} />
     </div>
@@ -74,7 +75,7 @@ function Attention({ integration, failed }: { integration: Integration; failed: 
   );
 }
 
-function Facts({ integration }: { integration: Integration }) {
+function ConnectionFacts({ integration }: { integration: Integration }) {
   const { provider, syncState, enabled, description, createdAt } = integration;
   const { mayEdit } = useRole();
   const { workspaceName, workspaceId, lastSyncAt, lastSuccessfulSync, nextSyncAt, selection } = syncState;
@@ -85,7 +86,7 @@ function Facts({ integration }: { integration: Integration }) {
       <Title order={2} size="h5" mb="sm" id="facts">
         Connection
       </Title>
-      <dl className={classes.facts}>
+      <Facts>
         <dt>State</dt>
         <dd>
           <Said words={state.words} tone={state.tone} />
@@ -155,7 +156,7 @@ function Facts({ integration }: { integration: Integration }) {
         <dd>
           <When at={createdAt} />
         </dd>
-      </dl>
+      </Facts>
     </section>
   );
 }

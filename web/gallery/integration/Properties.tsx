@@ -1,17 +1,16 @@
 import type { ReactNode } from "react";
-import { exact } from "../kit/words";
-import classes from "./integration.module.css";
+import { Facts } from "../kit/Facts";
+import { exact, inWords } from "../kit/words";
 import { Outward } from "./Outward";
-import { inWords } from "./words";
 
 /** What a provider tells of an object, whatever that is. */
 export function Properties({ of: properties }: { of: Record<string, unknown> }) {
   return (
-    <dl className={classes.facts}>
+    <Facts>
       {Object.entries(properties).map(([name, value]) => (
         <Property key={name} name={name} value={value} />
       ))}
-    </dl>
+    </Facts>
   );
 }
 

@@ -1,8 +1,10 @@
-import { Button, Group, Skeleton, Table } from "@mantine/core";
+import { Table } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { CombinedError } from "urql";
 import { trouble } from "../errors";
+import { MoreButton } from "../kit/MoreButton";
 import { Problem } from "../kit/Problem";
+import { RowSkeletons } from "../kit/RowSkeletons";
 import classes from "./integration.module.css";
 
 interface Props {
@@ -26,15 +28,7 @@ export function Rows({ label, head, rows, empty, failed, error, loading, more, a
   const problem = trouble(error);
   const said = rows && problem?.code === "OFFLINE" ? null : problem; // the banner says so
   if (said && (!rows || rows.length === 0)) return <Problem what={failed} trouble={said} retry={again} />;
-  if (!rows) {
-    return (
-      <div className={classes.list} aria-busy="true" aria-label={`${label} are being read`}>
-        {[1, 2, 3, 4, 5, 6].map((n) => (
-          <Skeleton key={n} height={16} m="md" width={`${90 - n * 7}%`} />
-        ))}
-      </div>
-    );
-  }
+  if (!rows) return <RowSkeletons label={`${label} are being read`} />;
   if (rows.length === 0) return loading ? <div className={classes.list} data-stale="true">{empty}</div> : empty;
   return (
     <>
@@ -47,13 +41,7 @@ export function Rows({ label, head, rows, empty, failed, error, loading, more, a
           <Table.Tbody>{rows}</Table.Tbody>
         </Table>
       </div>
-      {more && (
-        <Group justify="center" mt="md">
-          <Button variant="default" size="xs" onClick={more} loading={loading}>
-            Load more
-          </Button>
-        </Group>
-      )}
+      <MoreButton more={more} loading={loading} />
     </>
   );
 }

@@ -5,6 +5,7 @@ import { CancelSync } from "../catalogue/operations";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
+import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { useNow, When } from "../kit/When";
 import { about, count, plural } from "../kit/words";
@@ -85,7 +86,7 @@ function Whole({ integration, run }: { integration: Integration; run: WholeRun }
           </Text>
         </Alert>
       )}
-      <dl className={classes.facts}>
+      <Facts>
         <dt>Queued</dt>
         <dd>
           <When at={queuedAt} />
@@ -102,7 +103,7 @@ function Whole({ integration, run }: { integration: Integration; run: WholeRun }
             <dd>{requestedBy}</dd>
           </>
         )}
-      </dl>
+      </Facts>
       <Counts run={run} />
       <Failures integration={integration} run={run} />
     </Stack>

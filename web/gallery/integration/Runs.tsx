@@ -12,7 +12,7 @@ import { RunDrawer } from "./RunDrawer";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
 import { useFilters } from "./useFilters";
-import { usePages } from "./usePages";
+import { usePages } from "../kit/usePages";
 import { changes, kind, outcome, seconds, took } from "./words";
 
 /** What was synchronised when, and what came of it. */

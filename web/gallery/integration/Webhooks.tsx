@@ -15,7 +15,7 @@ import { Deliveries, type Delivery, type Integration, Replay } from "./operation
 import { Rows } from "./Rows";
 import { Said } from "./Said";
 import { useFilters } from "./useFilters";
-import { usePages } from "./usePages";
+import { usePages } from "../kit/usePages";
 import { deliveryStatus, webhookHealth } from "./words";
 
 const statuses: Delivery["status"][] = ["RECEIVED", "PROCESSED", "IGNORED", "FAILED"];

@@ -203,15 +203,6 @@ export const SetMappings = graphql(
   `,
 );
 
-export const Audit = graphql(`
-  query Audit($orgId: ID!, $projectId: UUID!, $filter: AuditEventFilter!, $after: String) {
-    auditEvents(orgId: $orgId, projectId: $projectId, filter: $filter, first: 50, after: $after) {
-      nodes { id at actor action changes requestId remoteAddr }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-`);
-
 export type Integration = NonNullable<ResultOf<typeof IntegrationById>["integrationById"]>;
 export type ObjectType = ListedObject["type"];
 export type ListedObject = ResultOf<typeof Objects>["syncedObjects"]["nodes"][number];
@@ -220,6 +211,5 @@ export type RunCount = Run["counts"][number];
 export type Delivery = ResultOf<typeof Deliveries>["webhookDeliveries"]["nodes"][number];
 export type Mapping = Integration["syncState"]["mappings"][number];
 export type Node = ResultOf<typeof Structure>["externalStructure"][number];
-export type Event = ResultOf<typeof Audit>["auditEvents"]["nodes"][number];
 export type SyncedObject = NonNullable<ResultOf<typeof ObjectByExternalId>["syncedObject"]>;
 export type WholeRun = NonNullable<ResultOf<typeof RunById>["syncRun"]>;

@@ -125,10 +125,3 @@ export function schedule(given: Integration["syncState"]["schedule"]): string {
   }
   return "";
 }
-
-/** "dueDate" is "Due date". */
-export function inWords(name: string): string {
-  if (!/^[a-z]+(?:[A-Z][a-z]*)*$/.test(name)) return name; // somebody's own
-  const spaced = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
-}

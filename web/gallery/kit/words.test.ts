@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { about, plural, relative } from "./words";
+import { about, inWords, plural, relative } from "./words";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const at = (seconds: number) => new Date(now.getTime() + seconds * 1000);
@@ -21,4 +21,8 @@ test("durations are not more exact than they are known", () => {
 
 test("one is singular", () => {
   assert.deepEqual([0, 1, 2].map((n) => plural(n, "item")), ["0 items", "1 item", "2 items"]);
+});
+
+test("names of the API's become words, and others' stay", () => {
+  assert.deepEqual(["dueDate", "status", "customId", "Story points", "ETA"].map(inWords), ["Due date", "Status", "Custom id", "Story points", "ETA"]);
 });

@@ -61,3 +61,10 @@ export function briefly(n: number): string {
 export function plural(n: number, noun: string, many = `${noun}s`): string {
   return `${count(n)} ${n === 1 ? noun : many}`;
 }
+
+/** "dueDate" is "Due date". */
+export function inWords(name: string): string {
+  if (!/^[a-z]+(?:[A-Z][a-z]*)*$/.test(name)) return name; // somebody's own
+  const spaced = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

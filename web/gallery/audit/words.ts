@@ -1,8 +1,7 @@
 // The audit trail in words.
+import { inWords } from "../kit/words";
 
-/** What each action is called. The server may write others, which are shown as they are. */
-const actions: Record<string, string> = {
-  "session.create": "Signed in",
+const ofIntegrations = {
   "integration.create": "Connected an integration",
   "integration.update": "Changed an integration",
   "integration.delete": "Deleted an integration",
@@ -17,15 +16,25 @@ const actions: Record<string, string> = {
   "webhook_delivery.replay": "Replayed a delivery",
   "settings.test": "Tried settings",
   "secrets.open": "Opened secrets",
+  "mutation.denied": "Was refused a change",
+};
+
+const ofOrganisations = {
+  "session.create": "Signed in",
   "api_key.create": "Made an API key",
   "api_key.revoke": "Revoked an API key or session",
   "project.create": "Made a project",
   "key.rotate": "Began to rotate the encryption key",
   "key.forget": "Forgot an encryption key",
-  "mutation.denied": "Was refused a change",
 };
 
-export const knownActions = Object.keys(actions);
+/** What each action is called. The server may write others, which are shown as they are. */
+const actions: Record<string, string> = { ...ofOrganisations, ...ofIntegrations };
+
+/** Those that are known, or of them those that an integration may have. */
+export function knownActions({ ofOne }: { ofOne: boolean }): string[] {
+  return Object.keys(ofOne ? ofIntegrations : actions);
+}
 
 export function actionInWords(action: string): string {
   return actions[action] ?? action;
@@ -46,22 +55,27 @@ const names: Record<string, string> = {
 /** What an entry says of its change, each with a name; what is empty is left out. A field that was cleared is told as such. */
 export function changesInWords(changes: Record<string, unknown>): [name: string, value: string][] {
   return Object.entries(changes)
-    .map(([name, value]): [string, string] => [names[name] ?? inWords(name), text(value)])
+    .map(([name, value]): [string, string] => [names[name] ?? inWords(name), brief(text(value))])
     .filter(([, value]) => value !== "");
+}
+
+/** Some are as long as a list of everything that was chosen. */
+const longest = 300;
+
+function brief(text: string): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 function text(value: unknown): string {
   if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.map(text).join(", ");
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "object") return JSON.stringify(value);
+  if (typeof value === "object") {
+    return Object.entries(value)
+      .map(([name, each]) => `${name} ${text(each)}`)
+      .join("; ");
+  }
   return String(value);
-}
-
-/** "removedSettings" is "Removed settings". */
-function inWords(name: string): string {
-  const spaced = name.replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
 /** Whoever acted, with what tells two of one name apart behind it: an API key's name and its first characters. */

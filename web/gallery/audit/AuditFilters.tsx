@@ -1,16 +1,21 @@
 import { Autocomplete, Button, Select, TextInput } from "@mantine/core";
 import { useEffect, useState } from "react";
-import { useQuery } from "urql";
-import { actionInWords, knownActions } from "../kit/trail";
 import { useScope } from "../shell/scope";
 import { useSignedIn } from "../shell/session";
-import classes from "./administration.module.css";
+import classes from "./audit.module.css";
 import { type Filters, isNarrowed, ranges, readFilters } from "./filters";
-import { IntegrationNames } from "./operations";
+import type { NamedIntegration } from "./operations";
+import { actionInWords, knownActions } from "./words";
 
 interface Props {
   value: Filters;
   onChange(value: Filters): void;
+  /** The log is of one integration. */
+  ofOne: boolean;
+  /** Those to choose from; undefined while they are read. */
+  integrations: NamedIntegration[] | undefined;
+  /** Reads the log again. */
+  onAgain(): void;
 }
 
 // The list scrolls by itself, as the keyboard moves in it.
@@ -20,20 +25,20 @@ const list = {
   classNames: { options: classes.options },
 } as const;
 
-export function AuditFilters({ value, onChange }: Props) {
-  const { orgId, project } = useScope();
+export function AuditFilters({ value, onChange, ofOne, integrations, onAgain }: Props) {
+  const { project } = useScope();
   const { viewer } = useSignedIn();
-  const [{ data }] = useQuery({ query: IntegrationNames, variables: { orgId, projectId: project.id } });
   const change = (part: Partial<Filters>) => onChange({ ...value, ...part });
-  const actions = knownActions.map((action) => ({ value: action, label: actionInWords(action) }));
-  const integrations = data?.integrations.nodes.map(({ id, name, displayName }) => ({ value: id, label: displayName === name ? name : `${displayName} (${name})` })) ?? [];
+  const known = knownActions({ ofOne });
+  const actions = (value.action && !known.includes(value.action) ? [...known, value.action] : known).map((action) => ({ value: action, label: actionInWords(action) }));
+  const named = integrations?.map(({ id, name, displayName }) => ({ value: id, label: displayName === name ? name : `${displayName} (${name})` })) ?? [];
 
   return (
     <div className={classes.filters} role="search" aria-label="Narrow the audit log">
       <Select
         label="Action"
         placeholder="Any"
-        data={value.action && !knownActions.includes(value.action) ? [...actions, { value: value.action, label: value.action }] : actions}
+        data={actions}
         value={value.action}
         onChange={(action) => change({ action })}
         searchable
@@ -42,29 +47,33 @@ export function AuditFilters({ value, onChange }: Props) {
         {...list}
       />
       <Actor value={value.actor} own={viewer.subject} onChange={(actor) => change({ actor })} />
-      <Select
-        label="Integration"
-        placeholder="Any"
-        data={value.integration && data && !integrations.some((each) => each.value === value.integration) ? [...integrations, { value: value.integration, label: `${value.integration.slice(0, 8)}…` }] : integrations}
-        value={value.integration}
-        onChange={(integration) => change({ integration })}
-        nothingFoundMessage={`${project.name} has none`}
-        searchable
-        clearable
-        clearButtonProps={{ "aria-label": "Any integration" }}
-        {...list}
-      />
-      <Select
-        label="Where"
-        data={[
-          { value: "all", label: "Everywhere" },
-          { value: "project", label: `Only ${project.name}` },
-        ]}
-        value={value.projectOnly ? "project" : "all"}
-        onChange={(where) => change({ projectOnly: where === "project" })}
-        allowDeselect={false}
-        {...list}
-      />
+      {!ofOne && (
+        <>
+          <Select
+            label="Integration"
+            placeholder="Any"
+            data={value.integration && integrations && !named.some((each) => each.value === value.integration) ? [...named, { value: value.integration, label: `${value.integration.slice(0, 8)}…` }] : named}
+            value={value.integration}
+            onChange={(integration) => change({ integration })}
+            nothingFoundMessage={`${project.name} has none`}
+            searchable
+            clearable
+            clearButtonProps={{ "aria-label": "Any integration" }}
+            {...list}
+          />
+          <Select
+            label="Where"
+            data={[
+              { value: "all", label: "Everywhere" },
+              { value: "project", label: `Only ${project.name}` },
+            ]}
+            value={value.projectOnly ? "project" : "all"}
+            onChange={(where) => change({ projectOnly: where === "project" })}
+            allowDeselect={false}
+            {...list}
+          />
+        </>
+      )}
       <Select
         label="When"
         placeholder="Any time"
@@ -86,6 +95,9 @@ export function AuditFilters({ value, onChange }: Props) {
           Clear filters
         </Button>
       )}
+      <Button variant="default" onClick={onAgain}>
+        Look again
+      </Button>
     </div>
   );
 }

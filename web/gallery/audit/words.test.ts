@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { actionInWords, actorInWords, changesInWords } from "./trail";
+import { actionInWords, actorInWords, changesInWords } from "./words";
 
 test("an action that this page does not know is shown as it is", () => {
   assert.deepEqual(["session.create", "moon.land"].map(actionInWords), ["Signed in", "moon.land"]);
