@@ -85,7 +85,7 @@ func (c *client) furnish(t testing.TB) tenantIDs {
 	}
 }
 
-// announcing changes the state of a run's integration again and again until the returned function is called, for who waits for
+// announcing changes a run's integration and its state again and again until the returned function is called, for who waits for
 // news.
 func (c *client) announcing(t testing.TB, run string) (stop func()) {
 	t.Helper()
@@ -97,6 +97,7 @@ func (c *client) announcing(t testing.TB, run string) (stop func()) {
 			case <-ended:
 				return
 			case <-time.After(50 * time.Millisecond):
+				rows(t, c.db, `UPDATE kb.integrations SET description = clock_timestamp()::text WHERE id = (SELECT integration_id FROM kb.sync_runs WHERE id = $1)`, run)
 				rows(t, c.db, `UPDATE kb.sync_states SET total_synced = total_synced + 1 WHERE integration_id = (SELECT integration_id FROM kb.sync_runs WHERE id = $1)`, run)
 				announce(t, c.db, run)
 			}

@@ -139,11 +139,12 @@ func quietly(t testing.TB, db *storetest.Database, run, set string) {
 
 func announce(t testing.TB, db *storetest.Database, run string) {
 	t.Helper()
-	rows(t, db, `SELECT pg_notify('patchbay_sync', json_build_object('p', project_id, 'i', integration_id, 'r', id)::text)::text FROM kb.sync_runs WHERE id = $1`, run)
+	rows(t, db, `SELECT pg_notify('patchbay_sync', json_build_object('p', project_id, 'i', integration_id, 'r', id, 's', true)::text)::text FROM kb.sync_runs WHERE id = $1`, run)
 }
 
 const (
 	progressQuery = `subscription($run: UUID!) { syncRunProgress(runId: $run) { status processed total step } }`
+	changeQuery   = `subscription($org: ID!, $p: UUID!) { integrationChanged(orgId: $org, projectId: $p) { integrationId integration { displayName enabled syncState { currentRun { processed } } } } }`
 	stateQuery    = `subscription($org: ID!, $p: UUID!) { syncStateChanged(orgId: $org, projectId: $p) { status integrationId } }`
 	runQuery      = `subscription($org: ID!, $p: UUID!) { syncStateChanged(orgId: $org, projectId: $p) { currentRun { processed } } }`
 )
@@ -269,21 +270,51 @@ func TestStatesThatChangeAreTold(t *testing.T) {
 	want(t, withRun.next(t).Data, current(nil))
 }
 
+// Two who look at the same integrations see what each of them changes.
+func TestIntegrationsThatChangeAreTold(t *testing.T) {
+	t.Parallel()
+	c := newClient(t)
+	first := c.integration(t, "clickup")
+	s := c.open(t, changeQuery)
+	change := func(id string, integration any) map[string]any {
+		return map[string]any{"integrationChanged": map[string]any{"integrationId": id, "integration": integration}}
+	}
+	of := func(displayName string, enabled bool) map[string]any {
+		return map[string]any{"displayName": displayName, "enabled": enabled, "syncState": map[string]any{"currentRun": nil}}
+	}
+	second := c.integration(t, "linear")
+	want(t, s.next(t).Data, change(second, of("Linear", true)))
+	c.do(t, `mutation($org: ID!, $p: UUID!) { updateIntegration(orgId: $org, projectId: $p, name: "clickup", input: {enabled: false}) { id } }`)
+	want(t, s.next(t).Data, change(first, of("ClickUp", false)))
+	// What only the synchronisation does, and what changes nothing, is no news.
+	c.do(t, `mutation($org: ID!, $p: UUID!) { updateIntegration(orgId: $org, projectId: $p, name: "clickup", input: {}) { id } }`)
+	c.do(t, `mutation($i: UUID!) { updateSyncMappings(integrationId: $i, mappings: [{kind: SPACE, externalId: "1", target: "2"}]) { id } }`, map[string]any{"i": first})
+	c.do(t, `mutation($org: ID!, $p: UUID!) { deleteIntegration(orgId: $org, projectId: $p, name: "linear") }`)
+	want(t, s.next(t).Data, change(second, nil))
+	c.do(t, `mutation($org: ID!, $p: UUID!) { updateIntegration(orgId: $org, projectId: $p, name: "clickup", input: {displayName: "Studio"}) { id } }`)
+	want(t, s.next(t).Data, change(first, of("Studio", false)))
+}
+
 // What happens while nothing could be heard is found out afterwards.
 func TestTheListeningConnectionBreaks(t *testing.T) {
 	t.Parallel()
 	c := newClientAlone(t)
 	integration := c.integration(t, "clickup")
 	run := c.syncRun(t, integration)
-	progressing, changing := c.open(t, progressQuery, map[string]any{"run": run}), c.open(t, stateQuery)
+	progressing, changing, configuring := c.open(t, progressQuery, map[string]any{"run": run}), c.open(t, stateQuery), c.open(t, `subscription($org: ID!, $p: UUID!) { integrationChanged(orgId: $org, projectId: $p) { integrationId integration { id } } }`)
 	progressing.next(t)
+	other := c.integration(t, "linear")
+	want(t, configuring.next(t).text(t, "integrationChanged", "integrationId"), other)
+	want(t, changing.next(t).text(t, "syncStateChanged", "integrationId"), other)
 	quietly(t, c.db, run, `processed = 4`)
 	rows(t, c.db, `UPDATE kb.sync_states SET sync_status = 'RUNNING' WHERE integration_id = $1 RETURNING id::text`, integration)
+	rows(t, c.db, `DELETE FROM kb.integrations WHERE id = $1 RETURNING id::text`, other)
 	const listeners = `FROM pg_stat_activity WHERE application_name = 'patchbay listen' AND datname = current_database()`
 	want(t, rows(t, c.db, `SELECT usename::text `+listeners), rows(t, c.db, `SELECT current_user::text`))
 	want(t, rows(t, c.db, `SELECT pg_terminate_backend(pid)::text `+listeners), []string{"true"})
 	want(t, progressing.next(t).Data, progress("PENDING", 4, nil, nil))
 	want(t, changing.next(t).text(t, "syncStateChanged", "status"), "RUNNING")
+	want(t, configuring.next(t).Data, map[string]any{"integrationChanged": map[string]any{"integrationId": other, "integration": nil}})
 	advance(t, c.db, run, `processed = 5`)
 	want(t, progressing.next(t).Data, progress("PENDING", 5, nil, nil))
 }
@@ -394,13 +425,15 @@ func TestRequestsForStreams(t *testing.T) {
 	}
 	for query, code := range map[string]string{
 		`subscription { __typename }`: "",
-		`subscription { syncRunProgress(runId: "` + run + `") @skip(if: true) { id } }`:                                       "",
-		`subscription { a: syncRunProgress(runId: "` + run + `") { id } b: syncRunProgress(runId: "` + run + `") { id } }`:    "",
-		`subscription { syncRunProgress(runId: "no-uuid") { id } }`:                                                           "BAD_USER_INPUT",
-		`subscription { syncRunProgress(runId: "00000000-0000-4000-8000-000000000000") { id } }`:                              "NOT_FOUND",
-		`subscription { syncRunProgress(runId: "` + run + `") { ` + manyAliases(1000) + ` } }`:                                "GRAPHQL_PARSE_FAILED",
-		`subscription { syncStateChanged(orgId: "other", projectId: "` + c.project + `") { id } }`:                            "NOT_FOUND",
-		`subscription { syncStateChanged(orgId: "` + c.org + `", projectId: "00000000-0000-4000-8000-000000000000") { id } }`: "NOT_FOUND",
+		`subscription { syncRunProgress(runId: "` + run + `") @skip(if: true) { id } }`:                                                    "",
+		`subscription { a: syncRunProgress(runId: "` + run + `") { id } b: syncRunProgress(runId: "` + run + `") { id } }`:                 "",
+		`subscription { syncRunProgress(runId: "no-uuid") { id } }`:                                                                        "BAD_USER_INPUT",
+		`subscription { syncRunProgress(runId: "00000000-0000-4000-8000-000000000000") { id } }`:                                           "NOT_FOUND",
+		`subscription { syncRunProgress(runId: "` + run + `") { ` + manyAliases(1000) + ` } }`:                                             "GRAPHQL_PARSE_FAILED",
+		`subscription { syncStateChanged(orgId: "other", projectId: "` + c.project + `") { id } }`:                                         "NOT_FOUND",
+		`subscription { syncStateChanged(orgId: "` + c.org + `", projectId: "00000000-0000-4000-8000-000000000000") { id } }`:              "NOT_FOUND",
+		`subscription { integrationChanged(orgId: "other", projectId: "` + c.project + `") { integrationId } }`:                            "NOT_FOUND",
+		`subscription { integrationChanged(orgId: "` + c.org + `", projectId: "00000000-0000-4000-8000-000000000000") { integrationId } }`: "NOT_FOUND",
 	} {
 		s := c.open(t, query)
 		a := s.next(t)

@@ -3,10 +3,13 @@ package graph
 import (
 	"context"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"patchbay/graph/model"
 	"patchbay/internal/auth"
 	"patchbay/internal/integration"
 	"patchbay/internal/live"
@@ -28,7 +31,7 @@ func (s subscription) SyncRunProgress(ctx context.Context, runID uuid.UUID) (<-c
 		return nil, err
 	}
 	tenant := s.DB.Tenant(p.Scope())
-	return follow(ctx, s.Resolver, p, runID, &feed[integration.SyncRun]{
+	return follow(ctx, s.Resolver, p, live.Run(runID), &feed[integration.SyncRun]{
 		patience: runPatience,
 		read: func(ctx context.Context, _ []uuid.UUID, _ bool) ([]*integration.SyncRun, error) {
 			run, err := tenant.SyncRun(ctx, runID)
@@ -51,7 +54,7 @@ func (s subscription) SyncStateChanged(ctx context.Context, orgID string, projec
 	if err != nil {
 		return nil, err
 	}
-	return follow(ctx, s.Resolver, p, projectID, &feed[integration.SyncState]{
+	return follow(ctx, s.Resolver, p, live.States(projectID), &feed[integration.SyncState]{
 		quiet: true,
 		read: func(ctx context.Context, changed []uuid.UUID, all bool) ([]*integration.SyncState, error) {
 			return readStates(ctx, tenant, projectID, changed, all)
@@ -59,6 +62,70 @@ func (s subscription) SyncStateChanged(ctx context.Context, orgID string, projec
 		id:    func(state *integration.SyncState) uuid.UUID { return state.IntegrationID },
 		ended: func(*integration.SyncState) bool { return false },
 	})
+}
+
+func (s subscription) IntegrationChanged(ctx context.Context, orgID string, projectID uuid.UUID) (<-chan *model.IntegrationChange, error) {
+	tenant, err := s.tenant(ctx, orgID)
+	if err != nil {
+		return nil, err
+	}
+	p, err := auth.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := integrations{tenant: tenant, project: projectID, with: with(ctx), known: map[uuid.UUID]struct{}{}}
+	return follow(ctx, s.Resolver, p, live.Integrations(projectID), &feed[model.IntegrationChange]{
+		quiet: true,
+		read:  there.read,
+		id:    func(c *model.IntegrationChange) uuid.UUID { return c.IntegrationID },
+		ended: func(*model.IntegrationChange) bool { return false },
+	})
+}
+
+// integrations reads which integrations a project has, for one subscriber.
+type integrations struct {
+	tenant  *store.Tenant
+	project uuid.UUID
+	with    store.With
+	known   map[uuid.UUID]struct{} // those that were there when it read last
+}
+
+func (r *integrations) read(ctx context.Context, changed []uuid.UUID, all bool) ([]*model.IntegrationChange, error) {
+	var found []*integration.PublicIntegration
+	if all || len(changed) > fewStates {
+		var err error
+		if found, err = r.tenant.ProjectIntegrations(ctx, r.project, r.with); err != nil {
+			return nil, err
+		}
+		changed = slices.Collect(maps.Keys(r.known))
+	} else {
+		for _, id := range changed {
+			i, err := r.tenant.IntegrationByID(ctx, id, r.with)
+			if err != nil {
+				return nil, err
+			}
+			if i != nil {
+				found = append(found, i)
+			}
+		}
+	}
+	if err := withIntegrationRuns(ctx, r.tenant, found...); err != nil {
+		return nil, err
+	}
+	var news []*model.IntegrationChange
+	here := map[uuid.UUID]struct{}{}
+	for _, i := range found {
+		here[i.ID], r.known[i.ID] = struct{}{}, struct{}{}
+		news = append(news, &model.IntegrationChange{IntegrationID: i.ID, Integration: i})
+	}
+	for _, id := range changed {
+		_, still := here[id]
+		if _, was := r.known[id]; was && !still {
+			delete(r.known, id)
+			news = append(news, &model.IntegrationChange{IntegrationID: id})
+		}
+	}
+	return news, nil
 }
 
 // readStates reads the states that may have changed. Of an integration that is gone there is none.
@@ -99,7 +166,7 @@ type feed[T any] struct {
 // follow subscribes to a topic and sends what the feed reads, until ctx or the feed ends. It reads after it has subscribed, so
 // that nothing gets lost in between, and sends nothing twice. A subscriber that is slower than the changes gets fewer of them,
 // and always the last.
-func follow[T any](ctx context.Context, r *Resolver, p integration.Principal, topic uuid.UUID, f *feed[T]) (<-chan *T, error) {
+func follow[T any](ctx context.Context, r *Resolver, p integration.Principal, topic live.Topic, f *feed[T]) (<-chan *T, error) {
 	s, err := r.Live.Subscribe(p, topic)
 	if err != nil {
 		return nil, err

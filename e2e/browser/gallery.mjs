@@ -74,6 +74,30 @@ await scenario(async (browser) => {
     equal([await enabled(), await toggle.isChecked()], [true, true], "enabled");
   });
 
+  await check("two who look at it see each other's changes", async () => {
+    const other = await visit(browser, { storageState: await context.storageState() });
+    await other.page.goto(base);
+    await card(other.page, "ClickUp").getByText(/^Connected as /).waitFor();
+    await page.getByRole("switch", { name: "ClickUp is enabled" }).press("Space");
+    await card(other.page, "ClickUp").getByText("Disabled").waitFor();
+    await other.page.getByRole("button", { name: "Enable: ClickUp" }).click();
+    await card(page, "ClickUp").getByText(/^Connected as /).waitFor();
+    await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { displayName: "Studio" }) { id } }`, { project });
+    for (const { page: each } of [visitor, other]) await card(each, "Studio").waitFor();
+    // One has it open while the other deletes one, or makes another.
+    const { createIntegration: made } = await api(`mutation ($project: UUID!) { createIntegration(input: { orgId: "local", projectId: $project, name: "second", provider: "clickup", displayName: "Second" }) { id } }`, { project });
+    for (const { page: each } of [visitor, other]) await card(each, "Second").waitFor();
+    await other.page.goto(`${base}/integrations/${made.id}`);
+    await other.page.getByRole("heading", { name: "Second", level: 1 }).waitFor();
+    await api(`mutation ($project: UUID!) { deleteIntegration(orgId: "local", projectId: $project, name: "second") }`, { project });
+    await card(page, "Second").waitFor({ state: "detached" });
+    await other.page.getByRole("heading", { name: "There is no such integration" }).waitFor();
+    await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { displayName: "ClickUp" }) { id } }`, { project });
+    await card(page, "ClickUp").waitFor();
+    quiet(other);
+    await other.context.close();
+  });
+
   await check("a dialog has an address, and gives the focus back", async () => {
     const opener = page.getByRole("link", { name: "Connect GitHub" });
     await opener.click();

@@ -125,6 +125,11 @@ type ComplexityRoot struct {
 		Provider     func(childComplexity int) int
 	}
 
+	IntegrationChange struct {
+		Integration   func(childComplexity int) int
+		IntegrationID func(childComplexity int) int
+	}
+
 	KeyRotation struct {
 		Done       func(childComplexity int) int
 		Failed     func(childComplexity int) int
@@ -271,8 +276,9 @@ type ComplexityRoot struct {
 	}
 
 	Subscription struct {
-		SyncRunProgress  func(childComplexity int, runID uuid.UUID) int
-		SyncStateChanged func(childComplexity int, orgID string, projectID uuid.UUID) int
+		IntegrationChanged func(childComplexity int, orgID string, projectID uuid.UUID) int
+		SyncRunProgress    func(childComplexity int, runID uuid.UUID) int
+		SyncStateChanged   func(childComplexity int, orgID string, projectID uuid.UUID) int
 	}
 
 	SyncCount struct {
@@ -483,6 +489,7 @@ type QueryResolver interface {
 type SubscriptionResolver interface {
 	SyncRunProgress(ctx context.Context, runID uuid.UUID) (<-chan *integration.SyncRun, error)
 	SyncStateChanged(ctx context.Context, orgID string, projectID uuid.UUID) (<-chan *integration.SyncState, error)
+	IntegrationChanged(ctx context.Context, orgID string, projectID uuid.UUID) (<-chan *model.IntegrationChange, error)
 }
 type WebhookEndpointResolver interface {
 	URL(ctx context.Context, obj *integration.WebhookEndpoint) (string, error)
@@ -821,6 +828,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.GalleryEntry.Provider(childComplexity), true
+
+	case "IntegrationChange.integration":
+		if e.ComplexityRoot.IntegrationChange.Integration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationChange.Integration(childComplexity), true
+	case "IntegrationChange.integrationId":
+		if e.ComplexityRoot.IntegrationChange.IntegrationID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.IntegrationChange.IntegrationID(childComplexity), true
 
 	case "KeyRotation.done":
 		if e.ComplexityRoot.KeyRotation.Done == nil {
@@ -1598,6 +1618,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SecretChange.Name(childComplexity), true
 
+	case "Subscription.integrationChanged":
+		if e.ComplexityRoot.Subscription.IntegrationChanged == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_integrationChanged_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.IntegrationChanged(childComplexity, args["orgId"].(string), args["projectId"].(uuid.UUID)), true
 	case "Subscription.syncRunProgress":
 		if e.ComplexityRoot.Subscription.SyncRunProgress == nil {
 			break
@@ -2499,6 +2530,16 @@ type Subscription {
   syncRunProgress("The run's id." runId: UUID!): SyncRun! @hasRole(role: VIEWER)
   "Any change of state in a project, for a gallery that stays true by itself."
   syncStateChanged("The organisation." orgId: ID!, "The project." projectId: UUID!): SyncState! @hasRole(role: VIEWER)
+  "That somebody connected, changed or deleted an integration of a project. What its synchronisation does syncStateChanged tells."
+  integrationChanged("The organisation." orgId: ID!, "The project." projectId: UUID!): IntegrationChange! @hasRole(role: VIEWER)
+}
+
+"News of an integration."
+type IntegrationChange {
+  "The integration's id."
+  integrationId: UUID!
+  "It as it is now; null means that it was deleted."
+  integration: PublicIntegration
 }
 
 "Who a request runs as."
@@ -3500,6 +3541,16 @@ func (ec *executionContext) childFields_GalleryEntry(ctx context.Context, field 
 		return ec.fieldContext_GalleryEntry_integrations(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type GalleryEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_IntegrationChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "integrationId":
+		return ec.fieldContext_IntegrationChange_integrationId(ctx, field)
+	case "integration":
+		return ec.fieldContext_IntegrationChange_integration(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type IntegrationChange", field.Name)
 }
 
 func (ec *executionContext) childFields_KeyRotation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4892,6 +4943,28 @@ func (ec *executionContext) field_Query_webhookDeliveries_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Subscription_integrationChanged_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "orgId",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["orgId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "projectId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["projectId"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Subscription_syncRunProgress_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -6255,6 +6328,61 @@ func (ec *executionContext) _GalleryEntry_integrations(ctx context.Context, fiel
 func (ec *executionContext) fieldContext_GalleryEntry_integrations(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "GalleryEntry",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PublicIntegration(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _IntegrationChange_integrationId(ctx context.Context, field graphql.CollectedField, obj *model.IntegrationChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationChange_integrationId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IntegrationID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationChange_integrationId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("IntegrationChange", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _IntegrationChange_integration(ctx context.Context, field graphql.CollectedField, obj *model.IntegrationChange) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_IntegrationChange_integration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Integration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *integration.PublicIntegration) graphql.Marshaler {
+			return ec.marshalOPublicIntegration2ᚖpatchbayᚋinternalᚋintegrationᚐPublicIntegration(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_IntegrationChange_integration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "IntegrationChange",
 		Field:      field,
 		IsMethod:   false,
 		IsResolver: false,
@@ -10226,6 +10354,68 @@ func (ec *executionContext) fieldContext_Subscription_syncStateChanged(ctx conte
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Subscription_syncStateChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Subscription_integrationChanged(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_integrationChanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().IntegrationChanged(ctx, fc.Args["orgId"].(string), fc.Args["projectId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
+				if err != nil {
+					var zeroVal *model.IntegrationChange
+					return zeroVal, err
+				}
+				if ec.Directives.HasRole == nil {
+					var zeroVal *model.IntegrationChange
+					return zeroVal, errors.New("directive hasRole is not implemented")
+				}
+				return ec.Directives.HasRole(ctx, nil, directive0, role)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *model.IntegrationChange) graphql.Marshaler {
+			return ec.marshalNIntegrationChange2ᚖpatchbayᚋgraphᚋmodelᚐIntegrationChange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_integrationChanged(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_IntegrationChange(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_integrationChanged_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -15158,6 +15348,44 @@ func (ec *executionContext) _GalleryEntry(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var integrationChangeImplementors = []string{"IntegrationChange"}
+
+func (ec *executionContext) _IntegrationChange(ctx context.Context, sel ast.SelectionSet, obj *model.IntegrationChange) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, integrationChangeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("IntegrationChange")
+		case "integrationId":
+			out.Values[i] = ec._IntegrationChange_integrationId(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "integration":
+			out.Values[i] = ec._IntegrationChange_integration(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var keyRotationImplementors = []string{"KeyRotation"}
 
 func (ec *executionContext) _KeyRotation(ctx context.Context, sel ast.SelectionSet, obj *integration.KeyRotation) graphql.Marshaler {
@@ -16179,6 +16407,8 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 		return ec._Subscription_syncRunProgress(ctx, fields[0])
 	case "syncStateChanged":
 		return ec._Subscription_syncStateChanged(ctx, fields[0])
+	case "integrationChanged":
+		return ec._Subscription_integrationChanged(ctx, fields[0])
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
@@ -17808,6 +18038,14 @@ func (ec *executionContext) marshalNInt2int(ctx context.Context, sel ast.Selecti
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNIntegrationChange2ᚖpatchbayᚋgraphᚋmodelᚐIntegrationChange(ctx context.Context, sel ast.SelectionSet, v *model.IntegrationChange) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "IntegrationChange!")
+		return graphql.Null
+	}
+	return ec._IntegrationChange(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalNKeyRotation2ᚖpatchbayᚋinternalᚋintegrationᚐKeyRotation(ctx context.Context, sel ast.SelectionSet, v *integration.KeyRotation) graphql.Marshaler {

@@ -108,6 +108,14 @@ type GalleryEntry struct {
 	Integrations []*integration.PublicIntegration `json:"integrations"`
 }
 
+// News of an integration.
+type IntegrationChange struct {
+	// The integration's id.
+	IntegrationID uuid.UUID `json:"integrationId"`
+	// It as it is now; null means that it was deleted.
+	Integration *integration.PublicIntegration `json:"integration,omitempty"`
+}
+
 // Which integrations a list holds; a field that is left out or null does not narrow it.
 type IntegrationFilter struct {
 	// The one of this name.

@@ -68,7 +68,12 @@ func (s *Service) CreateIntegration(ctx context.Context, p integration.Principal
 	if in.WebhookSecret != nil {
 		n.WebhookSecret = seal.NewSecret(in.WebhookSecret.Expose())
 	}
-	return tenant.CreateIntegration(ctx, s.ring, n, with)
+	made, err := tenant.CreateIntegration(ctx, s.ring, n, with)
+	if err != nil {
+		return nil, err
+	}
+	s.tell(ctx, made.ProjectID, made.ID)
+	return made, nil
 }
 
 // DeleteIntegration removes an integration with all that hangs on it, then its webhook at the third party, as well as that goes.
@@ -85,6 +90,7 @@ func (s *Service) DeleteIntegration(ctx context.Context, p integration.Principal
 	if id == nil {
 		return uuid.Nil, noIntegration()
 	}
+	s.tell(ctx, project, *id)
 	if unhook != nil {
 		unhook()
 	}

@@ -52,6 +52,7 @@ func (s *Service) RegisterWebhook(ctx context.Context, p integration.Principal, 
 	if _, _, err := s.setUpHook(ctx, tenant, id, found.Provider.Name, false); err != nil {
 		return nil, err
 	}
+	s.tell(ctx, found.ProjectID, id)
 	if found, err = tenant.IntegrationByID(ctx, id, with); err == nil && found == nil {
 		err = noIntegration()
 	}
@@ -291,6 +292,9 @@ func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uui
 	forgotten, err := tenant.ForgetHook(ctx, id, known.ID)
 	if forgotten {
 		s.log.WarnContext(ctx, "a webhook is gone at the third party: register it again", "integration", id, "hook", known.ID)
+		if version, err := tenant.IntegrationVersionByID(ctx, id); err == nil && version != nil {
+			s.tell(ctx, version.ProjectID, id)
+		}
 	}
 	return err
 }

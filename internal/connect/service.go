@@ -70,6 +70,13 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log, webhooks: newWebhookTargets()}, nil
 }
 
+// tell tells subscribers that an integration was made, changed or deleted. Should that fail, they see it once they read again.
+func (s *Service) tell(ctx context.Context, project, id uuid.UUID) {
+	if err := s.db.Publish(ctx, store.Event{Project: project, Integration: id, Itself: true}); err != nil {
+		s.log.WarnContext(ctx, "subscribers cannot be told of a change", "integration", id, "error", err)
+	}
+}
+
 // CreateProject makes a project. id is one from another product, or nil for a new one.
 func (s *Service) CreateProject(ctx context.Context, p integration.Principal, id *uuid.UUID, name string) (*integration.Project, error) {
 	if p.Projects != nil {

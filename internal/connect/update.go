@@ -81,9 +81,14 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 			return nil, err
 		}
 		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, with)
-		if !errors.Is(err, store.ErrStale) {
-			return updated, err
+		switch {
+		case errors.Is(err, store.ErrStale):
+			continue
+		case err != nil:
+			return nil, err
 		}
+		s.tell(ctx, version.ProjectID, version.ID)
+		return updated, nil
 	}
 	return nil, integration.Conflict("", "the integration %q is being changed by many at once: try again", name)
 }

@@ -40,7 +40,11 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, p integration.Princip
 			return nil, integration.Invalid("integrationId", "the integration's provider sends this server no webhooks that a secret could sign")
 		}
 		if w := s.providers.Webhooks(version.Provider); w != nil && w.IssuesSecret {
-			return s.rotateIssued(ctx, tenant, id, version.Provider)
+			made, err := s.rotateIssued(ctx, tenant, id, version.Provider)
+			if err == nil {
+				s.tell(ctx, version.ProjectID, id)
+			}
+			return made, err
 		}
 		until, err := tenant.RotateWebhookSecret(ctx, s.ring, version, secret, WebhookGrace)
 		if errors.Is(err, store.ErrStale) {
@@ -49,6 +53,7 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, p integration.Princip
 		if err != nil {
 			return nil, err
 		}
+		s.tell(ctx, version.ProjectID, id)
 		return &WebhookSecret{
 			URL:                s.WebhookURL(version.Provider, id),
 			Secret:             secret,

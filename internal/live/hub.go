@@ -1,5 +1,5 @@
-// Package live tells who waits for news about synchronisations that there are some, whichever process made them. It says
-// what changed, not how: who hears it reads that, under a scope of its own.
+// Package live tells who waits for news about integrations and their synchronisations that there are some, whichever process made
+// them. It says what changed, not how: who hears it reads that, under a scope of its own.
 package live
 
 import (
@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/store"
@@ -43,7 +41,7 @@ type Hub struct {
 	reads    chan struct{}
 
 	mu            sync.Mutex
-	subscriptions map[uuid.UUID]map[*Subscription]struct{} // by topic
+	subscriptions map[Topic]map[*Subscription]struct{}
 	slots         int
 	slotsEach     map[string]int // by principal
 	empty         chan struct{}  // closed once no slot is taken; nil unless somebody waits
@@ -55,7 +53,7 @@ func New(database store.Options, log *slog.Logger) *Hub {
 		database:      database,
 		log:           log,
 		reads:         make(chan struct{}, maxReads),
-		subscriptions: map[uuid.UUID]map[*Subscription]struct{}{},
+		subscriptions: map[Topic]map[*Subscription]struct{}{},
 		slotsEach:     map[string]int{},
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
@@ -84,11 +82,15 @@ func (h *Hub) Listen(ctx context.Context) {
 	}
 }
 
-// heard wakes the subscriptions to an event's run and project.
-func (h *Hub) heard(e store.SyncEvent) {
+// heard wakes the subscriptions to an event's topics.
+func (h *Hub) heard(e store.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, topic := range []uuid.UUID{e.Run, e.Project} {
+	topics := []Topic{Run(e.Run), States(e.Project)}
+	if e.Itself {
+		topics = append(topics, Integrations(e.Project))
+	}
+	for _, topic := range topics {
 		for s := range h.subscriptions[topic] {
 			if s.changed[e.Integration] = struct{}{}; len(s.changed) > maxChanged {
 				clear(s.changed)

@@ -26,7 +26,7 @@ var ann = integration.Principal{Org: "acme", Subject: "ann"}
 // deaf is a hub that hears only what a test tells it.
 func deaf() *Hub { return New(store.Options{}, slog.New(slog.DiscardHandler)) }
 
-func subscribe(t *testing.T, h *Hub, topic uuid.UUID) *Subscription {
+func subscribe(t *testing.T, h *Hub, topic Topic) *Subscription {
 	t.Helper()
 	s, err := h.Subscribe(ann, topic)
 	if err != nil {
@@ -60,8 +60,9 @@ func wantNone(t *testing.T, s *Subscription) {
 func TestAnEventReachesWhoSubscribedToItsRunOrProject(t *testing.T) {
 	t.Parallel()
 	h := deaf()
-	e := store.SyncEvent{Project: uuid.New(), Integration: uuid.New(), Run: uuid.New()}
-	run, project, other, closed := subscribe(t, h, e.Run), subscribe(t, h, e.Project), subscribe(t, h, uuid.New()), subscribe(t, h, e.Run)
+	e := store.Event{Project: uuid.New(), Integration: uuid.New(), Run: uuid.New()}
+	run, project, other, closed := subscribe(t, h, Run(e.Run)), subscribe(t, h, States(e.Project)), subscribe(t, h, States(uuid.New())), subscribe(t, h, Run(e.Run))
+	integrations := subscribe(t, h, Integrations(e.Project))
 	closed.Close()
 	closed.Close()
 	h.heard(e)
@@ -73,8 +74,16 @@ func TestAnEventReachesWhoSubscribedToItsRunOrProject(t *testing.T) {
 	}
 	wantNone(t, other)
 	wantNone(t, closed)
+	wantNone(t, integrations)
+	h.heard(store.Event{Project: e.Project, Integration: e.Integration, Itself: true})
+	for _, s := range []*Subscription{project, integrations} {
+		if changed, all := take(t, s); all || !slices.Equal(changed, []uuid.UUID{e.Integration}) {
+			t.Errorf("heard %v %v", changed, all)
+		}
+	}
+	wantNone(t, run)
 	h.missed()
-	for _, s := range []*Subscription{run, project, other} {
+	for _, s := range []*Subscription{run, project, integrations, other} {
 		if _, all := take(t, s); !all {
 			t.Error("after a gap something may have changed")
 		}
@@ -87,18 +96,18 @@ func TestWhatHappensMeanwhileIsOne(t *testing.T) {
 	t.Parallel()
 	h := deaf()
 	project := uuid.New()
-	s := subscribe(t, h, project)
+	s := subscribe(t, h, States(project))
 	known := []uuid.UUID{uuid.New(), uuid.New()}
 	for range 1000 {
 		for _, id := range known {
-			h.heard(store.SyncEvent{Project: project, Integration: id})
+			h.heard(store.Event{Project: project, Integration: id})
 		}
 	}
 	if changed, all := take(t, s); all || len(changed) != 2 {
 		t.Errorf("heard %v %v", changed, all)
 	}
 	for range maxChanged + 1 {
-		h.heard(store.SyncEvent{Project: project, Integration: uuid.New()})
+		h.heard(store.Event{Project: project, Integration: uuid.New()})
 	}
 	if changed, all := take(t, s); !all || len(changed) != 0 {
 		t.Errorf("heard %d, %v", len(changed), all)
@@ -121,7 +130,7 @@ func TestSlotsAreLimited(t *testing.T) {
 			if _, err := h.Slot(p); !integration.IsKind(err, integration.KindRateLimited) {
 				t.Fatalf("one principal too many: %v", err)
 			}
-			if s, err := h.Subscribe(p, uuid.New()); s != nil || !integration.IsKind(err, integration.KindRateLimited) {
+			if s, err := h.Subscribe(p, Run(uuid.New())); s != nil || !integration.IsKind(err, integration.KindRateLimited) {
 				t.Fatalf("a subscription too many: %v", err)
 			}
 		}
@@ -131,7 +140,7 @@ func TestSlotsAreLimited(t *testing.T) {
 	}
 	releases[0]()
 	releases[0]()
-	s := subscribe(t, h, uuid.New())
+	s := subscribe(t, h, Run(uuid.New()))
 	if _, err := h.Slot(ann); err == nil {
 		t.Fatal("a slot that was released twice counts twice")
 	}
@@ -147,7 +156,7 @@ func TestSlotsAreLimited(t *testing.T) {
 func TestDrainWaitsForSlots(t *testing.T) {
 	t.Parallel()
 	h := deaf()
-	s := subscribe(t, h, uuid.New())
+	s := subscribe(t, h, Run(uuid.New()))
 	ended := make(chan struct{})
 	context.AfterFunc(h.Draining(), func() { s.Close(); close(ended) })
 	h.Drain(t.Context())
@@ -155,12 +164,12 @@ func TestDrainWaitsForSlots(t *testing.T) {
 	if h.slots != 0 {
 		t.Errorf("%d slots are taken", h.slots)
 	}
-	if _, err := h.Subscribe(ann, uuid.New()); err == nil {
+	if _, err := h.Subscribe(ann, Run(uuid.New())); err == nil {
 		t.Error("a hub that drains takes a subscription")
 	}
 
 	h = deaf()
-	subscribe(t, h, uuid.New()) // never ends
+	subscribe(t, h, Run(uuid.New())) // never ends
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h.Drain(ctx)
@@ -192,7 +201,8 @@ func TestFewReadAtOnce(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	h := deaf()
-	topics := []uuid.UUID{uuid.New(), uuid.New()}
+	project, run := uuid.New(), uuid.New()
+	topics := []Topic{States(project), Run(run)}
 	var wait sync.WaitGroup
 	for i := range 20 {
 		wait.Go(func() {
@@ -202,7 +212,7 @@ func TestManyAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				h.heard(store.SyncEvent{Project: topics[0], Integration: uuid.New(), Run: topics[1]})
+				h.heard(store.Event{Project: project, Integration: uuid.New(), Run: run})
 				take(t, s)
 				h.missed()
 				s.Close()
@@ -221,8 +231,8 @@ func TestListen(t *testing.T) {
 	database := storetest.New(t)
 	db := database.Open(t, integration.NewCatalogue(), nil)
 	h := New(store.Options{URL: seal.NewSecret(database.URL)}, slog.New(slog.DiscardHandler))
-	e := store.SyncEvent{Project: uuid.New(), Integration: uuid.New(), Run: uuid.New()}
-	s := subscribe(t, h, e.Run)
+	e := store.Event{Project: uuid.New(), Integration: uuid.New(), Run: uuid.New()}
+	s := subscribe(t, h, Run(e.Run))
 	ctx, cancel := context.WithCancel(t.Context())
 	var listening sync.WaitGroup
 	listening.Go(func() { h.Listen(ctx) })

@@ -9,20 +9,35 @@ import (
 	"patchbay/internal/integration"
 )
 
+// Topic is what a subscription hears of.
+type Topic struct {
+	id     uuid.UUID
+	itself bool
+}
+
+// Run is what a run does.
+func Run(id uuid.UUID) Topic { return Topic{id: id} }
+
+// States is how a project's integrations and their synchronisations stand.
+func States(project uuid.UUID) Topic { return Topic{id: project} }
+
+// Integrations is which integrations a project has, and how they are configured.
+func Integrations(project uuid.UUID) Topic { return Topic{id: project, itself: true} }
+
 // Subscription is somebody's wish to hear of one topic. What happened since it was last taken is one set of integrations,
 // whose size is bounded.
 type Subscription struct {
 	hub     *Hub
-	topic   uuid.UUID
+	topic   Topic
 	release func()
 	news    chan struct{}
 	changed map[uuid.UUID]struct{} // guarded by hub.mu, like all
 	all     bool
 }
 
-// Subscribe hears of a topic, the id of a run or of a project, until Close. It takes one of the principal's slots. Whether the
+// Subscribe hears of a topic until Close. It takes one of the principal's slots. Whether the
 // principal may see the topic is the caller's to check, after this: what happens in between is then heard.
-func (h *Hub) Subscribe(p integration.Principal, topic uuid.UUID) (*Subscription, error) {
+func (h *Hub) Subscribe(p integration.Principal, topic Topic) (*Subscription, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	release, err := h.slot(p)

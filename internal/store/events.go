@@ -3,24 +3,32 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 )
 
-// SyncEvent says that something about an integration's synchronisation changed. It holds ids only: who hears it reads what
-// there is to see under a scope of its own.
-type SyncEvent struct {
+// Event says that something about an integration changed. It holds ids only: who hears it reads what there is to see under a
+// scope of its own.
+type Event struct {
 	Project     uuid.UUID `json:"p"`
 	Integration uuid.UUID `json:"i"`
 	Run         uuid.UUID `json:"r,omitzero"` // the nil UUID where no run is concerned
+	// Itself is whether the integration was made, changed or deleted; else its synchronisation alone changed.
+	Itself bool `json:"s,omitzero"`
 }
 
-// syncChannel is PostgreSQL's channel of SyncEvents.
+// syncChannel is PostgreSQL's channel of Events.
 const syncChannel = "patchbay_sync"
 
-// Publish tells every process of an event. Not inside a transaction that has other work: NOTIFY takes a lock of the whole
-// database at commit.
-func (db *DB) Publish(ctx context.Context, e SyncEvent) error {
+// publishTimeout bounds the telling of what has happened already.
+const publishTimeout = 5 * time.Second
+
+// Publish tells every process of an event, even where ctx has ended: it has happened. Not inside a transaction that has other
+// work: NOTIFY takes a lock of the whole database at commit.
+func (db *DB) Publish(ctx context.Context, e Event) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return err

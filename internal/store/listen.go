@@ -16,10 +16,10 @@ const (
 	checkTimeout = 5 * time.Second
 )
 
-// Listen hears SyncEvents over a connection of its own until ctx ends or the connection breaks, and returns why. ready is
+// Listen hears Events over a connection of its own until ctx ends or the connection breaks, and returns why. ready is
 // called once everything that is published from then on will be heard; heard and ready must not block. Behind a pooler in
 // transaction mode nothing would be heard: o.URL names PostgreSQL itself.
-func Listen(ctx context.Context, o Options, ready func(), heard func(SyncEvent)) error {
+func Listen(ctx context.Context, o Options, ready func(), heard func(Event)) error {
 	cfg, err := pgxpool.ParseConfig(o.URL.Expose()) // unlike pgx.ParseConfig it knows the pool's own settings
 	if err != nil {
 		return withoutDSN(err)
@@ -52,7 +52,7 @@ func Listen(ctx context.Context, o Options, ready func(), heard func(SyncEvent))
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			var e SyncEvent
+			var e Event
 			if json.Unmarshal([]byte(n.Payload), &e) == nil { // anybody may send there
 				heard(e)
 			}

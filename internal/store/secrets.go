@@ -141,6 +141,7 @@ func jsonObject(m map[string]any) map[string]any {
 // IntegrationVersion is what an update must know of the row that it changes.
 type IntegrationVersion struct {
 	ID                uuid.UUID
+	ProjectID         uuid.UUID
 	Provider          string
 	Revision          int
 	KeyID             *string // nil while nothing is sealed
@@ -155,12 +156,12 @@ type IntegrationVersion struct {
 const previousCounts = `i.previous_webhook_secret_until > now()`
 
 const versionColumns = `
-				i.id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL,
+				i.id, i.project_id, i.provider, i.revision, i.key_id, i.configured_secrets, i.webhook_secret IS NOT NULL,
 				coalesce(` + previousCounts + `, false), i.public_settings`
 
 func scanVersion(row pgx.Row) (*IntegrationVersion, error) {
 	var v IntegrationVersion
-	return &v, row.Scan(&v.ID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret, &v.HasPreviousSecret, &v.PublicSettings)
+	return &v, row.Scan(&v.ID, &v.ProjectID, &v.Provider, &v.Revision, &v.KeyID, &v.ConfiguredSecrets, &v.HasWebhookSecret, &v.HasPreviousSecret, &v.PublicSettings)
 }
 
 // IntegrationVersion reads the present version of an integration, or nil where the scope has none. It opens nothing.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -198,14 +197,9 @@ func orNoIntegration(err error) error {
 	return err
 }
 
-// publishTimeout bounds the telling of what has happened already.
-const publishTimeout = 5 * time.Second
-
 // publish tells subscribers. Should that fail, they see the change with the next one.
 func (s *Service) publish(ctx context.Context, project, integrationID, run uuid.UUID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
-	if err := s.db.Publish(ctx, store.SyncEvent{Project: project, Integration: integrationID, Run: run}); err != nil {
+	if err := s.db.Publish(ctx, store.Event{Project: project, Integration: integrationID, Run: run}); err != nil {
 		s.log.WarnContext(ctx, "subscribers cannot be told of a change", "integration", integrationID, "error", err)
 	}
 }

@@ -151,7 +151,7 @@ func (s *Service) publish(ctx context.Context) {
 	s.changed = map[uuid.UUID]uuid.UUID{}
 	s.mu.Unlock()
 	for id, project := range changed {
-		if err := s.db.Publish(ctx, store.SyncEvent{Project: project, Integration: id}); err != nil && ctx.Err() == nil {
+		if err := s.db.Publish(ctx, store.Event{Project: project, Integration: id}); err != nil && ctx.Err() == nil {
 			s.Log.WarnContext(ctx, "subscribers cannot be told of a change", "integration", id, "error", err)
 		}
 	}

@@ -8,6 +8,7 @@ import { useAddress } from "./shell/address";
 import { ConnectionBanner } from "./shell/ConnectionBanner";
 import { ErrorBoundary } from "./shell/ErrorBoundary";
 import { Header } from "./shell/Header";
+import { Live } from "./shell/Live";
 import { ScopeProvider } from "./shell/scope";
 import { Session } from "./shell/session";
 import classes from "./shell/shell.module.css";
@@ -29,6 +30,7 @@ export function App() {
           <ConnectionBanner />
           <ErrorBoundary>
             <ScopeProvider>
+              <Live />
               <main className={classes.main}>
                 <Suspense fallback={<Skeleton height={240} />}>
                   <Pages />

@@ -15,6 +15,15 @@ const asksAgain =
   (_result, _args, cache) =>
     forget(cache, ...fields);
 
+/** Whether a list of the project's integrations that is known has this one in it. */
+function isListed(cache: Cache, projectId: unknown, key: string | null): boolean {
+  return cache
+    .inspectFields("Query")
+    .filter((field) => field.fieldName === "gallery" && field.arguments?.projectId === projectId)
+    .flatMap(({ fieldKey }) => cache.resolve("Query", fieldKey) as string[] | null)
+    .some((entry) => ((cache.resolve(entry, "integrations") as string[] | null) ?? []).includes(key ?? ""));
+}
+
 /** What has no id of its own belongs to what it is in. */
 const embedded = () => null;
 
@@ -23,6 +32,7 @@ export const cache = cacheExchange({
     Provider: ({ name }) => (name as string | undefined) ?? null,
     Viewer: embedded,
     GalleryEntry: embedded,
+    IntegrationChange: embedded,
     ProviderCapabilities: embedded,
     WebhookEndpoint: embedded,
     SyncCursor: embedded,
@@ -73,6 +83,14 @@ export const cache = cacheExchange({
       revokeApiKey: asksAgain("apiKeys"), // its sessions end with it
       rotateEncryptionKey: asksAgain("encryptionStatus"),
       rotateWebhookSecret: asksAgain("integrationById", "gallery"),
+    },
+    Subscription: {
+      integrationChanged(result, { projectId }, cache) {
+        const { integrationId, integration } = result.integrationChanged as { integrationId: string; integration: object | null };
+        const gone = integration === null;
+        if (gone) forget(cache, "integrationById");
+        if (gone || !isListed(cache, projectId, cache.keyOfEntity({ __typename: "PublicIntegration", id: integrationId }))) forget(cache, "gallery", "integrations", "integration", "syncStates");
+      },
     },
   },
 });

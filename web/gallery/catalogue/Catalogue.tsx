@@ -31,12 +31,7 @@ export function Catalogue() {
   useHotkeys([["/", () => field.current?.focus()]]);
 
   const readAgain = () => read({ requestPolicy: "network-only" });
-  const known = data?.gallery.flatMap(({ integrations }) => integrations.map(({ id }) => id));
-  // The cache takes in what is told; an integration that somebody has just made is not in it.
-  useSubscription({ query: SyncStateChanged, variables }, (_, told) => {
-    if (known && !known.includes(told.syncStateChanged.integrationId)) readAgain();
-    return told;
-  });
+  useSubscription({ query: SyncStateChanged, variables });
   useCatchUp(readAgain);
 
   const items = data?.gallery.flatMap(cards);
