@@ -147,7 +147,6 @@ await scenario(async (browser) => {
     await page.getByRole("article").first().waitFor();
     const session = (await api(`{ apiKeys(orgId: "local") { id sessionOf revokedAt } }`)).apiKeys.find(({ sessionOf, revokedAt }) => sessionOf && !revokedAt);
     await api(`mutation ($id: UUID!) { revokeApiKey(id: $id) { id } }`, { id: session.id });
-    await page.getByRole("button", { name: "Look again" }).click();
     const again = page.getByRole("dialog", { name: "Your session has ended" });
     await signIn(again, ADMIN_KEY);
     await again.waitFor({ state: "detached" });
