@@ -131,6 +131,7 @@ await scenario(async (browser) => {
     await page.getByRole("menuitem", { name: "Delete…" }).click();
     const dialog = page.getByRole("dialog", { name: "Delete ClickUp?" });
     await dialog.getByRole("textbox").fill("jira");
+    await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState === "finished"));
     assert(await dialog.getByRole("button", { name: "Delete" }).isDisabled(), "another name does");
     await accessible(page, "gallery-1440-light-delete");
     await dialog.getByRole("textbox").fill("clickup");

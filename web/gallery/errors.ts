@@ -1,4 +1,5 @@
 import type { CombinedError } from "urql";
+import { capital } from "./kit/words";
 
 /** What went wrong, as a person may be told it. */
 export interface Trouble {
@@ -31,6 +32,6 @@ export function troubles(error: CombinedError): Trouble[] {
 
 /** The API's messages begin in lower case, and have no full stop. */
 function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  const text = capital(message);
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

@@ -73,7 +73,10 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             label="Name"
             description="What it is for, or whose it is."
             value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
+            onChange={(event) => {
+              setName(event.currentTarget.value);
+              setMissing({});
+            }}
             error={wrong("name")}
             maxLength={200}
             required
@@ -91,7 +94,10 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             placeholder={chosen.length > 0 ? "" : limited ? "Choose" : "All projects"}
             data={projects.map((project) => ({ value: project.id, label: project.name }))}
             value={chosen}
-            onChange={setChosen}
+            onChange={(ids) => {
+              setChosen(ids);
+              setMissing({});
+            }}
             error={wrong("projectIds")}
             searchable
             clearable

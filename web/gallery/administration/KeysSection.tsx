@@ -1,12 +1,12 @@
 import { Badge, Button, SegmentedControl } from "@mantine/core";
 import { useState } from "react";
 import { useQuery } from "urql";
+import { actorInWords } from "../audit/words";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { RowSkeletons } from "../kit/RowSkeletons";
-import { actorInWords } from "../audit/words";
-import { count, date, exact } from "../kit/words";
+import { capital, count, date, exact } from "../kit/words";
 import { useNow, When } from "../kit/When";
 import { useScope } from "../shell/scope";
 import { useSignedIn } from "../shell/session";
@@ -110,7 +110,7 @@ function KeyRow({ of: key, onRevoke }: { of: ApiKey; onRevoke(): void }) {
           {by && ` by ${by.name}`}
         </div>
       </Cell>
-      <Cell label="Role">{role(key.role)}</Cell>
+      <Cell label="Role">{capital(key.role.toLowerCase())}</Cell>
       <Cell label="Projects">{key.projectIds === null ? "All" : key.projectIds.map((id) => projects.find((project) => project.id === id)?.name ?? id).join(", ")}</Cell>
       <Cell label="Last used">{key.lastUsedAt ? <When at={key.lastUsedAt} /> : "Never"}</Cell>
       <Cell label="Ends">{ends()}</Cell>
@@ -147,8 +147,4 @@ function KeyRow({ of: key, onRevoke }: { of: ApiKey; onRevoke(): void }) {
       </time>
     );
   }
-}
-
-function role(name: ApiKey["role"]): string {
-  return name.charAt(0) + name.slice(1).toLowerCase();
 }

@@ -1,9 +1,9 @@
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useMutation } from "urql";
+import { actorInWords } from "../audit/words";
 import { trouble } from "../errors";
 import { ConfirmByName } from "../kit/ConfirmByName";
 import { Problem } from "../kit/Problem";
-import { actorInWords } from "../audit/words";
 import { plural } from "../kit/words";
 import { useNow, When } from "../kit/When";
 import { useSignedIn } from "../shell/session";

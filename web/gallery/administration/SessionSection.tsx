@@ -1,10 +1,10 @@
 import { Button, Skeleton } from "@mantine/core";
 import { useState } from "react";
 import { useQuery } from "urql";
+import { actorInWords } from "../audit/words";
 import { trouble } from "../errors";
 import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
-import { actorInWords } from "../audit/words";
 import { When } from "../kit/When";
 import { exact } from "../kit/words";
 import { useScope } from "../shell/scope";

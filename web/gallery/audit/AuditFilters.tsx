@@ -95,7 +95,7 @@ export function AuditFilters({ value, onChange, ofOne, integrations, onAgain }: 
           Clear filters
         </Button>
       )}
-      <Button variant="default" onClick={onAgain}>
+      <Button variant="default" onClick={onAgain} style={{ justifySelf: "start" }}>
         Look again
       </Button>
     </div>

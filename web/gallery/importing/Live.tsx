@@ -5,14 +5,15 @@ import { trouble } from "../errors";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
+import { Counts } from "../runs/Counts";
+import type { Run } from "../runs/operations";
 import { useRole } from "../shell/session";
-import { Counts } from "./Counts";
 import classes from "./importing.module.css";
-import { CancelImport, type ImportRun, type Target } from "./operations";
+import { CancelImport, type Target } from "./operations";
 import { startedBy } from "./run";
 
 interface Props {
-  run: ImportRun;
+  run: Run;
   target: Target;
   onClose(): void;
 }

@@ -4,9 +4,10 @@ import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
+import { RunById, RunProgress } from "../runs/operations";
 import { useRole } from "../shell/session";
 import { Live } from "./Live";
-import { Run, RunProgress, type Target } from "./operations";
+import type { Target } from "./operations";
 import { Result } from "./Result";
 import { ended } from "./run";
 import { View } from "./View";
@@ -25,7 +26,7 @@ interface Props {
 /** Follows a run to its end, and says what came of it. */
 export function Progress({ runId, ...props }: Props) {
   const { mayEdit } = useRole();
-  const [{ data, error, fetching }, read] = useQuery({ query: Run, variables: { id: runId } });
+  const [{ data, error, fetching }, read] = useQuery({ query: RunById, variables: { id: runId } });
   const run = data?.syncRun;
   const readAgain = () => read({ requestPolicy: "network-only" });
   // The cache takes in what is told.

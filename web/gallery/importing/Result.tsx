@@ -2,17 +2,19 @@ import { Button, Text } from "@mantine/core";
 import { Link } from "wouter";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
+import { Counts } from "../runs/Counts";
+import type { Run } from "../runs/operations";
+import { seconds, sums, took } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
-import { Counts } from "./Counts";
 import { Deletions } from "./Deletions";
 import { Failures } from "./Failures";
 import classes from "./importing.module.css";
-import type { ImportRun, Target } from "./operations";
-import { lasted, outcome, sum } from "./run";
+import type { Target } from "./operations";
+import { outcome } from "./run";
 
 interface Props {
-  run: ImportRun;
+  run: Run;
   target: Target;
   onStarted(run: string): void;
   onAgain(): void;
@@ -25,8 +27,9 @@ export function Result({ run, target, onStarted, onAgain, onConfirming, onClose 
   const { mayEdit } = useRole();
   const address = useAddress();
   const { words, reason, tone, missing, fix } = outcome(run);
-  const { processed, startedAt, finishedAt, counts } = run;
-  const deleted = sum(counts, "deleted");
+  const { processed, finishedAt } = run;
+  const { deleted } = sums(run);
+  const duration = seconds(run, new Date());
   return (
     <>
       <div role="status">
@@ -41,7 +44,7 @@ export function Result({ run, target, onStarted, onAgain, onConfirming, onClose 
         <Text size="sm" c="dimmed" mt={4}>
           {plural(processed, "item")} handled
           {deleted > 0 && `, ${count(deleted)} found to be deleted`}
-          {startedAt && finishedAt && ` in ${lasted(startedAt, finishedAt)}`}
+          {duration !== null && ` in ${took(duration)}`}
           {finishedAt && (
             <>
               {" · "}

@@ -4,7 +4,7 @@ import { complaint, kinds, ownOptions } from "./options";
 import type { Node } from "./operations";
 import { refusal } from "./refusal";
 import { matches, rowsOf } from "./rows";
-import { lasted, outcome, table } from "./run";
+import { outcome } from "./run";
 import { all, choose, resolve, same, smallest, status, summarise, toggle } from "./selection";
 import { build, type Place, type Structure } from "./structure";
 
@@ -145,20 +145,6 @@ test("deletions that need a word are told from failures", () => {
   const run = { status: "PARTIAL" as const, error, counts: [{ type: "TASK" as const, ...none, failed: 1 }] };
   assert.deepEqual(outcome(run).missing, { gone: 3100, covered: 4200 });
   assert.equal(outcome({ ...run, counts: [] }).words, "Import finished, and deletions need your word");
-});
-
-test("a table has no column for what happened nowhere, and tasks first", () => {
-  const { columns, rows } = table([
-    { type: "COLLECTION", ...none, created: 2 },
-    { type: "TASK", ...none, created: 5, failed: 1 },
-    { type: "USER", ...none },
-  ]);
-  assert.deepEqual([columns.map(({ heading }) => heading), rows.map(({ type }) => type)], [["New", "Failed"], ["TASK", "COLLECTION"]]);
-});
-
-test("a duration has two units at most", () => {
-  const from = "2026-03-01T12:00:00Z";
-  assert.deepEqual([from, "2026-03-01T12:00:04Z", "2026-03-01T12:03:12Z", "2026-03-01T13:05:59Z"].map((to) => lasted(from, to)), ["less than a second", "4 s", "3 min 12 s", "1 h 5 min"]);
 });
 
 test("why the structure cannot be read says whether other settings help, and else when another try does", () => {

@@ -1,27 +1,6 @@
 import { SyncStateFields } from "../catalogue/operations";
 import { graphql, type ResultOf } from "../graphql";
-
-const RunFields = graphql(`
-  fragment RunFields on SyncRun {
-    id
-    integrationId
-    mode
-    trigger
-    status
-    step
-    waitingUntil
-    processed
-    total
-    counts { type created updated unchanged deleted failed }
-    failures { type externalId reason }
-    error
-    requestedBy
-    queuedAt
-    startedAt
-    finishedAt
-    estimatedSecondsLeft
-  }
-`);
+import { RunFields } from "../runs/operations";
 
 export const ImportTarget = graphql(
   `
@@ -63,24 +42,6 @@ export const LatestRun = graphql(
   [RunFields],
 );
 
-export const Run = graphql(
-  `
-    query Run($id: UUID!) {
-      syncRun(id: $id) { ...RunFields }
-    }
-  `,
-  [RunFields],
-);
-
-export const RunProgress = graphql(
-  `
-    subscription RunProgress($id: UUID!) {
-      syncRunProgress(runId: $id) { ...RunFields }
-    }
-  `,
-  [RunFields],
-);
-
 export const StartImport = graphql(
   `
     mutation StartImport($id: UUID!, $input: StartSyncInput!) {
@@ -101,4 +62,3 @@ export const CancelImport = graphql(
 
 export type Target = NonNullable<ResultOf<typeof ImportTarget>["integrationById"]>;
 export type Node = ResultOf<typeof Structure>["externalStructure"][number];
-export type ImportRun = NonNullable<ResultOf<typeof Run>["syncRun"]>;

@@ -1,45 +1,10 @@
 import { cause, passing } from "../catalogue/state";
-import { count, plural } from "../kit/words";
-import type { ImportRun } from "./operations";
+import { capital, plural } from "../kit/words";
+import type { Run } from "../runs/operations";
+import { sums } from "../runs/words";
 
-type Counts = ImportRun["counts"];
-type ObjectType = Counts[number]["type"];
-
-export function ended({ status }: Pick<ImportRun, "status">): boolean {
+export function ended({ status }: Pick<Run, "status">): boolean {
   return status !== "PENDING" && status !== "RUNNING";
-}
-
-// In the order of the table.
-const names: Record<ObjectType, [one: string, many: string]> = {
-  TASK: ["Task", "Tasks"],
-  COMMENT: ["Comment", "Comments"],
-  DOCUMENT: ["Document", "Documents"],
-  COLLECTION: ["Collection", "Collections"],
-  PROJECT: ["Project", "Projects"],
-  ORGANIZATION: ["Workspace", "Workspaces"],
-  USER: ["Person", "People"],
-};
-const types = Object.keys(names);
-
-/** What a type is called among people. */
-export function typeName(type: ObjectType, n = 1): string {
-  return names[type][n === 1 ? 0 : 1];
-}
-
-const kinds = ["created", "updated", "unchanged", "deleted", "failed"] as const;
-export type Column = (typeof kinds)[number];
-
-const headings: Record<Column, string> = { created: "New", updated: "Updated", unchanged: "Unchanged", deleted: "Deleted", failed: "Failed" };
-
-/** A table of what a run did, without what it did nowhere. */
-export function table(counts: Counts): { columns: { column: Column; heading: string }[]; rows: Counts } {
-  const rows = counts.filter((row) => kinds.some((kind) => row[kind] > 0)).sort((a, b) => types.indexOf(a.type) - types.indexOf(b.type));
-  const columns = kinds.filter((kind) => rows.some((row) => row[kind] > 0)).map((column) => ({ column, heading: headings[column] }));
-  return { columns, rows };
-}
-
-export function sum(counts: Counts, column: Column): number {
-  return counts.reduce((total, row) => total + row[column], 0);
 }
 
 /** What became of a run that has ended. */
@@ -53,9 +18,9 @@ export interface Outcome {
   fix: boolean;
 }
 
-export function outcome(run: Pick<ImportRun, "status" | "error" | "counts">): Outcome {
+export function outcome(run: Pick<Run, "status" | "error" | "counts">): Outcome {
   const nothing = { reason: null, missing: null, fix: false };
-  const failed = sum(run.counts, "failed");
+  const failed = sums(run).failed;
   const couldNot = failed > 0 ? `${plural(failed, "item")} could not be imported` : null;
   switch (run.status) {
     case "SUCCESS":
@@ -81,29 +46,14 @@ function missed(error: string | null): Outcome["missing"] {
   return found && { gone: Number(found[1]), covered: Number(found[2]) };
 }
 
-/** The API's reasons begin in lower case. */
-export function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 function sentence(text: string | null, rest: string): string {
   if (!text) return rest;
   text = capital(text);
   return `${/[.!?]$/.test(text) ? text : `${text}.`} ${rest}`;
 }
 
-/** "less than a second", "4 s", "3 min 12 s", "1 h 5 min". */
-export function lasted(from: string, to: string): string {
-  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
-  if (seconds < 1) return "less than a second";
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  return `${count(Math.floor(minutes / 60))} h ${minutes % 60} min`;
-}
-
 /** What made a run begin. */
-export function startedBy({ trigger, requestedBy }: Pick<ImportRun, "trigger" | "requestedBy">, provider: string): string {
+export function startedBy({ trigger, requestedBy }: Pick<Run, "trigger" | "requestedBy">, provider: string): string {
   switch (trigger) {
     case "SCHEDULE":
       return "by the schedule";

@@ -1,10 +1,11 @@
 import { Text, Title } from "@mantine/core";
 import { useNow } from "../kit/When";
 import { count, exact, plural } from "../kit/words";
+import { took } from "../runs/words";
 import { bars, type Bar } from "./bars";
 import classes from "./integration.module.css";
-import type { Run } from "./operations";
-import { changes, outcome, took } from "./words";
+import type { Run } from "../runs/operations";
+import { changes, outcome } from "./words";
 
 const most = 20;
 const height = 64;

@@ -7,13 +7,13 @@ import { Empty } from "../kit/Empty";
 import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
+import { objectTypes } from "../runs/words";
 import classes from "./integration.module.css";
 import { Markdown } from "./Markdown";
 import { type Integration, ObjectByExternalId, type SyncedObject } from "./operations";
 import { Outward } from "./Outward";
 import { Properties } from "./Properties";
 import { useFilters } from "./useFilters";
-import { objectTypes } from "./words";
 
 interface Props {
   integration: Integration;

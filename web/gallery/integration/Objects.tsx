@@ -8,15 +8,16 @@ import { Empty } from "../kit/Empty";
 import { SearchIcon } from "../kit/icons";
 import { When } from "../kit/When";
 import { plural } from "../kit/words";
+import type { ObjectType } from "../runs/operations";
+import { objectTypes } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
-import { CountObjects, type Integration, type ListedObject, Objects as List, type ObjectType } from "./operations";
+import { CountObjects, type Integration, type ListedObject, Objects as List } from "./operations";
 import { Outward } from "./Outward";
 import { Rows } from "./Rows";
 import { useFilters } from "./useFilters";
 import { usePages } from "../kit/usePages";
-import { objectTypes } from "./words";
 
 // It brings a Markdown parser.
 const ObjectDrawer = lazy(() => import("./ObjectDrawer"));

@@ -8,13 +8,15 @@ import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
+import type { ObjectType } from "../runs/operations";
+import { objectTypes } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import { concerns } from "./attention";
 import classes from "./integration.module.css";
-import { Counts, type Integration, type ObjectType, TryConnection } from "./operations";
+import { Counts, type Integration, TryConnection } from "./operations";
 import { Said } from "./Said";
-import { objectTypes, schedule, webhookHealth } from "./words";
+import { schedule, webhookHealth } from "./words";
 
 /** How it stands, at a glance. */
 export function Overview({ integration }: { integration: Integration }) {

@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Table, Text, Title } from "@mantine/core";
+import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
 import { CancelSync } from "../catalogue/operations";
@@ -9,12 +9,15 @@ import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { useNow, When } from "../kit/When";
 import { about, count, plural } from "../kit/words";
+import { Counts } from "../runs/Counts";
+import { type Run, RunById, RunProgress } from "../runs/operations";
+import { objectTypes, seconds, sums, took } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
-import { type Integration, type ObjectType, RunById, RunProgress, type WholeRun } from "./operations";
+import type { Integration } from "./operations";
 import { Said } from "./Said";
-import { kind, objectTypes, outcome, seconds, sums, took } from "./words";
+import { kind, outcome } from "./words";
 
 /** One run: what it did to each type, and what could not be imported. Advances while it is looked at. */
 export function RunDrawer({ integration, id, onClose }: { integration: Integration; id: string | null; onClose(): void }) {
@@ -45,7 +48,7 @@ export function RunDrawer({ integration, id, onClose }: { integration: Integrati
   );
 }
 
-function Whole({ integration, run }: { integration: Integration; run: WholeRun }) {
+function Whole({ integration, run }: { integration: Integration; run: Run }) {
   const now = useNow();
   const { mayEdit } = useRole();
   const [{ error, fetching }, cancel] = useMutation(CancelSync);
@@ -104,57 +107,18 @@ function Whole({ integration, run }: { integration: Integration; run: WholeRun }
           </>
         )}
       </Facts>
-      <Counts run={run} />
+      <section>
+        <Title order={3} size="h6" mb="xs">
+          By type
+        </Title>
+        <Counts run={run} />
+      </section>
       <Failures integration={integration} run={run} />
     </Stack>
   );
 }
 
-const columns = ["created", "updated", "unchanged", "deleted", "failed"] as const;
-
-function Counts({ run }: { run: WholeRun }) {
-  if (run.counts.length === 0) return null;
-  return (
-    <section>
-      <Title order={3} size="h6" mb="xs">
-        By type
-      </Title>
-      <Table.ScrollContainer minWidth={420} scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "group", "aria-label": "Counts by type" } }}>
-        <Table aria-label="Counts by type" verticalSpacing={4}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Type</Table.Th>
-              {columns.map((name) => (
-                <Table.Th key={name} className={classes.number} tt="capitalize">
-                  {name}
-                </Table.Th>
-              ))}
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {(Object.keys(objectTypes) as ObjectType[]).map((type) => {
-              const of = run.counts.find((each) => each.type === type);
-              return (
-                of && (
-                  <Table.Tr key={type}>
-                    <Table.Td>{objectTypes[type].many}</Table.Td>
-                    {columns.map((name) => (
-                      <Table.Td key={name} className={classes.number} c={of[name] === 0 ? "dimmed" : name === "failed" ? "var(--tone-bad)" : "inherit"}>
-                        {count(of[name])}
-                      </Table.Td>
-                    ))}
-                  </Table.Tr>
-                )
-              );
-            })}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
-    </section>
-  );
-}
-
-function Failures({ integration, run }: { integration: Integration; run: WholeRun }) {
+function Failures({ integration, run }: { integration: Integration; run: Run }) {
   const address = useAddress();
   const { failed } = sums(run);
   const { failures } = run;

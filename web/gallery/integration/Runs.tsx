@@ -5,15 +5,17 @@ import { Link } from "wouter";
 import { useCatchUp } from "../connection";
 import { Empty } from "../kit/Empty";
 import { useNow, When } from "../kit/When";
+import { type Run, RunProgress } from "../runs/operations";
+import { seconds, took } from "../runs/words";
 import { Chart } from "./Chart";
 import classes from "./integration.module.css";
-import { type Integration, type Run, RunProgress, Runs as List } from "./operations";
+import { type Integration, Runs as List } from "./operations";
 import { RunDrawer } from "./RunDrawer";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
 import { useFilters } from "./useFilters";
 import { usePages } from "../kit/usePages";
-import { changes, kind, outcome, seconds, took } from "./words";
+import { changes, kind, outcome } from "./words";
 
 /** What was synchronised when, and what came of it. */
 export function Runs({ integration }: { integration: Integration }) {

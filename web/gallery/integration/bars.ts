@@ -1,5 +1,5 @@
-import type { Run } from "./operations";
-import { seconds, sums } from "./words";
+import type { Run } from "../runs/operations";
+import { seconds, sums } from "../runs/words";
 
 export interface Bar {
   run: Run;

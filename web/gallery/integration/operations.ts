@@ -1,5 +1,6 @@
 import { SyncStateFields } from "../catalogue/operations";
-import { graphql, type FragmentOf, type ResultOf } from "../graphql";
+import { graphql, type ResultOf } from "../graphql";
+import { RunFields } from "../runs/operations";
 
 const WholeState = graphql(
   `
@@ -120,27 +121,6 @@ export const ObjectTitle = graphql(`
   }
 `);
 
-const RunFields = graphql(`
-  fragment RunFields on SyncRun {
-    id
-    integrationId
-    mode
-    trigger
-    status
-    step
-    waitingUntil
-    processed
-    total
-    counts { type created updated unchanged deleted failed }
-    error
-    requestedBy
-    queuedAt
-    startedAt
-    finishedAt
-    estimatedSecondsLeft
-  }
-`);
-
 export const Runs = graphql(
   `
     query Runs($id: UUID!, $after: String) {
@@ -148,24 +128,6 @@ export const Runs = graphql(
         nodes { ...RunFields }
         pageInfo { hasNextPage endCursor }
       }
-    }
-  `,
-  [RunFields],
-);
-
-export const RunById = graphql(
-  `
-    query RunById($id: UUID!) {
-      syncRun(id: $id) { ...RunFields failures { type externalId reason } }
-    }
-  `,
-  [RunFields],
-);
-
-export const RunProgress = graphql(
-  `
-    subscription RunProgress($id: UUID!) {
-      syncRunProgress(runId: $id) { ...RunFields failures { type externalId reason } }
     }
   `,
   [RunFields],
@@ -204,12 +166,8 @@ export const SetMappings = graphql(
 );
 
 export type Integration = NonNullable<ResultOf<typeof IntegrationById>["integrationById"]>;
-export type ObjectType = ListedObject["type"];
 export type ListedObject = ResultOf<typeof Objects>["syncedObjects"]["nodes"][number];
-export type Run = FragmentOf<typeof RunFields>;
-export type RunCount = Run["counts"][number];
 export type Delivery = ResultOf<typeof Deliveries>["webhookDeliveries"]["nodes"][number];
 export type Mapping = Integration["syncState"]["mappings"][number];
 export type Node = ResultOf<typeof Structure>["externalStructure"][number];
 export type SyncedObject = NonNullable<ResultOf<typeof ObjectByExternalId>["syncedObject"]>;
-export type WholeRun = NonNullable<ResultOf<typeof RunById>["syncRun"]>;

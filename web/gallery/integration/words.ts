@@ -1,17 +1,8 @@
 import type { Tone } from "../catalogue/state";
 import { clock, count, plural } from "../kit/words";
-import type { Delivery, Integration, ObjectType, Run, RunCount } from "./operations";
-
-/** What objects are called, whatever their provider calls them. In the order in which people look for them. */
-export const objectTypes: Record<ObjectType, { one: string; many: string }> = {
-  TASK: { one: "Task", many: "Tasks" },
-  COMMENT: { one: "Comment", many: "Comments" },
-  DOCUMENT: { one: "Document", many: "Documents" },
-  COLLECTION: { one: "Collection", many: "Collections" },
-  PROJECT: { one: "Project", many: "Projects" },
-  USER: { one: "Person", many: "People" },
-  ORGANIZATION: { one: "Workspace", many: "Workspaces" },
-};
+import type { Run } from "../runs/operations";
+import { sums } from "../runs/words";
+import type { Delivery, Integration } from "./operations";
 
 export interface Said {
   words: string;
@@ -48,16 +39,6 @@ export function kind({ mode, trigger }: Run): string {
   return `${mode === "FULL" ? "Everything" : "What changed"}, ${triggers[trigger]}`;
 }
 
-export type Sums = Pick<RunCount, "created" | "updated" | "unchanged" | "deleted" | "failed">;
-
-export function sums({ counts }: Pick<Run, "counts">): Sums {
-  const all: Sums = { created: 0, updated: 0, unchanged: 0, deleted: 0, failed: 0 };
-  for (const each of counts) {
-    for (const name of Object.keys(all) as (keyof Sums)[]) all[name] += each[name];
-  }
-  return all;
-}
-
 /** "12 created, 1 failed"; what there was none of is left out. */
 export function changes(run: Pick<Run, "counts">): string {
   const { created, updated, deleted, failed, unchanged } = sums(run);
@@ -66,23 +47,6 @@ export function changes(run: Pick<Run, "counts">): string {
     .map(([what, n]) => `${count(n)} ${what}`);
   if (said.length > 0) return said.join(", ");
   return unchanged > 0 ? `Nothing new in ${plural(unchanged, "object")}` : "Nothing";
-}
-
-/** How long a run has been at work, in seconds; null where it never was. */
-export function seconds({ startedAt, finishedAt }: Pick<Run, "startedAt" | "finishedAt">, now: Date): number | null {
-  if (!startedAt) return null;
-  const until = finishedAt ? new Date(finishedAt) : now;
-  return Math.max(0, (until.getTime() - new Date(startedAt).getTime()) / 1000);
-}
-
-/** "0.4 s", "12 s", "3 min 12 s", "1 h 4 min". */
-export function took(duration: number): string {
-  if (duration < 0.95) return `${Math.max(0.1, Math.round(duration * 10) / 10)} s`;
-  const whole = Math.round(duration);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3_600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
-  const minutes = Math.round(whole / 60);
-  return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
 }
 
 export function deliveryStatus(status: Delivery["status"]): Said {

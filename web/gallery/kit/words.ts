@@ -66,5 +66,10 @@ export function plural(n: number, noun: string, many = `${noun}s`): string {
 export function inWords(name: string): string {
   if (!/^[a-z]+(?:[A-Z][a-z]*)*$/.test(name)) return name; // somebody's own
   const spaced = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+  return capital(spaced);
+}
+
+/** "admin" is "Admin". */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -2,6 +2,7 @@ import { ActionIcon, Anchor, Button, Group, Menu, Text, useComputedColorScheme, 
 import { useState } from "react";
 import { Link } from "wouter";
 import { CheckIcon, ChevronIcon, MoonIcon, PersonIcon, SunIcon } from "../kit/icons";
+import { capital } from "../kit/words";
 import { useAddress } from "./address";
 import classes from "./shell.module.css";
 import { useProjects } from "./scope";
@@ -87,7 +88,7 @@ function Account() {
           <Text component="span" display="block" size="sm" className={classes.subject}>
             {viewer.subject}
           </Text>
-          {viewer.role} of {viewer.orgId ?? "no organisation"}
+          {capital(viewer.role.toLowerCase())} of {viewer.orgId ?? "no organisation"}
         </Menu.Label>
         <Menu.Divider />
         <Menu.Item component={Link} href={address.page("/administration/session")}>

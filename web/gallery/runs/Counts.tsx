@@ -1,11 +1,11 @@
 import { Table } from "@mantine/core";
 import { count } from "../kit/words";
-import classes from "./importing.module.css";
-import type { ImportRun } from "./operations";
-import { table, typeName } from "./run";
+import type { Run } from "./operations";
+import classes from "./runs.module.css";
+import { objectTypes, table } from "./words";
 
 /** What a run did so far, by type. */
-export function Counts({ run }: { run: ImportRun }) {
+export function Counts({ run }: { run: Run }) {
   const { columns, rows } = table(run.counts);
   if (rows.length === 0) return null;
   return (
@@ -25,7 +25,7 @@ export function Counts({ run }: { run: ImportRun }) {
           {rows.map((row) => (
             <Table.Tr key={row.type}>
               <Table.Th scope="row" fw={400}>
-                {typeName(row.type, 2)}
+                {objectTypes[row.type].many}
               </Table.Th>
               {columns.map(({ column }) => (
                 <Table.Td key={column} ta="right" data-failed={(column === "failed" && row.failed > 0) || undefined}>
