@@ -226,7 +226,7 @@ func TestNoOutputTypeCanHoldASecret(t *testing.T) {
 		reflect.TypeFor[model.ProjectConnection](), reflect.TypeFor[model.Viewer](), reflect.TypeFor[model.AuditEventConnection](),
 		reflect.TypeFor[integration.EncryptionStatus](), reflect.TypeFor[model.WebhookSecret](),
 		reflect.TypeFor[model.SyncRunConnection](), reflect.TypeFor[model.SyncedObjectConnection](), reflect.TypeFor[integration.ExternalNode](),
-		reflect.TypeFor[integration.ConnectionTest](), reflect.TypeFor[model.WebhookDeliveryConnection](),
+		reflect.TypeFor[integration.ConnectionTest](), reflect.TypeFor[model.WebhookDeliveryConnection](), reflect.TypeFor[model.IntegrationChange](),
 	} {
 		walk(root.String(), root)
 	}

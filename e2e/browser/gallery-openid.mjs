@@ -30,7 +30,6 @@ await scenario(async (browser) => {
 
   await check("a session that ends is begun anew beside the page, which goes on", async () => {
     await ask("revoke");
-    await page.getByRole("button", { name: "Create" }).click(); // refused
     const dialog = page.getByRole("dialog", { name: "Your session has ended" });
     await dialog.waitFor();
     const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
