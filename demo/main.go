@@ -108,7 +108,7 @@ func run(ctx context.Context) error {
 			_ = patchbay.Process.Signal(syscall.SIGTERM)
 			return errors.Join(err, <-ended)
 		}
-		fmt.Printf(hints, clickup.Token(), clickup.Workspaces()[0].ID, id)
+		fmt.Printf(hints, clickup.Token(), id)
 	}
 	if err := <-ended; ctx.Err() == nil {
 		return err
@@ -135,19 +135,19 @@ func live(ctx context.Context, clickup *clickuptest.Server) {
 }
 
 const hints = `
-  This is a demo: its ClickUp is a stand-in on this machine, with some 2,000 tasks.
-  API token %s, Workspace ID %s
+  This is a demo: its ClickUp is a stand-in on this machine, with some 2,000 tasks. The gallery's card "ClickUp" is connected to it:
+  click Import there. Another connection takes the API token %s
 
-  The integration "clickup" of "First project" is connected to it. In GraphiQL:
+  Something changes there every 20 seconds. To have that told at once, click Configure on the card,
+  and Set up at ClickUp under "Keep current".
 
-    query     { externalStructure(integrationId: "%[3]s") { externalId kind name itemCount } }
-    mutation  { startSync(integrationId: "%[3]s") { id } }
-    query     { syncedObjects(integrationId: "%[3]s", first: 20) { nodes { type title externalUrl relationships { type target { title } } } } }
+  The same in GraphiQL:
 
-  Something changes there every 20 seconds. This has it told at once, and shows what was told:
-
-    mutation  { registerWebhook(integrationId: "%[3]s") { webhook { url registered } } }
-    query     { webhookDeliveries(integrationId: "%[3]s") { nodes { event status receivedAt processedAt } } }
+    query     { externalStructure(integrationId: "%[2]s") { externalId kind name itemCount } }
+    mutation  { startSync(integrationId: "%[2]s") { id } }
+    query     { syncedObjects(integrationId: "%[2]s", first: 20) { nodes { type title externalUrl relationships { type target { title } } } } }
+    mutation  { registerWebhook(integrationId: "%[2]s") { webhook { url registered } } }
+    query     { webhookDeliveries(integrationId: "%[2]s") { nodes { event status receivedAt processedAt } } }
 
 `
 
