@@ -133,7 +133,7 @@ function Part({ title, number, children }: { title: string; number?: number; chi
     <section className={classes.section}>
       <Title order={3} size="h5" mb="md">
         {number !== undefined && (
-          <span className={classes.number1} aria-hidden="true">
+          <span className={classes.number} aria-hidden="true">
             {number}
           </span>
         )}

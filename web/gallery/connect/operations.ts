@@ -146,7 +146,7 @@ export const RotateWebhookSecret = graphql(`
   }
 `);
 
-export type Configured = NonNullable<ResultOf<typeof IntegrationToConfigure>["integrationById"]>;
+type Configured = NonNullable<ResultOf<typeof IntegrationToConfigure>["integrationById"]>;
 export type Integration = Omit<Configured, "provider" | "projectId">;
 export type Provider = Configured["provider"];
 export type Result = ResultOf<typeof TestSettings>["testSettings"];

@@ -3,7 +3,7 @@ import { clock } from "../kit/words";
 import { type Trouble, trouble } from "../errors";
 
 /** Why a provider's structure cannot be read, and what helps. */
-export interface Refusal {
+interface Refusal {
   words: string;
   trouble: Trouble;
   /** Other settings do; another try, where not. */

@@ -3,7 +3,7 @@ import type { Integration } from "./operations";
 import type { Said } from "./words";
 import { plural } from "../kit/words";
 
-export interface Concern extends Said {
+interface Concern extends Said {
   reason: string | null;
   /** Which tab tells more. */
   tab: "runs" | "webhooks" | null;

@@ -1,7 +1,7 @@
 import { useLocation, useSearch } from "wouter";
 
 /** What opens over a page: a provider to connect, an integration to configure, an integration to import from. */
-export type Dialog = "connect" | "configure" | "import";
+type Dialog = "connect" | "configure" | "import";
 
 const dialogs: Dialog[] = ["connect", "configure", "import"];
 
