@@ -40,8 +40,9 @@ type ImportedRelation struct {
 	Source, Target string
 }
 
-// byIndex has the planner look up rows by their keys, until the transaction's end. It keeps its plan of commitSync, which it may
-// have made while the tables were empty; with LATERAL and by ctid there is no other plan, however many rows there are since.
+// byIndex has the planner look up rows by their keys, until the transaction's end. A connection keeps its plan of a statement, which it
+// may have made while the tables were empty, and reads a table as a whole where that has since grown; with this, LATERAL and ctid there
+// is no such plan.
 const byIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 
 // storedObjects are WITH queries that store objects with their relationships for the integration in the query held. One that is the same as

@@ -88,6 +88,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		if f.Search != nil {
 			b.Queue(`SELECT set_config('statement_timeout', $1, true)`, searchTimeout)
 		}
+		b.Queue(byIndex)
 		b.Queue(list, listArgs...).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.SyncedObject, string, error) {
 				o, seq, err := scanObject(row)
@@ -111,6 +112,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 // is none.
 func (t *Tenant) SyncedObject(ctx context.Context, id uuid.UUID, externalID string) (object *integration.SyncedObject, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
 		b.Queue(objectSource+`
 			WHERE `+objectScope+`
 				AND o.integration_id = $3
@@ -152,6 +154,7 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 		sources[k] = append(sources[k], o)
 	}
 	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
 		b.Queue(`
 			SELECT
 				r.source_id, r.type,
@@ -167,10 +170,16 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 				ORDER BY r.type, r.target_id
 				LIMIT $5
 			) r
-			JOIN kb.synced_objects o ON o.integration_id = r.integration_id AND o.external_id = r.target_id
+			CROSS JOIN LATERAL (
+				SELECT o.*
+				FROM kb.synced_objects o
+				WHERE `+objectScope+`
+					AND o.integration_id = r.integration_id
+					AND o.external_id = r.target_id
+					AND o.deleted_at IS NULL
+				OFFSET 0
+			) o
 			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
-			WHERE `+objectScope+`
-				AND o.deleted_at IS NULL
 			ORDER BY r.source_id, r.type, r.target_id`,
 			t.scope.Org, t.scope.Projects, integrations, ids, maxRelationships,
 		).Query(func(rows pgx.Rows) error {

@@ -422,6 +422,7 @@ func (t *Tenant) TakeOverWebhookObject(ctx context.Context, id uuid.UUID, since 
 func (t *Tenant) Lineage(ctx context.Context, id uuid.UUID, externalIDs []string) (parents map[string]string, err error) {
 	parents = map[string]string{}
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
 		b.Queue(`
 			WITH RECURSIVE line (external_id, external_parent_id) AS (
 				SELECT o.external_id, o.external_parent_id
@@ -453,6 +454,7 @@ func (t *Tenant) Lineage(ctx context.Context, id uuid.UUID, externalIDs []string
 // ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children.
 func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []string) (list []NamedObject, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
 		b.Queue(`
 			WITH RECURSIVE below (type, external_id, depth) AS (
 				SELECT ''::text, x COLLATE "C", 0

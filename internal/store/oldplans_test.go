@@ -1,0 +1,73 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// A connection keeps the plans of statements. Those that it made while little was imported must do once much is.
+func TestPlansFromTheFirstPageDoLater(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	list := store.ImportedObject{Type: integration.ObjectCollection, ExternalID: "list", Kind: "list", Title: "List", Properties: []byte(`{}`), Listing: "lists", ContentHash: []byte("12345678901234567890123456789012")}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{list, task("t1", "Task"), task("t2", "Another")}})
+	read := func() (related int) {
+		t.Helper()
+		page, err := w.tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, integration.PageArgs{First: 200})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var objects []*integration.SyncedObject
+		for _, i := range page.Items {
+			objects = append(objects, i.Node)
+		}
+		if err := w.tenant.Relate(ctx, objects); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range objects {
+			related += len(o.Relationships)
+		}
+		return related
+	}
+	for range 12 { // from the sixth time on, PostgreSQL may keep one plan
+		read()
+	}
+	execute(t, w.root, `
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, properties, listing, content_hash, change_seq)
+		SELECT gen_random_uuid(), $1, $2, $3, 'TASK', 'n' || n, 'Task', '{}', 'tasks', decode(repeat('ab', 32), 'hex'), n + 100
+		FROM generate_series(1, 20000) n`, id, org, w.project)
+	execute(t, w.root, `
+		INSERT INTO kb.synced_relationships (integration_id, org_id, project_id, source_id, type, target_id, stated_by)
+		SELECT $1, $2, $3, 'n' || n, 'BELONGS_TO', 'n' || n + 1, 'n' || n
+		FROM generate_series(1, 19999) n`, id, org, w.project)
+	// How many rows were read, and how often an index was used; servers tell their statistics once they are idle.
+	statistics := func() (rows, lookups int) {
+		t.Helper()
+		if err := w.root.QueryRow(ctx, `
+			SELECT sum(seq_tup_read + idx_tup_fetch)::int, sum(idx_scan)::int
+			FROM pg_stat_user_tables
+			WHERE relid IN ('kb.synced_objects'::regclass, 'kb.synced_relationships'::regclass)`).Scan(&rows, &lookups); err != nil {
+			t.Fatal(err)
+		}
+		return rows, lookups
+	}
+	time.Sleep(2 * time.Second)
+	before, used := statistics()
+	if n := read(); n != 199 { // the list has none
+		t.Errorf("%d relationships", n)
+	}
+	after, lookups := statistics()
+	for wait := time.Now().Add(30 * time.Second); lookups == used && time.Now().Before(wait); after, lookups = statistics() {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if lookups == used || after-before > 10_000 {
+		t.Errorf("a page read %d rows, and used indexes %d times", after-before, lookups-used)
+	}
+}
