@@ -36,7 +36,7 @@ const (
 var constraints = map[string]*integration.Error{
 	"integrations_project_id_name_key": integration.Conflict("name", "this project has an integration of that name already"),
 	"integrations_project_id_fkey":     integration.NotFound("no such project"),
-	"sync_runs_live_key":               integration.Conflict("", "a synchronisation of this integration is under way: wait for its end, or cancel it"),
+	"sync_runs_live_key":               liveRun,
 	"projects_pkey":                    integration.Conflict("id", "this id cannot be used: leave it out, or give another"),
 }
 

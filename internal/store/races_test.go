@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"patchbay/internal/integration"
 	"patchbay/internal/store"
 )
 
@@ -88,6 +89,34 @@ func TestDeletedWhileItImports(t *testing.T) {
 	}
 	if held, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Objects: []store.ImportedObject{task("t2", "Task")}}); held || err != nil {
 		t.Errorf("a commit after it: %t, %v", held, err)
+	}
+}
+
+// A run that is asked for while the live one's worker stores something is refused at once: were it to wait for that worker, the
+// worker would wait for it too.
+func TestStartWhileAWorkerStores(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	n := createIntegration(t, w.tenant, newIntegration(w.project, "clickup"))
+	run := begin(t, w.tenant, n.ID)
+	err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if _, err := tx.WaitSyncRun(ctx, run, store.FirstFence, time.Now(), "Rests", false); err != nil { // holds the run, and not yet the state
+			return err
+		}
+		_, err := startRun(ctx, w.tenant, n.ID)
+		if !integration.IsKind(err, integration.KindConflict) {
+			return fmt.Errorf("a second run: %w", err)
+		}
+		held, _, err := tx.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport})
+		if !held {
+			return fmt.Errorf("the worker's own commit: %w", err)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

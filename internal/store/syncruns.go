@@ -79,6 +79,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 		n.Selection != nil, selection, t.actor(), n.FullAfter,
 	}
 	event := audit{integration.AuditSyncStart, map[string]any{"run": n.ID, "mode": n.Mode, "trigger": n.Trigger}}
+	live := false
 	statement := `
 			WITH asked AS (
 				SELECT
@@ -95,6 +96,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 				WHERE ` + inScope + `
 					AND i.id = $3
 					AND i.enabled
+					AND NOT ` + isLive + `
 			), started AS (
 				INSERT INTO kb.sync_runs (
 					id, integration_id, org_id, project_id, mode, trigger, include_completed, include_archived, batch_size, confirm_deletions,
@@ -116,15 +118,26 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 			SELECT ` + syncRunColumns + `
 			FROM started r`
 	err = t.send(ctx, func(b *pgx.Batch) {
-		// First, as TakeDueSync does, or the two would wait for each other.
+		// First, as TakeDueSync does, or the two would wait for each other. No run begins meanwhile. That one is live is looked up
+		// rather than left to the unique index, which would wait for the worker that holds it, and that for the state.
 		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
+		b.Queue(`SELECT `+isLive, t.scope.Org, t.scope.Projects, n.IntegrationID).QueryRow(func(row pgx.Row) error { return row.Scan(&live) })
 		b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun))
 	})
-	if err == nil && run == nil {
-		err = noIntegration()
+	switch {
+	case err != nil || run != nil:
+		return run, err
+	case live:
+		return nil, liveRun
 	}
-	return run, err
+	return nil, noIntegration()
 }
+
+// isLive is whether a run of the integration $3 is live.
+const isLive = `EXISTS (SELECT FROM kb.sync_runs r WHERE ` + runScope + ` AND r.integration_id = $3 AND r.finished_at IS NULL)`
+
+// liveRun is what is said where only one run can be live.
+var liveRun = integration.Conflict("", "a synchronisation of this integration is under way: wait for its end, or cancel it")
 
 // noIntegration is what is said of one that the scope has not.
 func noIntegration() error { return integration.NotFound("no such integration") }

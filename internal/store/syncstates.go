@@ -168,7 +168,7 @@ func (t *Tenant) ResetSyncState(ctx context.Context, id uuid.UUID) (state *integ
 	}
 	live, err := t.LiveSyncRuns(ctx, []uuid.UUID{id})
 	if err == nil && len(live) > 0 {
-		err = constraints["sync_runs_live_key"]
+		err = liveRun
 	}
 	return nil, err
 }
