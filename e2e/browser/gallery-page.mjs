@@ -49,6 +49,8 @@ await scenario(async (browser) => {
     await page.getByRole("heading", { name: "ClickUp", level: 1 }).waitFor();
     await page.getByRole("link", { name: "Import: ClickUp" }).waitFor();
     await page.getByText("By hand only").waitFor();
+    await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { logoUrl: "https://logos.example/clickup.svg" }) { id } }`, { project });
+    await page.getByText("https://logos.example/clickup.svg").waitFor(); // and not asked for, as the end of this tells
     await tab("Overview").focus();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
@@ -275,8 +277,8 @@ await scenario(async (browser) => {
       await page.getByRole("button", { name: "More for ClickUp" }).click();
       await page.getByRole("menuitem", { name: entry, exact: true }).click();
       await page.getByRole("button", { name: "More for ClickUp" }).click();
-      await page.getByRole("menuitem", { name: then, exact: true }).waitFor();
-      await page.keyboard.press("Escape");
+      await page.getByRole("menuitem", { name: then, exact: true }).press("Escape");
+      await page.getByRole("menu").waitFor({ state: "detached" });
     }
   });
 

@@ -78,7 +78,7 @@ function Attention({ integration, failed }: { integration: Integration; failed: 
 }
 
 function ConnectionFacts({ integration }: { integration: Integration }) {
-  const { provider, syncState, enabled, description, createdAt } = integration;
+  const { provider, syncState, enabled, description, logoUrl, createdAt } = integration;
   const { mayEdit } = useRole();
   const { workspaceName, workspaceId, lastSyncAt, lastSuccessfulSync, nextSyncAt, selection } = syncState;
   const state = stateOf(provider, integration);
@@ -97,6 +97,12 @@ function ConnectionFacts({ integration }: { integration: Integration }) {
           <>
             <dt>Purpose</dt>
             <dd>{description}</dd>
+          </>
+        )}
+        {logoUrl && ( // elsewhere: pages ask nobody but this server
+          <>
+            <dt>Logo</dt>
+            <dd>{logoUrl}</dd>
           </>
         )}
         <dt>Workspace</dt>

@@ -24,6 +24,7 @@ export const IntegrationById = graphql(
         displayName
         description
         enabled
+        logoUrl
         projectId
         settings
         configuredSecrets

@@ -12,6 +12,7 @@ const IntegrationChanged = graphql(`
         displayName
         description
         enabled
+        logoUrl
         revision
         settings
         configuredSecrets
