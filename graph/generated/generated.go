@@ -3152,7 +3152,7 @@ input StartSyncInput {
   includeCompleted: Boolean
   "Whether archived items are imported."
   includeArchived: Boolean
-  "How many objects are stored together, 10 to 1000."
+  "How many objects are stored together, 10 to 1000; while the database is busy, up to five times as many, and 1000 at most."
   batchSize: Int
   "Lets a full run mark more than 30 % of what it covers as deleted."
   confirmDeletions: Boolean = false

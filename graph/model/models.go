@@ -188,7 +188,7 @@ type StartSyncInput struct {
 	IncludeCompleted graphql.Omittable[*bool] `json:"includeCompleted,omitempty"`
 	// Whether archived items are imported.
 	IncludeArchived graphql.Omittable[*bool] `json:"includeArchived,omitempty"`
-	// How many objects are stored together, 10 to 1000.
+	// How many objects are stored together, 10 to 1000; while the database is busy, up to five times as many, and 1000 at most.
 	BatchSize graphql.Omittable[*int] `json:"batchSize,omitempty"`
 	// Lets a full run mark more than 30 % of what it covers as deleted.
 	ConfirmDeletions graphql.Omittable[*bool] `json:"confirmDeletions,omitempty"`

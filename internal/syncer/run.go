@@ -35,13 +35,19 @@ const (
 	// pagesAhead and detailsAhead are how many pages are read while others are stored. A page of details is one object's.
 	pagesAhead   = 1
 	detailsAhead = 64
-	// commitAfter is how long read pages wait for more to be committed with.
+	// commitAfter is how long read pages wait for more to be stored with.
 	commitAfter = time.Second
+	// While a batch is being stored, the next one gathers up to so many times the batch size, and MaxBatchSize at most, so long as its
+	// texts are not large: an object costs less among many.
+	gathered      = 5
+	gatheredBytes = 4 << 20
 	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
 	// what was only moved, completed or archived does not count.
 	mostMissing      = 100
 	mostMissingShare = 0.3
 	mostAsked        = 2000
+	// asksOne is the step of a run that does.
+	asksOne = "asking for what was not listed"
 )
 
 // confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
@@ -146,12 +152,8 @@ func (r *run) advance(ctx context.Context) error {
 // over reports whether the slice should end.
 func (r *run) over() bool { return r.service.draining.Load() || time.Now().After(r.deadline) }
 
-// commitLater stores a step, after the one before it, while its caller goes on. Until settle has returned, the caller leaves alone what
-// commit changes.
-func (r *run) commitLater(ctx context.Context, step store.SyncStep) error {
-	if err := r.settle(); err != nil {
-		return err
-	}
+// commitLater stores a step while its caller goes on. Until settle has returned, the caller leaves alone what commit changes.
+func (r *run) commitLater(ctx context.Context, step store.SyncStep) {
 	storing := make(chan error, 1)
 	r.storing = storing
 	go func() {
@@ -162,7 +164,6 @@ func (r *run) commitLater(ctx context.Context, step store.SyncStep) error {
 		}()
 		storing <- r.commit(ctx, step)
 	}()
-	return nil
 }
 
 // settle waits for the step that is being stored, if any.
@@ -207,9 +208,10 @@ func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 
 // batch gathers pages that are stored together.
 type batch struct {
-	step   store.SyncStep
+	step   store.SyncStep // its cursor is the last page's that had one
 	at     map[string]int // position in step.Objects by external id
 	since  time.Time      // when its first page came
+	bytes  int            // of texts
 	listed bool           // its pages are of listings
 }
 
@@ -235,12 +237,25 @@ func (b *batch) add(p *provider.Page) {
 			b.step.Objects = append(b.step.Objects, i)
 			b.step.Seen = append(b.step.Seen, i.ExternalID)
 		}
+		b.bytes += len(i.Properties)
+		if i.Content != nil {
+			b.bytes += len(*i.Content)
+		}
 		if i.UpdatedAt != nil && (b.step.SeenUntil == nil || i.UpdatedAt.After(*b.step.SeenUntil)) {
 			b.step.SeenUntil = i.UpdatedAt
 		}
 	}
 	for _, listing := range p.Covered {
 		b.step.Covered = append(b.step.Covered, clip(clean(listing), 2*integration.MaxExternalID))
+	}
+	for _, done := range p.Done {
+		b.step.Done = append(b.step.Done, done.ExternalID)
+	}
+	for _, gone := range p.Gone {
+		b.step.Gone = append(b.step.Gone, gone.ExternalID)
+	}
+	if p.Cursor != nil {
+		b.step.Cursor = p.Cursor
 	}
 	if p.Step != "" {
 		b.step.Step = clip(clean(p.Step), maxStep)
@@ -262,24 +277,37 @@ func (b *batch) fail(f integration.SyncFailure) {
 	}
 }
 
-// ready reports whether the batch should be stored now.
+// ready reports whether the batch is large or old enough to be stored, and full whether no more should be added to it.
 func (b *batch) ready(size int) bool {
-	return len(b.step.Objects)+len(b.step.Failures) >= size || time.Since(b.since) > commitAfter
+	return len(b.step.Objects)+len(b.step.Failures) >= size || time.Since(b.since) > commitAfter || b.bytes >= gatheredBytes
+}
+
+func (b *batch) full(size int) bool {
+	return len(b.step.Objects)+len(b.step.Failures) >= min(gathered*size, integration.MaxBatchSize) || b.bytes >= gatheredBytes
 }
 
 func (b *batch) empty() bool {
-	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0
+	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0 && b.step.Cursor == nil
 }
 
-// read reads so many pages ahead of take, until the slice is over. What take has not stored by then, flush stores; when read
-// returns, all of it is settled.
-func (r *run) read(ctx context.Context, most int, pages func(context.Context) iter.Seq2[*provider.Page, error], take func(*provider.Page) error, flush func() error) (err error) {
+// source is where pages come from, and what becomes of them.
+type source struct {
+	ahead  int  // how many pages are read while others are stored
+	listed bool // they are of listings
+	pages  func(context.Context) iter.Seq2[*provider.Page, error]
+	// complete makes what was gathered a step of the stage; nothing else is being stored then. A step without a cursor gets that of
+	// the one before.
+	complete func(*store.SyncStep)
+}
+
+// read reads pages ahead of those that it stores, until the slice is over. When it returns, all that was read is stored.
+func (r *run) read(ctx context.Context, from source) (err error) {
 	type result struct {
 		page *provider.Page
 		err  error
 	}
 	reading, stop := context.WithCancel(ctx)
-	ahead := make(chan result, most)
+	ahead := make(chan result, from.ahead)
 	ended := false // whether pages came to their end; written before ahead is closed
 	go func() {
 		defer close(ahead)
@@ -288,7 +316,7 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 				ahead <- result{err: fmt.Errorf("panic of type %T in a provider", value)}
 			}
 		}()
-		for page, err := range pages(reading) {
+		for page, err := range from.pages(reading) {
 			select {
 			case ahead <- result{page, err}:
 			case <-reading.Done():
@@ -306,12 +334,41 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 		}
 		err = errors.Join(err, r.settle())
 	}()
-	for next := range ahead {
-		if next.err != nil {
-			return errors.Join(next.err, flush())
-		}
-		if err := take(next.page); err != nil {
+	b, cursor, size := newBatch(from.listed), r.work.Cursor, r.plan.BatchSize
+	flush := func() error {
+		if err := r.settle(); err != nil || b.empty() {
 			return err
+		}
+		step := b.step
+		b = newBatch(from.listed)
+		if step.Cursor == nil {
+			step.Cursor = cursor
+		}
+		cursor = step.Cursor
+		from.complete(&step)
+		r.commitLater(ctx, step)
+		return nil
+	}
+	for more := true; more; {
+		select {
+		case next, open := <-ahead:
+			if more = open; !more {
+				break
+			}
+			if next.err != nil {
+				return errors.Join(next.err, flush())
+			}
+			b.add(next.page)
+		case err := <-r.storing:
+			r.storing = nil
+			if err != nil {
+				return err
+			}
+		}
+		if b.ready(size) && r.storing == nil || b.full(size) {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 	}
 	if err := errors.Join(flush(), r.settle()); err != nil {
@@ -328,44 +385,27 @@ func (r *run) read(ctx context.Context, most int, pages func(context.Context) it
 
 // importAll reads the listings from the run's cursor on.
 func (r *run) importAll(ctx context.Context) error {
-	b, moved, cursor := newBatch(true), false, r.work.Cursor
-	flush := func() error {
-		if b.empty() && !moved {
-			return nil
-		}
-		if err := r.settle(); err != nil {
-			return err
-		}
-		moved = false
-		step := b.step
-		step.Stage, step.Cursor = store.StageImport, cursor
-		step.Processed = len(step.Objects) + len(step.Failures)
-		step.Incomplete = slices.ContainsFunc(step.Failures, hidesOthers)
-		step.Total = r.expect(step.Total, step.Processed)
-		if r.work.Mode != integration.SyncFull {
-			step.Seen, step.Covered = nil, nil // it lists only what changed
-		}
-		b = newBatch(true)
-		return r.commitLater(ctx, step)
-	}
-	from := cursor
+	from := r.work.Cursor
 	var err error
 	if r.pending, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, ""); err != nil {
 		return err
 	}
-	err = r.read(ctx, pagesAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
-		return r.connection.Import(ctx, r.plan, from)
-	}, func(p *provider.Page) error {
-		b.add(p)
-		for _, gone := range p.Gone { // of the selection
-			b.step.Gone = append(b.step.Gone, gone.ExternalID)
-		}
-		cursor, moved = p.Cursor, true // of the last page in the batch
-		if b.ready(r.plan.BatchSize) {
-			return flush()
-		}
-		return nil
-	}, flush)
+	err = r.read(ctx, source{
+		ahead:  pagesAhead,
+		listed: true,
+		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+			return r.connection.Import(ctx, r.plan, from)
+		},
+		complete: func(step *store.SyncStep) {
+			step.Stage = store.StageImport
+			step.Processed = len(step.Objects) + len(step.Failures)
+			step.Incomplete = slices.ContainsFunc(step.Failures, hidesOthers)
+			step.Total = r.expect(step.Total, step.Processed)
+			if r.work.Mode != integration.SyncFull {
+				step.Seen, step.Covered = nil, nil // it lists only what changed
+			}
+		},
+	})
 	if err != nil {
 		return err
 	}
@@ -397,88 +437,84 @@ func (r *run) allDetails() bool {
 	return r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep)
 }
 
-// readDetails reads what hangs on new and changed objects. Those that fail are left to the next run.
+// readDetails reads what hangs on new and changed objects, from the run's cursor on. Those that fail are left to the next run.
 func (r *run) readDetails(ctx context.Context) error {
-	left := -1 // not counted yet
-	for {
-		var after string
-		if r.work.Cursor != nil {
-			if err := json.Unmarshal(r.work.Cursor, &after); err != nil {
-				return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
-			}
+	var after string
+	if r.work.Cursor != nil {
+		if err := json.Unmarshal(r.work.Cursor, &after); err != nil {
+			return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
 		}
-		pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, detailsAtOnce)
-		if err != nil {
-			return err
-		}
-		if left < 0 && len(pending) > 0 {
-			if left, err = r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, after); err != nil {
-				return err
-			}
-		}
-		if len(pending) == 0 {
-			return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: "looking for what was deleted"})
-		}
+	}
+	left, err := r.tenant.CountPendingDetails(ctx, r.work.IntegrationID, after)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
 		total := r.work.Processed + left
 		if err := r.commit(ctx, store.SyncStep{Stage: store.StageDetails, Cursor: r.work.Cursor, Step: fmt.Sprintf("details of %d more", left), Total: &total}); err != nil {
 			return err
 		}
-		if err := r.details(ctx, pending); err != nil {
-			return err
-		}
-		left = max(0, left-len(pending))
-		if r.over() {
-			return errSliceOver
-		}
 	}
-}
-
-// details reads the details of some objects. With each batch the cursor moves to before the first object that is neither
-// read nor failed, and in the end behind all of them.
-func (r *run) details(ctx context.Context, pending []store.NamedObject) error {
-	b := newBatch(false)
-	settled, next, cursor := map[string]bool{}, 0, r.work.Cursor
-	flush := func() error {
-		for next < len(pending) && settled[pending[next].ExternalID] {
-			next++
-		}
-		if b.empty() && next == 0 {
-			return nil
-		}
-		if next > 0 {
-			var err error
-			if cursor, err = json.Marshal(pending[next-1].ExternalID); err != nil {
-				return err
-			}
-		}
-		step := b.step
-		step.Stage, step.Cursor, step.Processed = store.StageDetails, cursor, len(step.Done)
-		b = newBatch(false)
-		return r.commitLater(ctx, step)
-	}
-	err := r.read(ctx, detailsAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
-		return r.connection.Details(ctx, r.plan, refs(pending))
-	}, func(p *provider.Page) error {
-		b.add(p)
-		for _, done := range p.Done {
-			b.step.Done = append(b.step.Done, done.ExternalID)
-			settled[done.ExternalID] = true
-		}
-		for _, failed := range p.Failed {
-			settled[failed.ExternalID] = true
-		}
-		if b.ready(r.plan.BatchSize) {
-			return flush()
-		}
-		return nil
-	}, flush)
-	if err != nil || next == len(pending) {
+	err = r.read(ctx, source{
+		ahead: detailsAhead,
+		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+			return r.detailsAfter(ctx, after)
+		},
+		complete: func(step *store.SyncStep) { step.Stage, step.Processed = store.StageDetails, len(step.Done) },
+	})
+	if err != nil {
 		return err
 	}
-	for _, p := range pending { // what the provider did not tell of is not asked for again either
-		settled[p.ExternalID] = true
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: "looking for what was deleted"})
+}
+
+// detailsAfter reads the details of all objects that wait for it, from behind one on. A page's cursor is before the first object that
+// is neither read nor failed by then.
+func (r *run) detailsAfter(ctx context.Context, after string) iter.Seq2[*provider.Page, error] {
+	return func(yield func(*provider.Page, error) bool) {
+		for {
+			pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, detailsAtOnce)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(pending) == 0 {
+				return
+			}
+			settled, next := map[string]bool{}, 0
+			for page, err := range r.connection.Details(ctx, r.plan, refs(pending)) {
+				if err == nil {
+					for _, done := range page.Done {
+						settled[done.ExternalID] = true
+					}
+					for _, failed := range page.Failed {
+						settled[failed.ExternalID] = true
+					}
+					before := next
+					for next < len(pending) && settled[pending[next].ExternalID] {
+						next++
+					}
+					page.Cursor = nil
+					if next > before {
+						page.Cursor, err = json.Marshal(pending[next-1].ExternalID)
+					}
+				}
+				if !yield(page, err) || err != nil {
+					return
+				}
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			after = pending[len(pending)-1].ExternalID
+			if next < len(pending) { // what the provider did not tell of is not asked for again
+				cursor, err := json.Marshal(after)
+				if !yield(&provider.Page{Cursor: cursor}, err) || err != nil {
+					return
+				}
+			}
+		}
 	}
-	return errors.Join(flush(), r.settle())
 }
 
 func refs(named []store.NamedObject) []provider.Ref {
@@ -553,46 +589,34 @@ func tooMany(gone, covered int) string {
 
 // confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
 func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
-	b, cursor := newBatch(false), r.work.Cursor
+	cursor := r.work.Cursor
 	unsettled := map[string]integration.ObjectType{}
 	for _, m := range missing {
 		unsettled[m.ExternalID] = m.Type
 	}
-	flush := func() error {
-		if b.empty() {
-			return nil
-		}
-		step := b.step
-		step.Stage, step.Cursor, step.Step = store.StageSweep, cursor, "asking for what was not listed"
-		b = newBatch(false)
-		return r.commitLater(ctx, step)
-	}
-	err := r.read(ctx, pagesAhead, func(ctx context.Context) iter.Seq2[*provider.Page, error] {
-		return r.connection.Fetch(ctx, r.plan, refs(missing))
-	}, func(p *provider.Page) error {
-		b.add(p)
-		for _, gone := range p.Gone {
-			b.step.Gone = append(b.step.Gone, gone.ExternalID)
-			delete(unsettled, gone.ExternalID)
-		}
-		for _, done := range p.Done {
-			if _, open := unsettled[done.ExternalID]; open {
-				b.step.Found = append(b.step.Found, done.ExternalID)
-				delete(unsettled, done.ExternalID)
+	err := r.read(ctx, source{
+		ahead: pagesAhead,
+		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+			return r.connection.Fetch(ctx, r.plan, refs(missing))
+		},
+		complete: func(step *store.SyncStep) {
+			for _, gone := range step.Gone {
+				delete(unsettled, gone)
 			}
-		}
-		if b.ready(r.plan.BatchSize) {
-			return flush()
-		}
-		return nil
-	}, flush)
-	if err != nil {
+			for _, done := range step.Done {
+				if _, open := unsettled[done]; open {
+					step.Found = append(step.Found, done)
+					delete(unsettled, done)
+				}
+			}
+			step.Done = nil
+			step.Stage, step.Step = store.StageSweep, asksOne
+		},
+	})
+	if err != nil || len(unsettled) == 0 {
 		return err
 	}
-	for id := range unsettled {
-		b.step.Found = append(b.step.Found, id)
-	}
-	return errors.Join(flush(), r.settle())
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: slices.Collect(maps.Keys(unsettled))})
 }
 
 // finish ends a run that went through all of its stages.
