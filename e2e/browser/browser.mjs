@@ -5,6 +5,9 @@ import { chromium } from "playwright-core";
 export const base = process.env.PATCHBAY_URL;
 export const timeout = 20_000;
 
+/** The browser of the scenario that runs. */
+let opened;
+
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 /** Runs one check and prints how it went: it fails by throwing. */
@@ -14,9 +17,16 @@ export async function check(name, act) {
     print({ check: name, ok: true });
     return result;
   } catch (error) {
-    print({ check: name, ok: false, detail: error instanceof Error ? error.message : String(error) });
+    print({ check: name, ok: false, detail: `${error instanceof Error ? error.message : error}\n${await shown()}` });
     throw new Failed();
   }
+}
+
+/** What the open pages show, for whoever finds out why a check failed. */
+async function shown() {
+  const pages = opened?.contexts().flatMap((context) => context.pages()) ?? [];
+  const texts = pages.map(async (page) => `${page.url()} shows:\n${(await page.innerText("body", { timeout: 2000 }).catch(String)).slice(-3000)}`);
+  return (await Promise.all(texts)).join("\n");
 }
 
 /** What check has reported already. */
@@ -57,6 +67,7 @@ export async function scenario(act) {
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
   });
+  opened = browser;
   try {
     await act(browser);
   } catch (error) {

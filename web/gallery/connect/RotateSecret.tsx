@@ -1,31 +1,32 @@
 import { Anchor, Button, Group, Text } from "@mantine/core";
 import { useState } from "react";
-import { useMutation } from "urql";
+import type { OperationResult } from "urql";
 import { type Trouble, trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
 import { LockIcon } from "../kit/icons";
 import { Problem } from "../kit/Problem";
 import { exact } from "../kit/words";
 import { Notice } from "./Notice";
-import { type Integration, type IssuedSecret, type Provider, RotateWebhookSecret } from "./operations";
+import type { IssuedSecret, Provider } from "./operations";
 
 interface Props {
-  integration: Integration;
   provider: Provider;
+  registered: boolean;
+  rotate(): Promise<OperationResult<{ rotateWebhookSecret: IssuedSecret }>>;
+  rotating: boolean;
+  disabled: boolean;
   issued: IssuedSecret | null;
   onIssued(secret: IssuedSecret | null): void;
 }
 
 /** Makes a new webhook secret, asks before, and shows it once. */
-export function RotateSecret({ integration, provider, issued, onIssued }: Props) {
+export function RotateSecret({ provider, registered, rotate, rotating, disabled, issued, onIssued }: Props) {
   const [asking, setAsking] = useState(false);
   const [found, setFound] = useState<Trouble | null>(null);
-  const [{ fetching }, rotate] = useMutation(RotateWebhookSecret);
-  const registered = integration.webhook?.registered ?? false;
 
   async function go() {
     setFound(null);
-    const { data, error } = await rotate({ integrationId: integration.id });
+    const { data, error } = await rotate();
     setFound(trouble(error));
     setAsking(false);
     if (data) onIssued(data.rotateWebhookSecret);
@@ -52,7 +53,7 @@ export function RotateSecret({ integration, provider, issued, onIssued }: Props)
       {asking ? (
         <Group gap="xs" role="group" aria-label="Rotate the webhook secret">
           <Text size="sm">A new secret is made, and shown once. The present one stays valid for 24 hours.</Text>
-          <Button size="xs" loading={fetching} onClick={() => void go()}>
+          <Button size="xs" loading={rotating} disabled={disabled} onClick={() => void go()}>
             Rotate it
           </Button>
           <Button size="xs" variant="default" onClick={() => setAsking(false)}>

@@ -9,7 +9,7 @@ import { When } from "../kit/When";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./connect.module.css";
-import { type Integration, type IssuedSecret, RegisterWebhook } from "./operations";
+import { type Integration, type IssuedSecret, RegisterWebhook, RotateWebhookSecret } from "./operations";
 import { RotateSecret } from "./RotateSecret";
 import { SecretField } from "./SecretField";
 import type { Configuration } from "./useConfiguration";
@@ -28,7 +28,8 @@ export function Webhook({ form, integration, issued, onIssued }: Props) {
   const { supportsWebhookRegistration } = provider.capabilities;
   const { mayAdminister } = useRole();
   const address = useAddress();
-  const [{ fetching }, register] = useMutation(RegisterWebhook);
+  const [{ fetching: settingUp }, register] = useMutation(RegisterWebhook);
+  const [{ fetching: rotating }, rotate] = useMutation(RotateWebhookSecret);
   const [found, setFound] = useState<Trouble | null>(null);
 
   if (!integration?.webhook) {
@@ -62,7 +63,7 @@ export function Webhook({ form, integration, issued, onIssued }: Props) {
           </span>
         </div>
         {supportsWebhookRegistration && (
-          <Button size="xs" variant="default" loading={fetching} disabled={!hasConfiguration} onClick={() => void setUp()}>
+          <Button size="xs" variant="default" loading={settingUp} disabled={!hasConfiguration || rotating} onClick={() => void setUp()}>
             {webhook.registered ? "Repair" : `Set up at ${provider.displayName}`}
           </Button>
         )}
@@ -75,7 +76,18 @@ export function Webhook({ form, integration, issued, onIssued }: Props) {
       {found && <Problem what="The webhook could not be set up" trouble={found} />}
       <Copyable label="Webhook address" description={webhook.registered ? `${provider.displayName} has it.` : `Where ${provider.displayName} is to send what changes.`} value={webhook.url} />
       {!webhook.registered && <ByHand form={form} hasSecret={webhook.hasSecret} />}
-      {mayAdminister && <RotateSecret integration={integration} provider={provider} issued={issued} onIssued={onIssued} />}
+      {mayAdminister && (
+        <RotateSecret
+          provider={provider}
+          registered={webhook.registered}
+          rotate={() => rotate({ integrationId: id })}
+          rotating={rotating}
+          // The server changes a webhook for one at a time.
+          disabled={settingUp}
+          issued={issued}
+          onIssued={onIssued}
+        />
+      )}
     </Stack>
   );
 }
