@@ -71,7 +71,7 @@ ifneq ($(NODE),)
 	npm --prefix web run --silent test
 endif
 	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium chromium-browser google-chrome >/dev/null && echo 1 || true) \
-		go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 12m ./...
+		go tool gotestsum --format pkgname-and-test-fails -- -race -parallel 4 -timeout 12m ./...
 
 test-setup: web
 	@./scripts/test-setup

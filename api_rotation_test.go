@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -268,10 +267,7 @@ func TestRotationOutlivesItsWorker(t *testing.T) {
 	// Each row takes its time, so that there is a middle to be killed in.
 	rows(t, db, `CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.001); RETURN NEW; END'`)
 	rows(t, db, `CREATE TRIGGER slow BEFORE UPDATE ON kb.integrations FOR EACH ROW EXECUTE FUNCTION public.slow()`)
-	path := filepath.Join(t.TempDir(), "patchbay")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	path := program(t)
 	victim, _ := process(t, path, env, "work")
 	startRotation(t, db, c.org, text)
 	done := func() string { return rows(t, db, `SELECT done::text FROM kb.key_rotations`)[0] }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http/httptest"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -328,10 +326,7 @@ func TestAnImportOutlivesItsServers(t *testing.T) {
 		Seed: 11, Workspaces: 1, Members: 3, Spaces: 2, Folders: 1, Lists: 2, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Docs: 3, PagesPerDoc: 3,
 	})
 	clickUp.Fail(clickuptest.Fault{Delay: 10 * time.Millisecond})
-	path := filepath.Join(t.TempDir(), "patchbay")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	path := program(t)
 	left := importWith(t, clickUp, nil)
 	disturbed := importWith(t, clickUp, func(db *storetest.Database, running func() bool) {
 		env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url}

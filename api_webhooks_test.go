@@ -6,8 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,10 +91,7 @@ func TestNoDeliveryIsLostOrDoubled(t *testing.T) {
 	t.Parallel()
 	const deliveries, senders = 1500, 32 // so that it takes half a minute on two cores
 	clickUp := newClickUp(t, clickuptest.Small(61))
-	path := filepath.Join(t.TempDir(), "patchbay")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	path := program(t)
 	c := newClientAlone(t, "CLICKUP_API_URL="+clickUp.url)
 	settings := clickUp.settings()
 	settings["import_completed_tasks"] = true

@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -28,7 +31,34 @@ import (
 
 func TestMain(m *testing.M) {
 	tracer = storetest.Tracer()
-	os.Exit(storetest.Run(m))
+	code := storetest.Run(m)
+	_ = os.RemoveAll(programDir) // "" is nothing
+	os.Exit(code)
+}
+
+// programDir is the folder of the built program; empty before a test asks for that.
+var programDir string
+
+// built builds the program, once, for the tests that need it in processes of its own.
+var built = sync.OnceValues(func() (path string, err error) {
+	if programDir, err = os.MkdirTemp("", "patchbay-test-*"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(programDir, "patchbay")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// program is the path of the built program.
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // testKey is the encryption key of servers under test.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // MinKeyBytes is the least that a master key must hold.
@@ -46,7 +47,7 @@ func ParseKey(text Secret) (Key, error) {
 	if len(distinct) < minDistinctBytes {
 		return Key{}, fmt.Errorf("%w: it has only %d different bytes and needs %d or more", ErrWeakKey, len(distinct), minDistinctBytes)
 	}
-	material, err := pbkdf2.Key(sha256.New, string(raw), []byte("patchbay master key v1"), stretchIterations, 32)
+	material, err := stretch(raw)
 	if err != nil {
 		return Key{}, fmt.Errorf("stretch the encryption key: %w", err)
 	}
@@ -55,6 +56,21 @@ func ParseKey(text Secret) (Key, error) {
 		return Key{}, fmt.Errorf("derive from the encryption key: %w", err)
 	}
 	return Key{id: hex.EncodeToString(fingerprint), material: NewSecret(string(material))}, nil
+}
+
+// stretched are the keys that this process has stretched, by their SHA-256: several of its parts read the same ones.
+var stretched sync.Map
+
+func stretch(raw []byte) ([]byte, error) {
+	hash := sha256.Sum256(raw)
+	if material, done := stretched.Load(hash); done {
+		return material.([]byte), nil
+	}
+	material, err := pbkdf2.Key(sha256.New, string(raw), []byte("patchbay master key v1"), stretchIterations, 32)
+	if err == nil {
+		stretched.Store(hash, material)
+	}
+	return material, err
 }
 
 // IsEncoded reports whether ParseKey decodes the text from hex or base64, as it does with keys that GenerateKey made. Other
