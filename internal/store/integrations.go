@@ -207,7 +207,8 @@ func (t *Tenant) IntegrationByID(ctx context.Context, id uuid.UUID, with With) (
 	return found, err
 }
 
-// DeleteIntegration removes an integration and all that hangs on it. It returns nil where the scope has none.
+// DeleteIntegration removes an integration and all that hangs on it; of a large import, ForgetMore removes the rest. It returns nil
+// where the scope has none.
 func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name string) (deleted *uuid.UUID, err error) {
 	args := []any{t.scope.Org, t.scope.Projects, project, name}
 	statement := `
@@ -248,4 +249,11 @@ func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name 
 		}))
 	})
 	return deleted, err
+}
+
+// ForgetMore removes at most so many rows of each kind that integrations left which are deleted, of any tenant: nobody can see
+// them any more. It returns whether there may be more.
+func (db *DB) ForgetMore(ctx context.Context, most int) (more bool, err error) {
+	err = db.pool.QueryRow(ctx, `SELECT kb.forget_more($1)`, most).Scan(&more)
+	return more, translate(err)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -48,29 +49,36 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 			return page.Page, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
 		}
 	}
-	filter := []any{t.scope.Org, t.scope.Projects, id, f.Type, f.IncludeDeleted, after}
+	// Conditions that are there only where they are needed, for indexes that have them.
 	matches := objectScope + `
-				AND o.integration_id = $3
-				AND ($4::text IS NULL OR o.type = $4)
-				AND ($5 OR o.deleted_at IS NULL)
-				AND o.change_seq > $6`
-	list := objectSource + `
-			WHERE ` + matches + `
+				AND o.integration_id = $3`
+	filter := []any{t.scope.Org, t.scope.Projects, id}
+	if f.Type != nil {
+		filter = append(filter, *f.Type)
+		matches += `
+				AND o.type = $4`
+	}
+	if !f.IncludeDeleted {
+		matches += `
+				AND o.deleted_at IS NULL`
+	}
+	list := fmt.Sprintf(`%s
+			WHERE %s
+				AND o.change_seq > $%d
 			ORDER BY o.change_seq
-			LIMIT $7`
-	listArgs := append(slices.Clone(filter), args.First+1)
-	count := `SELECT count(*) FROM kb.synced_objects o WHERE ` + matches
-	countArgs := append(slices.Clone(filter[:5]), 0) // of the whole list
+			LIMIT $%d`, objectSource, matches, len(filter)+1, len(filter)+2)
+	listArgs := append(slices.Clone(filter), after, args.First+1)
+	count, countArgs := `SELECT count(*) FROM kb.synced_objects o WHERE `+matches, filter
 	if f.Search != nil {
 		list = `
 			WITH found AS MATERIALIZED (
 				SELECT id
-				FROM kb.search_objects($3, websearch_to_tsquery('simple', $8), $4, $5, $6, $7)
+				FROM kb.search_objects($3, websearch_to_tsquery('simple', $4), $5, $6, $7, $8)
 			)` + objectSource + `
 			JOIN found f ON f.id = o.id
 			WHERE ` + objectScope + `
 			ORDER BY o.change_seq`
-		listArgs = append(listArgs, *f.Search)
+		listArgs = []any{t.scope.Org, t.scope.Projects, id, *f.Search, f.Type, f.IncludeDeleted, after, args.First + 1}
 		count = `SELECT count(*) FROM kb.search_objects($1, websearch_to_tsquery('simple', $2), $3, $4, 0, NULL)`
 		countArgs = []any{id, *f.Search, f.Type, f.IncludeDeleted}
 	}

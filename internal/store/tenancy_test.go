@@ -448,7 +448,7 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)", "kb.forget_synced()",
+		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)", "kb.forget_more(integer)", "kb.forget_synced()",
 		"kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
 		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
 		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",
@@ -487,7 +487,7 @@ func TestCatalogOfRights(t *testing.T) {
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')
 		ORDER BY 1`,
-		"api_usage", "patchbay_migrations", "rate_limits")
+		"api_usage", "forgotten_integrations", "patchbay_migrations", "rate_limits")
 	same("what the serving role may do with tables without row-level security", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a

@@ -21,6 +21,10 @@ const (
 	historyLength = 20
 	// pruneAtOnce bounds one statement.
 	pruneAtOnce = 1000
+	// forgetAtOnce bounds one statement that removes what deleted integrations had imported, and forgetFor how long others wait
+	// for these.
+	forgetAtOnce = 5000
+	forgetFor    = time.Second
 )
 
 // Watch keeps runs going until ctx ends. Each process that works on jobs runs one.
@@ -38,6 +42,7 @@ func (s *Service) Watch(ctx context.Context) {
 		s.closeUnused()
 		try("scheduled runs cannot be started", s.startDue)
 		try("runs that find what webhooks did not tell cannot be started", s.catchUp)
+		try("what deleted integrations had imported cannot be removed", s.forgetDeleted)
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
 			try("old runs cannot be removed", s.prune)
@@ -88,6 +93,16 @@ func (s *Service) takeOver(ctx context.Context) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// forgetDeleted removes, for a while, what deleted integrations had imported.
+func (s *Service) forgetDeleted(ctx context.Context) error {
+	for began := time.Now(); time.Since(began) < forgetFor; {
+		if more, err := s.db.ForgetMore(ctx, forgetAtOnce); err != nil || !more {
+			return err
+		}
+	}
+	return nil
 }
 
 // prune removes runs that ended long ago.
