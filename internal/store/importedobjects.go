@@ -62,12 +62,13 @@ const storedObjects = `given AS (
 					o.id AS known_id,
 					o.row AS known_row,
 					o.deleted_at IS NOT NULL AS was_deleted,
-					o.deleted_at IS NULL AND (o.content_hash = g.content_hash OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
+					o.deleted_at IS NULL AND (o.content_hash = g.content_hash AND o.has_details = g.has_details
+						OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
 					$27::timestamptz IS NOT NULL AND o.id IS NOT NULL AND greatest(o.synced_at, o.deleted_at) >= $27
 						AND (o.deleted_at IS NOT NULL OR o.content_hash <> g.content_hash AND NOT coalesce(o.external_updated_at <> g.external_updated_at, false)) AS contended
 				FROM given g
 				LEFT JOIN LATERAL (
-					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.external_updated_at, o.synced_at
+					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.has_details, o.external_updated_at, o.synced_at
 					FROM kb.synced_objects o
 					WHERE o.integration_id = g.integration_id
 						AND o.org_id = g.org_id

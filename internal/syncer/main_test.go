@@ -41,6 +41,7 @@ type source struct {
 	lists    map[string][]task
 	comments map[string][]string
 	perPage  int
+	silent   bool // comments are not imported
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -141,7 +142,7 @@ func (account) Options() provider.Options { return provider.Options{BatchSize: 1
 func (a account) object(list string, t task) provider.Object {
 	return provider.Object{
 		Type: integration.ObjectTask, ExternalID: t.id, Kind: "task", Title: t.title, ParentID: list, UpdatedAt: &t.updated, Completed: t.closed,
-		Listing: "tasks of " + list, HasDetails: true, Properties: map[string]any{"closed": t.closed},
+		Listing: "tasks of " + list, HasDetails: !a.silent, Properties: map[string]any{"closed": t.closed},
 		Relations: []provider.Relation{{Type: integration.RelBelongsTo, To: list}},
 	}
 }
@@ -228,6 +229,13 @@ func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref
 	return func(yield func(*provider.Page, error) bool) {
 		for _, ref := range of {
 			p := &provider.Page{Done: []provider.Ref{ref}, Covered: []string{"comments of " + ref.ExternalID}}
+			if a.silent {
+				p.Covered = nil
+				if !yield(p, nil) {
+					return
+				}
+				continue
+			}
 			err := a.request(ctx, "comments", func() {
 				for i, text := range a.comments[ref.ExternalID] {
 					p.Objects = append(p.Objects, provider.Object{

@@ -42,6 +42,23 @@ func TestDetailsOfASelection(t *testing.T) {
 	w.want(w.source.count("comments")-read, 4)
 }
 
+// Details that are imported from now on are read of all objects, changed or not; those that are not any more stay as they are.
+func TestDetailsThatAreTurnedOnLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	w.source.silent = true
+	s, _ := w.works()
+	w.run(s, full())
+	w.want(len(w.objects()), 1+6)
+	w.source.change(func() { w.source.silent = false })
+	w.run(s, full())
+	w.wantObjects()
+	w.source.change(func() { w.source.silent = true })
+	w.run(s, full())
+	w.wantObjects()
+}
+
 // A single item that fails again and again makes no run of another kind than was asked for.
 func TestAnItemThatAlwaysFails(t *testing.T) {
 	t.Parallel()
