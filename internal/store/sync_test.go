@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -182,6 +183,52 @@ func TestAFenceKeepsWorkersApart(t *testing.T) {
 	if fence, _, err := w.tenant.TakeOverSyncRun(ctx, run, time.Hour); fence != 0 || err != nil {
 		t.Errorf("a run that beats was taken over: %d, %v", fence, err)
 	}
+}
+
+// A worker that locks its run for longer than its lease keeps it, and its heartbeat is not older than that afterwards.
+func TestALongTransactionKeepsItsRun(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	run := begin(t, w.tenant, createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID)
+	takeOver := func(after time.Duration, want int) {
+		t.Helper()
+		if fence, _, err := w.tenant.TakeOverSyncRun(ctx, run, after); fence != want || err != nil {
+			t.Errorf("taken over with %d, %v; want %d", fence, err, want)
+		}
+	}
+	silent := func() { execute(t, w.root, `UPDATE kb.sync_runs SET heartbeat_at = now() - interval '1 hour'`) }
+	for name, do := range map[string]func(*store.Tenant) error{
+		"BeginSweep": func(tx *store.Tenant) error {
+			_, err := tx.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{})
+			return err
+		},
+		"NoteAllDetails": func(tx *store.Tenant) error { return tx.NoteAllDetails(ctx, run, store.FirstFence) },
+	} {
+		silent()
+		beaten := make(chan error, 1)
+		err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			if err := do(tx); err != nil {
+				return err
+			}
+			takeOver(time.Minute, 0)
+			go func() {
+				_, err := w.tenant.BeatSyncRun(ctx, run, store.FirstFence)
+				beaten <- err
+			}()
+			for one[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && ctx.Err() == nil {
+			}
+			time.Sleep(time.Second) // the lease of this test
+			return ctx.Err()
+		})
+		if err := errors.Join(err, <-beaten); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		takeOver(time.Second, 0)
+	}
+	silent()
+	takeOver(time.Minute, store.FirstFence+1)
 }
 
 // Objects are numbered in the order of commits: who reads on from the last number misses none, however many write.

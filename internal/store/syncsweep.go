@@ -77,6 +77,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 			n.Covered, n.Missing = n.Covered+below, n.Missing+below
 			return err
 		})
+		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
 	})
 	return n, err
 }

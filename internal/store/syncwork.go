@@ -305,6 +305,15 @@ const lockRun = `
 				AND r.finished_at IS NULL
 			FOR UPDATE`
 
+// beatRun ends what may hold lockRun's lock for long: a heartbeat that waited for the lock would tell the time at which it began to.
+const beatRun = `
+			UPDATE kb.sync_runs r
+			SET heartbeat_at = clock_timestamp()
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND r.fence = $4
+				AND r.finished_at IS NULL`
+
 // heldRun is the run that lockRun locked, as a WITH query.
 const heldRun = `held AS (
 				SELECT r.id, r.integration_id, r.org_id, r.project_id
@@ -385,6 +394,7 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 					JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id)
 			ON CONFLICT (integration_id, external_id) DO NOTHING`,
 			t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
 	})
 }
 
@@ -458,19 +468,26 @@ func (db *DB) OrphanedSyncRuns(ctx context.Context, since time.Duration) ([]Orph
 }
 
 // TakeOverSyncRun gives a run that no worker has held for so long to a new job: it returns the fence for it, 0 where the run is
-// held again or has ended, and how often it failed or was taken over since it last advanced.
+// held again or has ended, and how often it failed or was taken over since it last advanced. A run whose row is locked has a worker: what
+// that one does may take longer than it may be silent.
 func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.Duration) (fence, attempts int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
+			WITH lost AS (
+				SELECT r.id, r.org_id
+				FROM kb.sync_runs r
+				JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
+				WHERE `+runScope+`
+					AND r.id = $3
+					AND r.finished_at IS NULL
+					AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
+				FOR UPDATE OF r SKIP LOCKED
+			)
 			UPDATE kb.sync_runs r
 			SET fence = r.fence + 1, attempts = r.attempts + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
-			FROM kb.integrations i
-			WHERE `+runScope+`
-				AND r.id = $3
-				AND r.finished_at IS NULL
-				AND i.id = r.integration_id
-				AND i.org_id = r.org_id
-				AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
+			FROM lost l
+			WHERE r.id = l.id
+				AND r.org_id = l.org_id
 			RETURNING r.fence, r.attempts`,
 			t.scope.Org, t.scope.Projects, id, since,
 		).QueryRow(scanIfAny(&fence, &attempts))
