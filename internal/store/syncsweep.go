@@ -9,10 +9,20 @@ import (
 	"patchbay/internal/integration"
 )
 
-// noLoops keeps the planner, until the transaction's end, from comparing each object with everything that a run has seen: of
-// what runs leave in tables, it knows too little to see how much that is. What is LATERAL is still looked up row by row. Costs that are made up should not
-// lead to compiling either.
-const noLoops = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
+// inBulk has the planner compare what a run has seen, which may be millions of rows, as a whole and in memory, and look up tables by
+// their keys, until the transaction's end: it knows too little of either. What is LATERAL is still looked up row by row. Costs that are
+// made up should not lead to compiling.
+const inBulk = `
+			SELECT
+				set_config('enable_nestloop', 'off', true), set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true),
+				set_config('jit', 'off', true)`
+
+// coveredListings are the listings that the run in the query held read to their end.
+const coveredListings = `covered AS MATERIALIZED (
+				SELECT DISTINCT unnest(p.covered) AS listing
+				FROM held h
+				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
+			)`
 
 // SweepRules say what a run may miss.
 type SweepRules struct {
@@ -36,25 +46,28 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(noLoops)
+		b.Queue(inBulk)
 		b.Queue(`
 			WITH `+heldRun+`, seen AS MATERIALIZED (
 				SELECT DISTINCT unnest(p.seen) AS external_id
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
-			), covered AS MATERIALIZED (
-				SELECT DISTINCT unnest(p.covered) AS listing
-				FROM held h
-				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
-			), candidates AS (
+			), `+coveredListings+`, candidates AS (
 				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
 				FROM held h
 				CROSS JOIN covered c
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.listing = c.listing
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.listing = c.listing
+						AND o.deleted_at IS NULL
+						AND ($5 OR NOT o.completed)
+						AND ($6 OR NOT o.archived)
+					OFFSET 0
+				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
-				WHERE o.deleted_at IS NULL
-					AND ($5 OR NOT o.completed)
-					AND ($6 OR NOT o.archived)
 			), noted AS (
 				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
 				SELECT id, org_id, project_id, type, external_id, NOT type = ANY ($7::text[])
@@ -85,7 +98,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 // CountDoomed counts the missing objects that were confirmed, with those below them.
 func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(noLoops)
+		b.Queue(inBulk)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
 			SELECT count(*)

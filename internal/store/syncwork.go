@@ -379,19 +379,23 @@ const pendingAfter = `
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(noLoops)
+		b.Queue(inBulk)
 		b.Queue(`
-			WITH `+heldRun+`
+			WITH `+heldRun+`, `+coveredListings+`
 			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
-			SELECT o.integration_id, o.org_id, o.project_id, o.type, o.external_id
+			SELECT h.integration_id, h.org_id, h.project_id, o.type, o.external_id
 			FROM held h
-			JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
-			WHERE o.has_details
-				AND o.deleted_at IS NULL
-				AND o.listing IN (
-					SELECT unnest(p.covered)
-					FROM held h
-					JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id)
+			CROSS JOIN covered c
+			CROSS JOIN LATERAL (
+				SELECT o.type, o.external_id
+				FROM kb.synced_objects o
+				WHERE o.integration_id = h.integration_id
+					AND o.org_id = h.org_id
+					AND o.listing = c.listing
+					AND o.has_details
+					AND o.deleted_at IS NULL
+				OFFSET 0
+			) o
 			ON CONFLICT (integration_id, external_id) DO NOTHING`,
 			t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
@@ -415,8 +419,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		if end.Tombstone {
-			b.Queue(noLoops)
-			b.Queue(byIndex)
+			b.Queue(inBulk)
 			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
 		}
 		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
