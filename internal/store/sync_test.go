@@ -57,12 +57,24 @@ func begin(t testing.TB, tenant *store.Tenant, id uuid.UUID) uuid.UUID {
 	return run.ID
 }
 
+// age makes what is stored older than every run.
+func age(t testing.TB, q querier) {
+	t.Helper()
+	execute(t, q, `UPDATE kb.synced_objects SET synced_at = synced_at - interval '1 day'`)
+}
+
 // synchronise leaves a live run with rows in every table of its own.
 func synchronise(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
 	t.Helper()
-	run := begin(t, tenant, id)
-	commit(t, tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task"), task("t2", "Another")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
-	if n, err := tenant.BeginSweep(context.Background(), run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 2, Missing: 1}) || err != nil {
+	run, err := startRun(context.Background(), tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tenant, run.ID, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task"), task("t2", "Another")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
+	if _, err := tenant.ClaimSyncRun(context.Background(), run.ID, store.FirstFence); err != nil { // the objects are older than its beginning
+		t.Fatal(err)
+	}
+	if n, err := tenant.BeginSweep(context.Background(), run.ID, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 2, Missing: 1}) || err != nil {
 		t.Fatalf("sweep: %+v, %v", n, err)
 	}
 }
@@ -305,6 +317,7 @@ func TestWhatReadersSee(t *testing.T) {
 	commit(t, w.tenant, run, store.SyncStep{
 		Objects: []store.ImportedObject{list, task("t1", "Blue paint"), task("t2", "Red paint"), about}, Seen: []string{"list", "t1", "t3"}, Covered: []string{"tasks"},
 	})
+	age(t, w.root)
 	if _, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); err != nil {
 		t.Fatal(err)
 	}
@@ -368,6 +381,35 @@ func TestWhatReadersSee(t *testing.T) {
 	}
 	if o := objects[2]; *o.Content != *about.Content || o.ExternalSource != "clickup" || o.Properties["a"] != 1.0 {
 		t.Errorf("%+v", o)
+	}
+}
+
+// What somebody else stores while a run is under way is not missed, whatever listing it is in and whatever it is below; the rest is.
+func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing = &parent, "below "+parent
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("old", "gone"), task("back", "Task"), below("with", "back")}})
+	age(t, w.root)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("new", "Task"), below("moved", "gone")}}) // unseen, as by another
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}})
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 5, Missing: 4}) || err != nil {
+		t.Error(n, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("back", "Is back")}})
+	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
+		t.Error(held, err)
+	}
+	left := column[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL ORDER BY 1`)
+	if diff := cmp.Diff([]string{"back", "moved", "new", "with"}, left); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

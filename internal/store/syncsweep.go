@@ -38,7 +38,8 @@ type SweepCount struct {
 	Missing int // those of them that it did not find, or that are below one
 }
 
-// BeginSweep notes which objects a run covered without finding them, and counts them.
+// BeginSweep notes which objects a run covered without finding them, and counts them. What somebody else has stored since the run began
+// may have come after the run had read its listing, and is not missed.
 func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
 	confirm := make([]string, len(rules.Confirm))
 	for i, c := range rules.Confirm {
@@ -53,11 +54,11 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 			), `+coveredListings+`, candidates AS (
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
+				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AND o.synced_at < h.started_at AS missing
 				FROM held h
 				CROSS JOIN covered c
 				CROSS JOIN LATERAL (
-					SELECT o.type, o.external_id
+					SELECT o.type, o.external_id, o.synced_at
 					FROM kb.synced_objects o
 					WHERE o.integration_id = h.integration_id
 						AND o.org_id = h.org_id
@@ -109,9 +110,10 @@ func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n i
 	return n, err
 }
 
-// doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them without having been seen.
+// doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them: without those that the run has seen, or that
+// somebody has stored since it began.
 const doomed = `seen AS MATERIALIZED (
-				SELECT DISTINCT unnest(p.seen) AS external_id
+				SELECT unnest(p.seen) AS external_id
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 				WHERE EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id)
@@ -119,6 +121,15 @@ const doomed = `seen AS MATERIALIZED (
 				SELECT m.external_id, true
 				FROM held h
 				JOIN kb.sync_run_missing m ON m.run_id = h.id AND m.org_id = h.org_id
+				CROSS JOIN LATERAL (
+					SELECT
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = m.external_id
+						AND o.synced_at < h.started_at
+					OFFSET 0
+				) o
 				WHERE (m.confirmed OR NOT $5::boolean)
 				UNION
 				SELECT o.external_id, EXISTS (
@@ -132,6 +143,7 @@ const doomed = `seen AS MATERIALIZED (
 						AND o.org_id = h.org_id
 						AND o.external_parent_id = d.external_id
 						AND o.deleted_at IS NULL
+						AND o.synced_at < h.started_at
 					OFFSET 0
 				) o
 				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
