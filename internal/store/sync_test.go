@@ -413,6 +413,39 @@ func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
 	}
 }
 
+// What came below an object that is marked as deleted is missed by full runs, although no listing that it is in is covered any more.
+func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing = &parent, "below "+parent
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	closed := below("closed", "gone")
+	closed.Completed = true
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("left", "gone"), below("lower", "left"), below("seen", "gone"), closed}})
+	age(t, w.root)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id = 'gone'`)
+	commit(t, w.tenant, run, store.SyncStep{Seen: []string{"seen"}, Objects: []store.ImportedObject{below("new", "gone")}})
+	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}}
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 2, Missing: 2}) || err != nil {
+		t.Error(n, err)
+	}
+	asked, err := w.tenant.Unconfirmed(ctx, run, 10)
+	if diff := cmp.Diff([]store.NamedObject{{Type: integration.ObjectTask, ExternalID: "left"}}, asked); diff != "" || err != nil {
+		t.Errorf("to be asked for, %v (-want +got):\n%s", err, diff)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	execute(t, w.root, `UPDATE kb.sync_runs SET mode = 'INCREMENTAL'`)
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{}) || err != nil {
+		t.Errorf("an incremental run: %v, %v", n, err)
+	}
+}
+
 // What no text search of PostgreSQL's takes whole is stored all the same, and what it refuses is told apart.
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,8 @@ type SweepCount struct {
 	Missing int // those of them that it did not find, or that are below one
 }
 
-// BeginSweep notes which objects a run covered without finding them, and counts them. What somebody else has stored since the run began
+// BeginSweep notes which objects a run covered without finding them, and counts them. A full run also misses what is below an object that was
+// marked as deleted before: as its listing is gone too, it would never be covered. What somebody else has stored since the run began
 // may have come after the run had read its listing, and is not missed.
 func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
 	confirm := make([]string, len(rules.Confirm))
@@ -54,7 +55,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 			), `+coveredListings+`, candidates AS (
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AND o.synced_at < h.started_at AS missing
+				SELECT o.type, o.external_id, s.external_id IS NULL AND o.synced_at < h.started_at AS missing
 				FROM held h
 				CROSS JOIN covered c
 				CROSS JOIN LATERAL (
@@ -69,15 +70,48 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 					OFFSET 0
 				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
-			), noted AS (
-				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
-				SELECT id, org_id, project_id, type, external_id, NOT type = ANY ($7::text[])
+			), left_over AS (
+				SELECT o.type, o.external_id
+				FROM held h
+				CROSS JOIN LATERAL (
+					SELECT o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.deleted_at IS NOT NULL
+					OFFSET 0
+				) p
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_parent_id = p.external_id
+						AND o.deleted_at IS NULL
+						AND o.synced_at < h.started_at
+						AND ($5 OR NOT o.completed)
+						AND ($6 OR NOT o.archived)
+					OFFSET 0
+				) o
+				LEFT JOIN seen s ON s.external_id = o.external_id
+				WHERE h.mode = 'FULL'
+					AND s.external_id IS NULL
+			), missed AS (
+				SELECT type, external_id
 				FROM candidates
 				WHERE missing
+				UNION
+				SELECT type, external_id
+				FROM left_over
+			), noted AS (
+				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, m.type, m.external_id, NOT m.type = ANY ($7::text[])
+				FROM held h
+				CROSS JOIN missed m
 				ON CONFLICT (run_id, external_id) DO NOTHING
 			)
-			SELECT count(*), count(*) FILTER (WHERE missing)
-			FROM candidates`,
+			SELECT found + missing, missing
+			FROM (SELECT count(*) AS found FROM candidates WHERE NOT missing) c, (SELECT count(*) AS missing FROM missed) m`,
 			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered, &n.Missing) })
 		b.Queue(`

@@ -316,7 +316,7 @@ const beatRun = `
 
 // heldRun is the run that lockRun locked, as a WITH query.
 const heldRun = `held AS (
-				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.started_at
+				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at
 				FROM kb.sync_runs r
 				WHERE ` + runScope + `
 					AND r.id = $3
