@@ -431,7 +431,7 @@ func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
 	age(t, w.root)
 	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id = 'gone'`)
 	commit(t, w.tenant, run, store.SyncStep{Seen: []string{"seen"}, Objects: []store.ImportedObject{below("new", "gone")}})
-	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}}
+	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}} // that there is more than none of what it does not list
 	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 2, Missing: 2}) || err != nil {
 		t.Error(n, err)
 	}
@@ -440,9 +440,45 @@ func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
 		t.Errorf("to be asked for, %v (-want +got):\n%s", err, diff)
 	}
 	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	rules.MostExcluded = 1
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 3, Missing: 3}) || err != nil {
+		t.Errorf("with what it does not list: %v, %v", n, err)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
 	execute(t, w.root, `UPDATE kb.sync_runs SET mode = 'INCREMENTAL'`)
 	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{}) || err != nil {
 		t.Errorf("an incremental run: %v, %v", n, err)
+	}
+}
+
+// Of what is below something missing and is not listed, so much is asked for and more is left alone, with what is below it.
+func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string, completed bool) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing, o.Completed = &parent, "below "+parent, completed
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}, Objects: []store.ImportedObject{
+		task("gone", "Task"), below("open", "gone", false), below("closed1", "gone", true), below("closed2", "open", true), below("lower", "closed1", false),
+	}})
+	age(t, w.root)
+	for _, c := range []struct {
+		most, unconfirmed int
+		want              store.SweepCount
+	}{{2, 2, store.SweepCount{Covered: 5, Missing: 5}}, {1, 0, store.SweepCount{Covered: 2, Missing: 2}}} {
+		execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+		n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{MostExcluded: c.most})
+		if n != c.want || err != nil {
+			t.Errorf("%d: %+v, %v", c.most, n, err)
+		}
+		if asked, err := w.tenant.Unconfirmed(ctx, run, 10); len(asked) != c.unconfirmed || err != nil {
+			t.Errorf("%d: %v are asked for, %v", c.most, asked, err)
+		}
 	}
 }
 

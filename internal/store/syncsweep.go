@@ -30,6 +30,8 @@ type SweepRules struct {
 	Archived  bool // it lists archived objects too
 	// Confirm are the types of objects that may be there although no listing had them.
 	Confirm []integration.ObjectType
+	// MostExcluded is how many of those that it lists not, and that are below missing ones, are to be asked for; more are not missed.
+	MostExcluded int
 }
 
 // SweepCount is what a run would find to be deleted.
@@ -71,7 +73,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
 			), left_over AS (
-				SELECT o.type, o.external_id
+				SELECT o.type, o.external_id, o.excluded
 				FROM held h
 				CROSS JOIN LATERAL (
 					SELECT o.external_id
@@ -82,15 +84,13 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 					OFFSET 0
 				) p
 				CROSS JOIN LATERAL (
-					SELECT o.type, o.external_id
+					SELECT o.type, o.external_id, o.completed AND NOT $5 OR o.archived AND NOT $6 AS excluded
 					FROM kb.synced_objects o
 					WHERE o.integration_id = h.integration_id
 						AND o.org_id = h.org_id
 						AND o.external_parent_id = p.external_id
 						AND o.deleted_at IS NULL
 						AND o.synced_at < h.started_at
-						AND ($5 OR NOT o.completed)
-						AND ($6 OR NOT o.archived)
 					OFFSET 0
 				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
@@ -103,6 +103,8 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				UNION
 				SELECT type, external_id
 				FROM left_over
+				WHERE NOT excluded
+					OR (SELECT count(*) FROM left_over WHERE excluded) <= $8
 			), noted AS (
 				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
 				SELECT h.id, h.org_id, h.project_id, m.type, m.external_id, NOT m.type = ANY ($7::text[])
@@ -110,19 +112,20 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				CROSS JOIN missed m
 				ON CONFLICT (run_id, external_id) DO NOTHING
 			)
-			SELECT found + missing, missing
-			FROM (SELECT count(*) AS found FROM candidates WHERE NOT missing) c, (SELECT count(*) AS missing FROM missed) m`,
-			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm,
-		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered, &n.Missing) })
+			SELECT count(*)
+			FROM candidates
+			WHERE NOT missing`,
+			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm, rules.MostExcluded,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered) })
+		b.Queue(excludedBelow, t.scope.Org, t.scope.Projects, run, fence, false, rules.Completed, rules.Archived, rules.MostExcluded)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
-			SELECT count(*) FILTER (WHERE NOT root)
+			SELECT count(*)
 			FROM doomed`,
 			t.scope.Org, t.scope.Projects, run, fence, false,
 		).QueryRow(func(row pgx.Row) error {
-			var below int
-			err := row.Scan(&below)
-			n.Covered, n.Missing = n.Covered+below, n.Missing+below
+			err := row.Scan(&n.Missing)
+			n.Covered += n.Missing
 			return err
 		})
 		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
@@ -151,8 +154,8 @@ const doomed = `seen AS MATERIALIZED (
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 				WHERE EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id)
-			), doomed (external_id, root) AS (
-				SELECT m.external_id, true
+			), doomed (external_id) AS (
+				SELECT m.external_id
 				FROM held h
 				JOIN kb.sync_run_missing m ON m.run_id = h.id AND m.org_id = h.org_id
 				CROSS JOIN LATERAL (
@@ -166,8 +169,7 @@ const doomed = `seen AS MATERIALIZED (
 				) o
 				WHERE (m.confirmed OR NOT $5::boolean)
 				UNION
-				SELECT o.external_id, EXISTS (
-					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
+				SELECT o.external_id
 				FROM doomed d
 				CROSS JOIN held h
 				CROSS JOIN LATERAL (
@@ -182,6 +184,37 @@ const doomed = `seen AS MATERIALIZED (
 				) o
 				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
 			)`
+
+// excludedBelow notes the objects below missing ones that the run does not list: they may have been moved, which no listing would tell.
+// They are to be asked for, or taken for seen where they are more than $8.
+const excludedBelow = `
+			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, excluded AS MATERIALIZED (
+				SELECT o.type, o.external_id
+				FROM held h
+				CROSS JOIN doomed d
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = d.external_id
+						AND (o.completed AND NOT $6 OR o.archived AND NOT $7)
+					OFFSET 0
+				) o
+				WHERE NOT EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
+			), asked AS (
+				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, e.type, e.external_id, false
+				FROM held h
+				CROSS JOIN excluded e
+				WHERE (SELECT count(*) FROM excluded) <= $8
+			)
+			INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
+			SELECT h.id, h.org_id, h.project_id, array_agg(e.external_id), '{}'
+			FROM held h
+			CROSS JOIN excluded e
+			GROUP BY h.id, h.org_id, h.project_id
+			HAVING count(*) > $8`
 
 // Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
 func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list []NamedObject, err error) {

@@ -266,12 +266,16 @@ func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref
 						p.Objects = append(p.Objects, a.list(list))
 					}
 					for _, t := range tasks {
-						if t.id == ref.ExternalID {
+						switch {
+						case t.id != ref.ExternalID:
+						case t.title == "broken":
+							p.Done, p.Failed = nil, append(p.Failed, integration.SyncFailure{Type: integration.ObjectTask, ExternalID: t.id, Reason: "it is broken"})
+						default:
 							p.Objects = append(p.Objects, a.object(list, t))
 						}
 					}
 				}
-				if len(p.Objects) == 0 {
+				if len(p.Objects)+len(p.Failed) == 0 {
 					p.Gone = []provider.Ref{ref}
 				}
 			})

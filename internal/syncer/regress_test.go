@@ -27,6 +27,39 @@ func TestManyItemsThatAreStillThere(t *testing.T) {
 	w.wantObjects()
 }
 
+// What is below something that was deleted, and that the run does not list, may have been moved: it is asked for, and stays if nobody can tell.
+func TestWhatNoListingTellsOfBelowTheDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	w.source.fill("b", 1)
+	w.source.fill("c", 1)
+	w.source.change(func() {
+		for i := range 4 {
+			w.source.lists["a"][i].closed = true
+		}
+	})
+	s, _ := w.works()
+	in := full()
+	in.IncludeCompleted = ptr(true)
+	w.run(s, in)
+	w.source.change(func() {
+		w.source.lists["a"][3].title = "broken"
+		w.source.lists["c"] = append(w.source.lists["c"], w.source.lists["a"][1], w.source.lists["a"][3])
+		delete(w.source.lists, "a")
+	})
+	for range 2 {
+		w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"b"})})
+		left := w.objects()
+		for id, want := range map[string]bool{"a": false, "a-000": false, "comment:a-000:0": false, "a-001": true, "a-002": false, "a-003": true, "a-004": false, "a-005": false} {
+			if _, there := left[id]; there != want {
+				t.Errorf("%s is there: %t", id, there)
+			}
+		}
+	}
+	w.want(w.source.count("one"), 1+4+1) // the list, what it had closed, and what nobody could tell of again
+}
+
 // Details are read of what the run is limited to, and what fails of them makes nobody take their object for seen.
 func TestDetailsOfASelection(t *testing.T) {
 	t.Parallel()

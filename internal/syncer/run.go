@@ -42,7 +42,8 @@ const (
 	gathered      = 5
 	gatheredBytes = 4 << 20
 	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
-	// what was only moved, completed or archived does not count.
+	// what was only moved, completed or archived does not count. Of what its options leave out and is below something that is gone it asks for
+	// no more either.
 	mostMissing      = 100
 	mostMissingShare = 0.3
 	mostAsked        = 2000
@@ -527,11 +528,7 @@ func refs(named []store.NamedObject) []provider.Ref {
 
 // sweep finds what is gone at its source, and ends the run. Nothing is taken for deleted unless its listing was read to the end.
 func (r *run) sweep(ctx context.Context) error {
-	full := r.work.Mode == integration.SyncFull
-	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived}
-	if full {
-		rules.Confirm = confirmed
-	}
+	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived, Confirm: confirmed, MostExcluded: mostAsked}
 	if r.work.Cursor == nil {
 		n, err := r.tenant.BeginSweep(ctx, r.work.ID, r.fence, rules)
 		if err != nil {
@@ -587,7 +584,8 @@ func tooMany(gone, covered int) string {
 		"if they were deleted indeed, start a full run with confirmDeletions", gone, covered)
 }
 
-// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
+// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are, whatever
+// they are below.
 func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 	cursor := r.work.Cursor
 	unsettled := map[string]integration.ObjectType{}
@@ -605,7 +603,7 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 			}
 			for _, done := range step.Done {
 				if _, open := unsettled[done]; open {
-					step.Found = append(step.Found, done)
+					step.Found, step.Seen = append(step.Found, done), append(step.Seen, done)
 					delete(unsettled, done)
 				}
 			}
@@ -616,7 +614,8 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 	if err != nil || len(unsettled) == 0 {
 		return err
 	}
-	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: slices.Collect(maps.Keys(unsettled))})
+	left := slices.Collect(maps.Keys(unsettled))
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: left, Seen: left})
 }
 
 // finish ends a run that went through all of its stages.
