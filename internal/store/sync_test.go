@@ -123,6 +123,8 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	nothing("PendingDetails", err, len(pending) > 0)
 	left, err := tenant.CountPendingDetails(ctx, id, "")
 	nothing("CountPendingDetails", err, left > 0)
+	objects, err := tenant.CountObjects(ctx, id)
+	nothing("CountObjects", err, objects > 0)
 	doomed, err := tenant.CountDoomed(ctx, run, store.FirstFence)
 	nothing("CountDoomed", err, doomed > 0)
 	nothing("RestartSyncRun", tenant.RestartSyncRun(ctx, run, store.FirstFence))

@@ -133,6 +133,21 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	return n, err
 }
 
+// CountObjects counts an integration's objects that are not deleted.
+func (t *Tenant) CountObjects(ctx context.Context, id uuid.UUID) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT count(*)
+			FROM kb.synced_objects o
+			WHERE `+objectScope+`
+				AND o.integration_id = $3
+				AND o.deleted_at IS NULL`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+	})
+	return n, err
+}
+
 // CountDoomed counts the missing objects that were confirmed, with those below them.
 func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {

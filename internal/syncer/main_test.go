@@ -165,6 +165,19 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 			return yield(p, nil)
 		}
 		var lists []string
+		if from == nil {
+			for _, id := range plan.Selection {
+				gone := false
+				err := a.request(ctx, "selected", func() { gone = a.lists[id] == nil })
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if gone && !page(&provider.Page{Gone: []provider.Ref{{Type: integration.ObjectCollection, ExternalID: id}}}, cursor{}) {
+					return
+				}
+			}
+		}
 		p := &provider.Page{Step: "lists", Covered: []string{"lists"}, Workspace: &integration.ExternalAccount{ID: "w1", Name: "Works"}}
 		err := a.request(ctx, "lists", func() {
 			lists = slices.Sorted(maps.Keys(a.lists))

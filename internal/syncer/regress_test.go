@@ -27,6 +27,29 @@ func TestManyItemsThatAreStillThere(t *testing.T) {
 	w.wantObjects()
 }
 
+// A selected list that is gone takes a large part of everything with it: an incremental run too marks nothing without a word.
+func TestAnIncrementalRunThatMissesMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage = 100
+	w.source.fill("a", 120)
+	w.source.fill("b", 20)
+	s, _ := w.works()
+	in := full()
+	in.Selection = ptr([]string{"a", "b"})
+	w.run(s, in)
+	w.source.change(func() { delete(w.source.lists, "a") })
+	run := w.run(s, incremental())
+	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "181 of 212 objects") {
+		t.Errorf("%s: %v", run.Status, run.Error)
+	}
+	w.want(len(w.objects()), 212)
+	in = incremental()
+	in.ConfirmDeletions = true
+	w.want(w.run(s, in).Status, integration.SyncSuccess)
+	w.wantObjects()
+}
+
 // What is below something that was deleted, and that the run does not list, may have been moved: it is asked for, and stays if nobody can tell.
 func TestWhatNoListingTellsOfBelowTheDeleted(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ const (
 	// texts are not large: an object costs less among many.
 	gathered      = 5
 	gatheredBytes = 4 << 20
-	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
+	// A run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
 	// what was only moved, completed or archived does not count. Of what its options leave out and is below something that is gone it asks for
 	// no more either.
 	mostMissing      = 100
@@ -534,6 +534,11 @@ func (r *run) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if r.work.Mode == integration.SyncIncremental && n.Missing > mostMissing { // it covers next to nothing but what it misses
+			if n.Covered, err = r.tenant.CountObjects(ctx, r.work.IntegrationID); err != nil {
+				return err
+			}
+		}
 		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
 			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
 		}
@@ -574,9 +579,9 @@ func (r *run) sweep(ctx context.Context) error {
 	return r.finish(ctx, true, "")
 }
 
-// tooMany reports whether so many of the objects that a run covers are gone that it needs confirmDeletions.
+// tooMany reports whether so many of the objects that a run covers, or that an integration has, are gone that it needs confirmDeletions.
 func (r *run) tooMany(gone, covered int) bool {
-	return r.work.Mode == integration.SyncFull && !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
+	return !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
 }
 
 func tooMany(gone, covered int) string {
