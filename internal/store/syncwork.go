@@ -45,7 +45,7 @@ type SyncWork struct {
 	Revision         int  // of the integration
 	SettingsChanged  bool // the integration's public ones, since the run was queued
 	Mappings         []integration.SyncMapping
-	DetailsSweptAt   *time.Time
+	DetailsSweptAt   *time.Time // when all details were last noted to be read
 }
 
 // ClaimSyncRun makes a run that its job holds the fence of RUNNING, and returns what its worker needs; nil where it has ended,
@@ -375,16 +375,19 @@ const pendingAfter = `
 				AND p.integration_id = $3
 				AND p.external_id > $4`
 
-// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered.
+// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered, and says that they are read
+// anew from now on: what is noted outlives the run. Until it was called first, all that was stored is noted as new.
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
+	args := []any{t.scope.Org, t.scope.Projects, run, fence}
 	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(lockRun, args...)
 		b.Queue(inBulk)
 		b.Queue(`
 			WITH `+heldRun+`, `+coveredListings+`
 			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
 			SELECT h.integration_id, h.org_id, h.project_id, o.type, o.external_id
 			FROM held h
+			JOIN kb.sync_states s ON s.integration_id = h.integration_id AND s.org_id = h.org_id AND s.details_swept_at IS NOT NULL
 			CROSS JOIN covered c
 			CROSS JOIN LATERAL (
 				SELECT o.type, o.external_id
@@ -396,9 +399,15 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 					AND o.deleted_at IS NULL
 				OFFSET 0
 			) o
-			ON CONFLICT (integration_id, external_id) DO NOTHING`,
-			t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
+			ON CONFLICT (integration_id, external_id) DO NOTHING`, args...)
+		b.Queue(`
+			WITH `+heldRun+`
+			UPDATE kb.sync_states s
+			SET details_swept_at = clock_timestamp()
+			FROM held h
+			WHERE s.integration_id = h.integration_id
+				AND s.org_id = h.org_id`, args...)
+		b.Queue(beatRun, args...)
 	})
 }
 
@@ -408,8 +417,8 @@ type SyncEnd struct {
 	Error  string
 	// Since is where the next incremental run begins; nil leaves that as it is.
 	Since *time.Time
-	// FullyRead says that everything that is listed was read, and DetailsSwept that all details were read anew.
-	FullyRead, DetailsSwept bool
+	// FullyRead says that everything that is listed was read.
+	FullyRead bool
 	// Tombstone marks the missing objects that were confirmed, and what is below them, as deleted.
 	Tombstone bool
 }
@@ -441,13 +450,12 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				last_successful_sync = CASE WHEN $5 = 'SUCCESS' THEN e.finished_at ELSE s.last_successful_sync END,
 				consecutive_failures = CASE $5 WHEN 'ERROR' THEN s.consecutive_failures + 1 WHEN 'CANCELLED' THEN s.consecutive_failures ELSE 0 END,
 				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash) END,
-				details_swept_at = CASE WHEN $8 THEN e.finished_at ELSE s.details_swept_at END,
-				fully_read_at = CASE WHEN $9 THEN e.finished_at ELSE s.fully_read_at END
+				fully_read_at = CASE WHEN $8 THEN e.finished_at ELSE s.fully_read_at END
 			FROM ended e
 			WHERE s.integration_id = e.integration_id
 				AND s.org_id = e.org_id
 			RETURNING true`,
-			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.DetailsSwept, end.FullyRead,
+			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.FullyRead,
 		).QueryRow(scanIfAny(&held))
 	})
 	return held, err

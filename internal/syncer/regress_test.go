@@ -98,6 +98,37 @@ func TestDetailsOfASelection(t *testing.T) {
 	w.want(w.source.count("comments")-read, 4)
 }
 
+// The details that a run had read before it ended early are not read again by the next one, neither of the first import nor of the weekly sweep;
+// a reset has all of them read.
+func TestDetailsGoOnWhereARunEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 12)
+	s, _ := w.works()
+	for _, before := range []string{"", `UPDATE kb.sync_states SET details_swept_at = now() - interval '8 days'`, "reset"} {
+		read := w.source.count("comments")
+		switch {
+		case before == "reset":
+			_, err := s.ResetSyncState(t.Context(), w.admin, w.integration.ID)
+			w.must(err)
+		case before != "":
+			_, err := w.root.Exec(t.Context(), before)
+			w.must(err)
+		}
+		w.source.onRequest(func(_ context.Context, request string) error {
+			if request == "comments" && w.source.count("comments") > read+7 {
+				return integration.ProviderFailed("works", integration.ReasonAuthFailed, "refused")
+			}
+			return nil
+		})
+		w.want(w.run(s, full()).Status, integration.SyncError)
+		w.source.onRequest(nil)
+		w.want(w.run(s, full()).Status, integration.SyncSuccess)
+		w.want(w.source.count("comments")-read, 12+1) // and the one that was refused
+		w.wantObjects()
+	}
+}
+
 // Details that are imported from now on are read of all objects, changed or not; those that are not any more stay as they are.
 func TestDetailsThatAreTurnedOnLater(t *testing.T) {
 	t.Parallel()

@@ -410,7 +410,7 @@ func (r *run) importAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.allDetails() {
+	if r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep) {
 		if err := r.tenant.NoteAllDetails(ctx, r.work.ID, r.fence); err != nil {
 			return err
 		}
@@ -431,11 +431,6 @@ func (r *run) expect(listed *int, processing int) *int {
 // read does. A single item does not; the next full run tries it again.
 func hidesOthers(f integration.SyncFailure) bool {
 	return f.Type == integration.ObjectOrganization || f.Type == integration.ObjectProject || f.Type == integration.ObjectCollection
-}
-
-// allDetails reports whether the run reads all details anew, whether their objects changed or not.
-func (r *run) allDetails() bool {
-	return r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep)
 }
 
 // readDetails reads what hangs on new and changed objects, from the run's cursor on. Those that fail are left to the next run.
@@ -639,8 +634,7 @@ func (r *run) finish(ctx context.Context, tombstone bool, problem string) error 
 	if problem != "" {
 		problems = append(problems, problem)
 	}
-	// Details that failed are still noted, so that they were read anew all the same.
-	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull, DetailsSwept: r.allDetails()}
+	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull}
 	if len(problems) > 0 {
 		end.Status, end.Error = integration.SyncPartial, strings.Join(problems, "; ")
 	}
