@@ -30,7 +30,7 @@ type Connection interface {
 	Import(ctx context.Context, plan Plan, cursor []byte) iter.Seq2[*Page, error]
 
 	// Details reads what hangs on single objects and is in no listing, such as a task's comments. Each page names in Done
-	// the objects that it completes.
+	// the objects that it completes; one that is also in Failed is refused, and would be again.
 	Details(ctx context.Context, plan Plan, of []Ref) iter.Seq2[*Page, error]
 
 	// Fetch reads single objects anew, whether the plan's options leave them out or not. Those that are there are in the

@@ -41,7 +41,8 @@ type source struct {
 	lists    map[string][]task
 	comments map[string][]string
 	perPage  int
-	silent   bool // comments are not imported
+	silent   bool   // comments are not imported
+	refused  string // the task whose comments are not shown
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -244,6 +245,13 @@ func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref
 			p := &provider.Page{Done: []provider.Ref{ref}, Covered: []string{"comments of " + ref.ExternalID}}
 			if a.silent {
 				p.Covered = nil
+				if !yield(p, nil) {
+					return
+				}
+				continue
+			}
+			if ref.ExternalID == a.refused {
+				p.Failed, p.Covered = []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is refused"}}, nil
 				if !yield(p, nil) {
 					return
 				}

@@ -129,6 +129,25 @@ func TestDetailsGoOnWhereARunEnded(t *testing.T) {
 	}
 }
 
+// Details that are refused are told of once, and a reset forgets what was still to be read.
+func TestDetailsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.refused = "a-001"
+	s, _ := w.works()
+	run := w.run(s, full())
+	w.want([...]any{run.Status, len(run.Failures)}, [...]any{integration.SyncPartial, 1})
+	w.want(w.run(s, incremental()).Status, integration.SyncSuccess)
+	_, err := w.root.Exec(t.Context(), `INSERT INTO kb.sync_pending SELECT integration_id, org_id, project_id, 'TASK', 'elsewhere' FROM kb.sync_states`)
+	w.must(err)
+	_, err = s.ResetSyncState(t.Context(), w.admin, w.integration.ID)
+	w.must(err)
+	pending, err := w.tenant().CountPendingDetails(t.Context(), w.integration.ID, "")
+	w.must(err)
+	w.want(pending, 0)
+}
+
 // Details that are imported from now on are read of all objects, changed or not; those that are not any more stay as they are.
 func TestDetailsThatAreTurnedOnLater(t *testing.T) {
 	t.Parallel()
