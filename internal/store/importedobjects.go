@@ -46,8 +46,8 @@ type ImportedRelation struct {
 const byIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 
 // storedObjects are WITH queries that store objects with their relationships for the integration in the query held. One that is the same as
-// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where somebody else has written one
-// since, and its times do not tell which is newer, it is contended.
+// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where one was written since, and its times do
+// not tell which is newer, it is contended and left alone too.
 const storedObjects = `given AS (
 				SELECT h.integration_id, h.org_id, h.project_id, g.*
 				FROM held h, unnest(
@@ -78,7 +78,7 @@ const storedObjects = `given AS (
 			), changed AS (
 				SELECT *, row_number() OVER (ORDER BY position) AS nth
 				FROM known
-				WHERE CASE WHEN known_id IS NULL THEN NOT only_known ELSE NOT same END
+				WHERE CASE WHEN known_id IS NULL THEN NOT only_known ELSE NOT same AND NOT contended END
 			), state AS (
 				UPDATE kb.sync_states s
 				SET

@@ -38,6 +38,7 @@ type SyncWork struct {
 	Processed        int
 	Attempts         int // failures and take-overs since it last advanced
 	StartedAt        time.Time
+	At               time.Time // when it was claimed, by the database's clock: what is read from now on is not older
 	SeenUntil        *time.Time
 	Failed           int // items
 	Provider         string
@@ -71,7 +72,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			)
 			SELECT
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
-				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.seen_until,
+				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
 				(SELECT coalesce(sum(c.failed), 0) FROM kb.sync_run_counts c WHERE c.run_id = r.id AND c.org_id = r.org_id),
 				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
 			FROM claimed r
@@ -82,7 +83,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var w SyncWork
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
-				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.SeenUntil,
+				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
 				&w.Failed, &w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
@@ -159,6 +160,7 @@ func (t *Tenant) BeatSyncRun(ctx context.Context, id uuid.UUID, fence int) (held
 // SyncStep is what one transaction of a run stores.
 type SyncStep struct {
 	Objects   []ImportedObject
+	ReadAt    *time.Time // when they began to be read, or before; nil if nobody else stores any
 	Failures  []integration.SyncFailure
 	Seen      []string // external ids to remember until the sweep
 	Covered   []string // listings that were read to their end
@@ -178,7 +180,8 @@ type SyncStep struct {
 
 // CommitSync stores a step of a run: objects, relationships, counts and cursor together, in one transaction and one round
 // trip, and only while the job that holds this fence is the run's. Otherwise it stores nothing and returns false. Objects that are the
-// same as stored are not written; of how many the details are to be read, it returns too.
+// same as stored are not written, nor are those that were written since they began to be read and whose times do not tell which is newer:
+// webhooks write such, and so does the run itself, where an object comes twice. Of how many the details are to be read, it returns too.
 func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, noted int, err error) {
 	failures, err := json.Marshal(s.Failures[:min(len(s.Failures), maxFailures)])
 	if err != nil {
@@ -197,7 +200,7 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 			lastSynced[object.Kind] = object.ExternalID
 		}
 	}
-	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, nil)...)
+	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, s.ReadAt)...)
 	args = append(args, failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
 		s.Stage, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete)
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -261,7 +264,7 @@ const commitSync = `
 					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
 					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
 				FROM held h, (
-					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
+					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same OR contended THEN 'unchanged' ELSE 'updated' END AS what
 					FROM known
 					WHERE known_id IS NOT NULL OR NOT only_known
 					UNION ALL

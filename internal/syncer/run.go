@@ -179,6 +179,7 @@ func (r *run) settle() (err error) {
 // commit stores a step, and with it where the run stands. An object that the database refuses is a failure, and the others
 // are stored.
 func (r *run) commit(ctx context.Context, step store.SyncStep) error {
+	step.ReadAt = &r.work.At
 	held, noted, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
 	switch n := len(step.Objects); {
 	case err == nil && !held:
