@@ -3076,7 +3076,7 @@ type SyncedObject {
   syncedAt: Time!
   "When it was found to be deleted at the provider."
   deletedAt: Time
-  "To other objects of the integration that are not deleted."
+  "To other objects of the integration that are not deleted: the first 100, by type and the other's id at the provider."
   relationships: [Relationship!]!
 }
 

@@ -484,6 +484,37 @@ func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
 	}
 }
 
+// An object has its relationships to what is there, however many others it had.
+func TestRelationshipsToTheLiving(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	hub := task("hub", "Hub")
+	hub.Relations = nil
+	step := store.SyncStep{}
+	for i := range 250 {
+		o := task(fmt.Sprintf("t%03d", i), "Task")
+		o.Relations = nil
+		step.Objects = append(step.Objects, o)
+		hub.Relations = append(hub.Relations, store.ImportedRelation{Type: integration.RelParentOf, Source: "hub", Target: o.ExternalID})
+	}
+	step.Objects = append(step.Objects, hub)
+	commit(t, w.tenant, run, step)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id < 't140' AND external_id > 't'`)
+	o, err := w.tenant.SyncedObject(ctx, id, "hub")
+	if err == nil {
+		err = w.tenant.Relate(ctx, []*integration.SyncedObject{o})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(o.Relationships); n != 100 || o.Relationships[0].Target.ExternalID != "t140" || o.Relationships[99].Target.ExternalID != "t239" {
+		t.Errorf("%d relationships", n)
+	}
+}
+
 // What no text search of PostgreSQL's takes whole is stored all the same, and what it refuses is told apart.
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()
