@@ -515,6 +515,39 @@ func TestRelationshipsToTheLiving(t *testing.T) {
 	}
 }
 
+// That a run began or ended is told by the transaction in which it did: no process can die between the two.
+func TestBeginningsAndEndsAreToldWithTheirTransaction(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	execute(t, w.root, `LISTEN patchbay_sync`)
+	told := func(what string, run uuid.UUID) {
+		t.Helper()
+		n, err := w.root.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		var got store.Event
+		if err := json.Unmarshal([]byte(n.Payload), &got); err != nil || got != (store.Event{Project: w.project, Integration: id, Run: run}) {
+			t.Errorf("%s was told as %s, %v", what, n.Payload, err)
+		}
+	}
+	run := begin(t, w.tenant, id)
+	told("the start", run)
+	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
+		t.Fatal(err)
+	}
+	told("the end", run)
+	run = begin(t, w.tenant, id)
+	told("the next start", run)
+	if _, err := w.tenant.CancelSyncRun(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	told("the cancellation", run)
+}
+
 // What no text search of PostgreSQL's takes whole is stored all the same, and what it refuses is told apart.
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()

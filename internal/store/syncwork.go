@@ -426,7 +426,7 @@ type SyncEnd struct {
 	Tombstone bool
 }
 
-// EndSyncRun ends a run, and returns false where it has ended, or is another job's by now.
+// EndSyncRun ends a run and tells of it. It returns false where it has ended, or is another job's by now.
 func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end SyncEnd) (held bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
@@ -460,6 +460,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.FullyRead,
 		).QueryRow(scanIfAny(&held))
+		b.Queue(notifySync, t.scope.Org, t.scope.Projects, run, syncChannel)
 	})
 	return held, err
 }

@@ -83,6 +83,9 @@ func (s *Service) takeOver(ctx context.Context) error {
 			continue
 		}
 		s.log.WarnContext(ctx, "a run had lost its worker", "run", o.ID, "given_up", stalled)
+		if stalled {
+			continue // which has been told of
+		}
 		if run, err := tenant.SyncRun(ctx, o.ID); err == nil && run != nil {
 			s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
 		}
