@@ -678,8 +678,8 @@ func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	user := fmt.Sprint(snap.Users[0].ID)
 	plan := everything
 	plan.Mappings = []integration.SyncMapping{
-		{Kind: integration.MapSpace, ExternalID: snap.Spaces[0].ID, Target: "host-space"}, {Kind: integration.MapFolder, ExternalID: snap.Folders[0].ID, Target: "host-folder"},
-		{Kind: integration.MapList, ExternalID: snap.Lists[0].ID, Target: "host-list"}, {Kind: integration.MapUser, ExternalID: user, Target: "ada"},
+		{Kind: integration.MapFolder, ExternalID: snap.Folders[0].ID, Target: "host-folder"}, {Kind: integration.MapList, ExternalID: snap.Lists[0].ID, Target: "host-list"},
+		{Kind: integration.MapSpace, ExternalID: snap.Spaces[0].ID, Target: "host-space"}, {Kind: integration.MapUser, ExternalID: user, Target: "ada"},
 	}
 	got := read(t, connected(t, srv), plan, nil)
 	for id, target := range map[string]string{snap.Spaces[0].ID: "host-space", snap.Folders[0].ID: "host-folder", snap.Lists[0].ID: "host-list"} {
