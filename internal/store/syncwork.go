@@ -103,8 +103,17 @@ func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) e
 		b.Queue(forgetPages, args...)
 		b.Queue(forgetMissing, args...)
 		b.Queue(`
+			WITH `+heldRun+`
+			UPDATE kb.sync_run_counts n
+			SET failed = 0
+			FROM held h
+			WHERE n.run_id = h.id
+				AND n.org_id = h.org_id`, args...)
+		b.Queue(`
 			UPDATE kb.sync_runs r
-			SET mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text)
+			SET
+				mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text),
+				processed = 0, total = NULL, failures = '[]', started_at = clock_timestamp()
 			FROM kb.integrations i
 			WHERE `+runScope+`
 				AND r.id = $3
