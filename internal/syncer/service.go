@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -46,6 +47,10 @@ func (s *Service) StartSync(ctx context.Context, p integration.Principal, id uui
 	}
 	if err := errors.Join(checkStart(in), checkReady(found)); err != nil {
 		return nil, err
+	}
+	if in.Selection != nil && *in.Selection != nil { // the same one, however it is given
+		ids := slices.Compact(slices.Sorted(slices.Values(*in.Selection)))
+		in.Selection = &ids
 	}
 	return s.start(ctx, p.Org, tenant, store.NewSyncRun{IntegrationID: id, Trigger: integration.TriggerManual, StartSync: in})
 }
