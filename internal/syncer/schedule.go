@@ -153,12 +153,13 @@ func (s *Service) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, d := range due {
 		if err := s.startCatchUp(ctx, d); err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("integration %s: %w", d.IntegrationID, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // startCatchUp queues one run; while one is live, it is due again after that.
