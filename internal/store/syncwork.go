@@ -36,11 +36,10 @@ type SyncWork struct {
 	Stage            string
 	Cursor           []byte // JSON; nil at the beginning of a stage
 	Processed        int
-	Attempts         int // failures and take-overs since it last advanced
+	Attempts         int // failures since it last advanced
 	StartedAt        time.Time
 	At               time.Time // when it was claimed, by the database's clock: what is read from now on is not older
 	SeenUntil        *time.Time
-	Failed           int // items
 	Provider         string
 	Enabled          bool
 	Revision         int  // of the integration
@@ -73,7 +72,6 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			SELECT
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
 				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
-				(SELECT coalesce(sum(c.failed), 0) FROM kb.sync_run_counts c WHERE c.run_id = r.id AND c.org_id = r.org_id),
 				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
@@ -84,7 +82,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
 				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
-				&w.Failed, &w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
+				&w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -297,11 +295,13 @@ const commitSync = `
 				heartbeat_at = clock_timestamp(),
 				waiting_until = NULL,
 				incomplete = r.incomplete OR $41,
-				attempts = CASE
-					WHEN r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 THEN 0
-					ELSE r.attempts
-				END
-			FROM held h
+				attempts = CASE WHEN advances THEN 0 ELSE r.attempts END,
+				lost = CASE WHEN advances THEN 0 ELSE r.lost END
+			FROM held h, (
+				SELECT r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 AS advances
+				FROM held h
+				JOIN kb.sync_runs r ON r.id = h.id AND r.org_id = h.org_id
+			) a
 			WHERE r.id = h.id
 				AND r.org_id = h.org_id
 			RETURNING true, (SELECT count(*) FROM noted)`
@@ -492,12 +492,12 @@ func (db *DB) OrphanedSyncRuns(ctx context.Context, since time.Duration) ([]Orph
 }
 
 // TakeOverSyncRun gives a run that no worker has held for so long to a new job: it returns the fence for it, 0 where the run is
-// held again or has ended, and how often it failed or was taken over since it last advanced. A run whose row is locked has a worker: what
+// held again or has ended, and how often it lost its worker since it last advanced. A run whose row is locked has a worker: what
 // that one does may take longer than it may be silent.
-func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.Duration) (fence, attempts int, err error) {
+func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.Duration) (fence, lost int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			WITH lost AS (
+			WITH orphan AS (
 				SELECT r.id, r.org_id
 				FROM kb.sync_runs r
 				JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
@@ -508,13 +508,13 @@ func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.D
 				FOR UPDATE OF r SKIP LOCKED
 			)
 			UPDATE kb.sync_runs r
-			SET fence = r.fence + 1, attempts = r.attempts + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
-			FROM lost l
-			WHERE r.id = l.id
-				AND r.org_id = l.org_id
-			RETURNING r.fence, r.attempts`,
+			SET fence = r.fence + 1, lost = r.lost + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
+			FROM orphan o
+			WHERE r.id = o.id
+				AND r.org_id = o.org_id
+			RETURNING r.fence, r.lost`,
 			t.scope.Org, t.scope.Projects, id, since,
-		).QueryRow(scanIfAny(&fence, &attempts))
+		).QueryRow(scanIfAny(&fence, &lost))
 	})
-	return fence, attempts, err
+	return fence, lost, err
 }

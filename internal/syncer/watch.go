@@ -61,15 +61,15 @@ func (s *Service) takeOver(ctx context.Context) error {
 		tenant := s.db.Tenant(integration.Scope{Org: o.Org})
 		taken, stalled := false, false
 		err := tenant.InTx(ctx, func(tx *store.Tenant) error {
-			fence, attempts, err := tx.TakeOverSyncRun(ctx, o.ID, lease)
+			fence, lost, err := tx.TakeOverSyncRun(ctx, o.ID, lease)
 			if err != nil || fence == 0 {
 				return err
 			}
 			taken = true
-			if stalled = attempts > maxLost; stalled {
+			if stalled = lost > maxLost; stalled {
 				_, err := tx.EndSyncRun(ctx, o.ID, fence, store.SyncEnd{
 					Status: integration.SyncError,
-					Error:  fmt.Sprintf("the run stalled: its worker was lost %d times without progress", attempts),
+					Error:  fmt.Sprintf("the run stalled: its worker was lost %d times without progress", lost),
 				})
 				return err
 			}

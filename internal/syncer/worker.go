@@ -160,7 +160,7 @@ func (r *run) conclude(ctx context.Context, err error) error {
 		return river.JobSnooze(0) // the next slice finds out why
 	case errors.As(err, &wait):
 		return r.rest(ctx, wait.Until, fmt.Sprintf("waiting for the rate limit of %s", r.providerName()))
-	case ctx.Err() != nil: // the process ends
+	case errors.Is(ctx.Err(), context.Canceled): // the process ends
 		return river.JobSnooze(0)
 	case errors.As(err, &shown) && final(shown):
 		return r.end(ctx, store.SyncEnd{Status: integration.SyncError, Error: describe(shown)})
