@@ -333,7 +333,7 @@ func TestAnImportOutlivesItsServers(t *testing.T) {
 	}
 	left := importWith(t, clickUp, nil)
 	disturbed := importWith(t, clickUp, func(db *storetest.Database, running func() bool) {
-		slow := clickUp.Fail(clickuptest.Fault{Delay: 100 * time.Millisecond}) // or it would end before
+		slow := clickUp.Fail(clickuptest.Fault{Delay: 150 * time.Millisecond}) // or it would end before
 		env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url, "PATCHBAY_ADDR=127.0.0.1:0"}
 		random := rand.New(rand.NewPCG(11, uint64(time.Now().UnixNano())))
 		for killed := range kills {
