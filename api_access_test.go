@@ -45,7 +45,7 @@ var rootCalls = map[string]rootCall{
 	"Mutation.revokeApiKey":           {query: `mutation { revokeApiKey(id: "KEY") { name } }`, least: "admin", hidden: "NOT_FOUND"},
 	"Query.syncRuns":                  {query: `{ syncRuns(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Query.syncRun":                   {query: `{ syncRun(id: "RUN") { id } }`, least: "viewer", hidden: "null"},
-	"Query.externalStructure":         {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "editor", hidden: "NOT_FOUND"},
+	"Query.externalStructure":         {query: `{ externalStructure(integrationId: "INTEGRATION") { externalId } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Query.syncedObjects":             {query: `{ syncedObjects(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},
 	"Query.syncedObject":              {query: `{ syncedObject(integrationId: "INTEGRATION", externalId: "t1") { id relationships { target { id } } } }`, least: "viewer", hidden: "null"},
 	"Query.webhookDeliveries":         {query: `{ webhookDeliveries(integrationId: "INTEGRATION") { nodes { id } totalCount } }`, least: "viewer", hidden: "NOT_FOUND"},

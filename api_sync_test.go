@@ -325,26 +325,31 @@ func TestAnImportOutlivesItsServers(t *testing.T) {
 	clickUp := newClickUp(t, clickuptest.Options{
 		Seed: 11, Workspaces: 1, Members: 3, Spaces: 2, Folders: 1, Lists: 2, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Docs: 3, PagesPerDoc: 3,
 	})
-	clickUp.Fail(clickuptest.Fault{Delay: 10 * time.Millisecond})
 	path := program(t)
 	left := importWith(t, clickUp, nil)
 	disturbed := importWith(t, clickUp, func(db *storetest.Database, running func() bool) {
-		env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url}
+		slow := clickUp.Fail(clickuptest.Fault{Delay: 150 * time.Millisecond}) // or it would end before
+		env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url, "PATCHBAY_ADDR=127.0.0.1:0"}
 		random := rand.New(rand.NewPCG(11, uint64(time.Now().UnixNano())))
-		killed := 0
-		for ; killed < kills && running(); killed++ {
-			victim, _ := process(t, path, env, "work")
+		for killed := range kills {
 			before := rows(t, db, `SELECT fence || ' ' || processed FROM kb.sync_runs`)
+			victim, _ := process(t, path, env, []string{"work", "serve"}[killed%2])
 			eventually(t, 25*time.Second, "the run to be taken up", func() bool { // within 20 s of a kill, and the start of a process
 				return !slices.Equal(rows(t, db, `SELECT fence || ' ' || processed FROM kb.sync_runs`), before)
 			})
 			time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond) // a moment of the import, not of the test
+			if !running() {
+				t.Fatalf("the run ended after %d kills", killed)
+			}
 			if err := victim.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = victim.Wait()
+			if killed > 0 { // the first time, that its lease runs out is waited for
+				rows(t, db, `UPDATE kb.sync_runs SET heartbeat_at = heartbeat_at - interval '1 minute' RETURNING ''`)
+			}
 		}
-		t.Logf("%d servers were killed", killed)
+		slow.Lift()
 		process(t, path, env, "work")
 	})
 	if len(left) < 300 {

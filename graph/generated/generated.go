@@ -2470,8 +2470,8 @@ type Query {
   syncRuns("The integration's id." integrationId: UUID!, "At most so many; 1 to 200." first: Int = 20, "The cursor to go on after." after: String): SyncRunConnection! @hasRole(role: VIEWER)
   "One run by its id, or null."
   syncRun("The run's id." id: UUID!): SyncRun @hasRole(role: VIEWER)
-  "The provider's hierarchy (workspace, spaces, folders, lists; organisation, repositories; …) for selective import, flat, parents before children. Asks the provider, with the integration's secrets: EDITOR."
-  externalStructure("The integration's id." integrationId: UUID!): [ExternalNode!]! @hasRole(role: EDITOR)
+  "The provider's hierarchy (workspace, spaces, folders, lists; organisation, repositories; …) for selective import, flat, parents before children. Asks the provider, with the integration's secrets, and that is recorded."
+  externalStructure("The integration's id." integrationId: UUID!): [ExternalNode!]! @hasRole(role: VIEWER)
   "What an integration's webhook brought, newest first; kept for 14 days."
   webhookDeliveries("The integration's id." integrationId: UUID!, "Only those of this status." status: WebhookDeliveryStatus, "At most so many; 1 to 200." first: Int = 20, "The cursor to go on after." after: String): WebhookDeliveryConnection! @hasRole(role: VIEWER)
   "What was imported. Sorted by change: passing the last endCursor again later returns only what changed since; an empty page's endCursor is the given ` + "`" + `after` + "`" + `."
@@ -3076,7 +3076,7 @@ type SyncedObject {
   syncedAt: Time!
   "When it was found to be deleted at the provider."
   deletedAt: Time
-  "To other objects of the integration that are not deleted."
+  "To other objects of the integration that are not deleted: the first 100, by type and the other's id at the provider."
   relationships: [Relationship!]!
 }
 
@@ -9607,7 +9607,7 @@ func (ec *executionContext) _Query_externalStructure(ctx context.Context, field 
 			directive0 := next
 
 			directive1 := func(ctx context.Context) (any, error) {
-				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "EDITOR")
+				role, err := ec.unmarshalNRole2patchbayᚋinternalᚋintegrationᚐRole(ctx, "VIEWER")
 				if err != nil {
 					var zeroVal []*integration.ExternalNode
 					return zeroVal, err

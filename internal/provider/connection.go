@@ -1,8 +1,10 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"patchbay/internal/integration"
@@ -30,7 +32,7 @@ type Connection interface {
 	Import(ctx context.Context, plan Plan, cursor []byte) iter.Seq2[*Page, error]
 
 	// Details reads what hangs on single objects and is in no listing, such as a task's comments. Each page names in Done
-	// the objects that it completes.
+	// the objects that it completes; one that is also in Failed is refused, and would be again.
 	Details(ctx context.Context, plan Plan, of []Ref) iter.Seq2[*Page, error]
 
 	// Fetch reads single objects anew, whether the plan's options leave them out or not. Those that are there are in the
@@ -62,19 +64,20 @@ type Options struct {
 // Plan is what a run reads.
 type Plan struct {
 	Options
-	Since     *time.Time // only what changed from then on; nil reads everything
-	Selection []string   // external ids of nodes of the structure, with all below them; nil means everything
-	Mappings  []integration.SyncMapping
+	Since     *time.Time                // only what changed from then on; nil reads everything
+	Selection []string                  // external ids of nodes of the structure, with all below them; nil means everything
+	Mappings  []integration.SyncMapping // sorted by kind and external id, each once
 }
 
 // Target is what a thing of the third party's is mapped to; empty where it is not.
 func (p Plan) Target(kind integration.SyncMappingKind, externalID string) string {
-	for _, m := range p.Mappings {
-		if m.Kind == kind && m.ExternalID == externalID {
-			return m.Target
-		}
+	at, found := slices.BinarySearchFunc(p.Mappings, externalID, func(m integration.SyncMapping, id string) int {
+		return cmp.Or(cmp.Compare(m.Kind, kind), cmp.Compare(m.ExternalID, id))
+	})
+	if !found {
+		return ""
 	}
-	return ""
+	return p.Mappings[at].Target
 }
 
 // Ref names an object.

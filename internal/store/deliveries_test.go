@@ -133,6 +133,30 @@ func TestARunLeavesWhatIsNewer(t *testing.T) {
 	if counted := one[string](t, w.root, `SELECT concat_ws(' ', created, updated, unchanged) FROM kb.sync_run_counts WHERE run_id = $1`, run); counted != "0 0 1" {
 		t.Errorf("the run counted %s", counted)
 	}
+	// Where the times do not tell, what was read last counts.
+	work2, err := w.tenant.ClaimSyncRun(ctx, run, store.FirstFence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := task("t1", "Other")
+	other.UpdatedAt = &at
+	for _, c := range []struct {
+		readAt time.Time
+		want   string
+	}{{work.At, "Newer"}, {work2.At, "Other"}} {
+		commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{other}, ReadAt: &c.readAt})
+		if title := one[string](t, w.root, `SELECT title FROM kb.synced_objects`); title != c.want {
+			t.Errorf("the run stored %q, want %s", title, c.want)
+		}
+	}
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now()`)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{other}, ReadAt: &work2.At})
+	if deleted := one[bool](t, w.root, `SELECT deleted_at IS NOT NULL FROM kb.synced_objects`); !deleted {
+		t.Error("what was found to be deleted after it was read is there again")
+	}
+	if counted := one[string](t, w.root, `SELECT concat_ws(' ', created, updated, unchanged) FROM kb.sync_run_counts WHERE run_id = $1`, run); counted != "0 1 3" {
+		t.Errorf("the run counted %s", counted)
+	}
 	if end, err := save(store.FirstFence, newer); end.Held || err != nil {
 		t.Errorf("once it is done: %+v, %v", end, err)
 	}

@@ -24,8 +24,8 @@ const syncChannel = "patchbay_sync"
 // publishTimeout bounds the telling of what has happened already.
 const publishTimeout = 5 * time.Second
 
-// Publish tells every process of an event, even where ctx has ended: it has happened. Not inside a transaction that has other
-// work: NOTIFY takes a lock of the whole database at commit.
+// Publish tells every process of an event, even where ctx has ended: it has happened. Not inside a transaction that is one of many: NOTIFY
+// takes a lock of the whole database at commit.
 func (db *DB) Publish(ctx context.Context, e Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
@@ -36,3 +36,11 @@ func (db *DB) Publish(ctx context.Context, e Event) error {
 	_, err = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, syncChannel, string(payload))
 	return translate(err)
 }
+
+// notifySync tells, as part of a transaction that begins or ends a run, of that run: what is told afterwards is lost with the process. $3 is
+// the run; the keys are Event's. Its channel is $4.
+const notifySync = `
+			SELECT pg_notify($4, json_build_object('p', r.project_id, 'i', r.integration_id, 'r', r.id)::text)
+			FROM kb.sync_runs r
+			WHERE ` + runScope + `
+				AND r.id = $3`

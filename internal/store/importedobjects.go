@@ -46,8 +46,8 @@ type ImportedRelation struct {
 const byIndex = `SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)`
 
 // storedObjects are WITH queries that store objects with their relationships for the integration in the query held. One that is the same as
-// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where somebody else has written one
-// since, and its times do not tell which is newer, it is contended.
+// stored, or older, is left alone. $27, where it is not NULL, is when the objects began to be read: where one was written since, and its times do
+// not tell which is newer, it is contended and left alone too.
 const storedObjects = `given AS (
 				SELECT h.integration_id, h.org_id, h.project_id, g.*
 				FROM held h, unnest(
@@ -62,12 +62,13 @@ const storedObjects = `given AS (
 					o.id AS known_id,
 					o.row AS known_row,
 					o.deleted_at IS NOT NULL AS was_deleted,
-					o.deleted_at IS NULL AND (o.content_hash = g.content_hash OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
+					o.deleted_at IS NULL AND (o.content_hash = g.content_hash AND o.has_details = g.has_details
+						OR coalesce(o.external_updated_at > g.external_updated_at, false)) AS same,
 					$27::timestamptz IS NOT NULL AND o.id IS NOT NULL AND greatest(o.synced_at, o.deleted_at) >= $27
 						AND (o.deleted_at IS NOT NULL OR o.content_hash <> g.content_hash AND NOT coalesce(o.external_updated_at <> g.external_updated_at, false)) AS contended
 				FROM given g
 				LEFT JOIN LATERAL (
-					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.external_updated_at, o.synced_at
+					SELECT o.ctid AS row, o.id, o.deleted_at, o.content_hash, o.has_details, o.external_updated_at, o.synced_at
 					FROM kb.synced_objects o
 					WHERE o.integration_id = g.integration_id
 						AND o.org_id = g.org_id
@@ -77,7 +78,7 @@ const storedObjects = `given AS (
 			), changed AS (
 				SELECT *, row_number() OVER (ORDER BY position) AS nth
 				FROM known
-				WHERE CASE WHEN known_id IS NULL THEN NOT only_known ELSE NOT same END
+				WHERE CASE WHEN known_id IS NULL THEN NOT only_known ELSE NOT same AND NOT contended END
 			), state AS (
 				UPDATE kb.sync_states s
 				SET

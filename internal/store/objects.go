@@ -165,30 +165,30 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 		b.Queue(byIndex)
 		b.Queue(`
 			SELECT
-				r.source_id, r.type,
+				g.external_id, o.relationship,
 				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
 				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at
 			FROM unnest($3::uuid[], $4::text[]) AS g (integration_id, external_id)
 			CROSS JOIN LATERAL (
-				SELECT r.integration_id, r.source_id, r.type, r.target_id
+				SELECT r.type AS relationship, o.*
 				FROM kb.synced_relationships r
+				CROSS JOIN LATERAL (
+					SELECT o.*
+					FROM kb.synced_objects o
+					WHERE `+objectScope+`
+						AND o.integration_id = r.integration_id
+						AND o.external_id = r.target_id
+						AND o.deleted_at IS NULL
+					OFFSET 0
+				) o
 				WHERE r.integration_id = g.integration_id
 					AND r.source_id = g.external_id
 					AND r.org_id = $1
 				ORDER BY r.type, r.target_id
 				LIMIT $5
-			) r
-			CROSS JOIN LATERAL (
-				SELECT o.*
-				FROM kb.synced_objects o
-				WHERE `+objectScope+`
-					AND o.integration_id = r.integration_id
-					AND o.external_id = r.target_id
-					AND o.deleted_at IS NULL
-				OFFSET 0
 			) o
 			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
-			ORDER BY r.source_id, r.type, r.target_id`,
+			ORDER BY g.external_id, o.relationship, o.external_id`,
 			t.scope.Org, t.scope.Projects, integrations, ids, maxRelationships,
 		).Query(func(rows pgx.Rows) error {
 			var source string

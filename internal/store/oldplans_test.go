@@ -2,8 +2,11 @@ package store_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/store"
@@ -69,5 +72,40 @@ func TestPlansFromTheFirstPageDoLater(t *testing.T) {
 	}
 	if lookups == used || after-before > 10_000 {
 		t.Errorf("a page read %d rows, and used indexes %d times", after-before, lookups-used)
+	}
+}
+
+// What a run costs at its end follows what it covered, however much there is besides, of its integration and of others.
+func TestASweepReadsWhatItsRunCovered(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	tr := &tracer{}
+	w := newWorkspace(t, tr)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	for at, org := range map[uuid.UUID]string{id: org, uuid.New(): "org-b"} {
+		execute(t, w.root, `
+			INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, external_parent_id, listing, has_details, content_hash, change_seq, synced_at)
+			SELECT gen_random_uuid(), $1, $2, $3, 'COMMENT', 'c' || n, 'Comment', 't' || n / 3, 'comments of t' || n / 3, n % 3 = 0, decode(repeat('ab', 32), 'hex'), n, now() - interval '1 day'
+			FROM generate_series(1, 20000) n`, at, org, w.project)
+	}
+	execute(t, w.root, `VACUUM ANALYZE kb.synced_objects`)
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Seen: []string{"c9", "c10", "c12"}, Covered: []string{"comments of t3", "comments of t4"}})
+	tr.take()
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 6, Missing: 3}) || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := w.tenant.NoteAllDetails(ctx, run, store.FirstFence); err != nil {
+		t.Fatal(err)
+	}
+	serve := w.db.Connect(t, "", "")
+	execute(t, serve, "SET ROLE patchbay_serve")
+	sent := tr.take()
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		for _, done := range measure(t, serve, sent, mode) {
+			if done.Buffers > 300 { // the table has some 1,500
+				t.Errorf("with %s a statement touches %d buffers:\n%s", mode, done.Buffers, strings.Join(done.Plan, "\n"))
+			}
+		}
 	}
 }

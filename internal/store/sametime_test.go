@@ -136,6 +136,9 @@ func prepared(t testing.TB, conn *pgx.Conn, sql string, args []any) string {
 			literals[i] = "'" + strings.ReplaceAll(string(text), "'", "''") + "'"
 		}
 	}
+	if len(literals) == 0 {
+		return "EXECUTE " + name
+	}
 	return "EXECUTE " + name + " (" + strings.Join(literals, ", ") + ")"
 }
 

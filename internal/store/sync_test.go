@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -56,12 +57,24 @@ func begin(t testing.TB, tenant *store.Tenant, id uuid.UUID) uuid.UUID {
 	return run.ID
 }
 
+// age makes what is stored older than every run.
+func age(t testing.TB, q querier) {
+	t.Helper()
+	execute(t, q, `UPDATE kb.synced_objects SET synced_at = synced_at - interval '1 day'`)
+}
+
 // synchronise leaves a live run with rows in every table of its own.
 func synchronise(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
 	t.Helper()
-	run := begin(t, tenant, id)
-	commit(t, tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task"), task("t2", "Another")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
-	if n, err := tenant.BeginSweep(context.Background(), run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 2, Missing: 1}) || err != nil {
+	run, err := startRun(context.Background(), tenant, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, tenant, run.ID, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task"), task("t2", "Another")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
+	if _, err := tenant.ClaimSyncRun(context.Background(), run.ID, store.FirstFence); err != nil { // the objects are older than its beginning
+		t.Fatal(err)
+	}
+	if n, err := tenant.BeginSweep(context.Background(), run.ID, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 2, Missing: 1}) || err != nil {
 		t.Fatalf("sweep: %+v, %v", n, err)
 	}
 }
@@ -110,6 +123,8 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	nothing("PendingDetails", err, len(pending) > 0)
 	left, err := tenant.CountPendingDetails(ctx, id, "")
 	nothing("CountPendingDetails", err, left > 0)
+	objects, err := tenant.CountObjects(ctx, id)
+	nothing("CountObjects", err, objects > 0)
 	doomed, err := tenant.CountDoomed(ctx, run, store.FirstFence)
 	nothing("CountDoomed", err, doomed > 0)
 	nothing("RestartSyncRun", tenant.RestartSyncRun(ctx, run, store.FirstFence))
@@ -182,6 +197,52 @@ func TestAFenceKeepsWorkersApart(t *testing.T) {
 	if fence, _, err := w.tenant.TakeOverSyncRun(ctx, run, time.Hour); fence != 0 || err != nil {
 		t.Errorf("a run that beats was taken over: %d, %v", fence, err)
 	}
+}
+
+// A worker that locks its run for longer than its lease keeps it, and its heartbeat is not older than that afterwards.
+func TestALongTransactionKeepsItsRun(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	run := begin(t, w.tenant, createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID)
+	takeOver := func(after time.Duration, want int) {
+		t.Helper()
+		if fence, _, err := w.tenant.TakeOverSyncRun(ctx, run, after); fence != want || err != nil {
+			t.Errorf("taken over with %d, %v; want %d", fence, err, want)
+		}
+	}
+	silent := func() { execute(t, w.root, `UPDATE kb.sync_runs SET heartbeat_at = now() - interval '1 hour'`) }
+	for name, do := range map[string]func(*store.Tenant) error{
+		"BeginSweep": func(tx *store.Tenant) error {
+			_, err := tx.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{})
+			return err
+		},
+		"NoteAllDetails": func(tx *store.Tenant) error { return tx.NoteAllDetails(ctx, run, store.FirstFence) },
+	} {
+		silent()
+		beaten := make(chan error, 1)
+		err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			if err := do(tx); err != nil {
+				return err
+			}
+			takeOver(time.Minute, 0)
+			go func() {
+				_, err := w.tenant.BeatSyncRun(ctx, run, store.FirstFence)
+				beaten <- err
+			}()
+			for one[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && ctx.Err() == nil {
+			}
+			time.Sleep(time.Second) // the lease of this test
+			return ctx.Err()
+		})
+		if err := errors.Join(err, <-beaten); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		takeOver(time.Second, 0)
+	}
+	silent()
+	takeOver(time.Minute, store.FirstFence+1)
 }
 
 // Objects are numbered in the order of commits: who reads on from the last number misses none, however many write.
@@ -258,6 +319,7 @@ func TestWhatReadersSee(t *testing.T) {
 	commit(t, w.tenant, run, store.SyncStep{
 		Objects: []store.ImportedObject{list, task("t1", "Blue paint"), task("t2", "Red paint"), about}, Seen: []string{"list", "t1", "t3"}, Covered: []string{"tasks"},
 	})
+	age(t, w.root)
 	if _, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); err != nil {
 		t.Fatal(err)
 	}
@@ -322,6 +384,168 @@ func TestWhatReadersSee(t *testing.T) {
 	if o := objects[2]; *o.Content != *about.Content || o.ExternalSource != "clickup" || o.Properties["a"] != 1.0 {
 		t.Errorf("%+v", o)
 	}
+}
+
+// What somebody else stores while a run is under way is not missed, whatever listing it is in and whatever it is below; the rest is.
+func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing = &parent, "below "+parent
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("old", "gone"), task("back", "Task"), below("with", "back")}})
+	age(t, w.root)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("new", "Task"), below("moved", "gone")}}) // unseen, as by another
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}})
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 5, Missing: 4}) || err != nil {
+		t.Error(n, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("back", "Is back")}})
+	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
+		t.Error(held, err)
+	}
+	left := column[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL ORDER BY 1`)
+	if diff := cmp.Diff([]string{"back", "moved", "new", "with"}, left); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What came below an object that is marked as deleted is missed by full runs, although no listing that it is in is covered any more.
+func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing = &parent, "below "+parent
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	closed := below("closed", "gone")
+	closed.Completed = true
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("left", "gone"), below("lower", "left"), below("seen", "gone"), closed}})
+	age(t, w.root)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id = 'gone'`)
+	commit(t, w.tenant, run, store.SyncStep{Seen: []string{"seen"}, Objects: []store.ImportedObject{below("new", "gone")}})
+	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}} // that there is more than none of what it does not list
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 2, Missing: 2}) || err != nil {
+		t.Error(n, err)
+	}
+	asked, err := w.tenant.Unconfirmed(ctx, run, 10)
+	if diff := cmp.Diff([]store.NamedObject{{Type: integration.ObjectTask, ExternalID: "left"}}, asked); diff != "" || err != nil {
+		t.Errorf("to be asked for, %v (-want +got):\n%s", err, diff)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	rules.MostExcluded = 1
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 3, Missing: 3}) || err != nil {
+		t.Errorf("with what it does not list: %v, %v", n, err)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	execute(t, w.root, `UPDATE kb.sync_runs SET mode = 'INCREMENTAL'`)
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{}) || err != nil {
+		t.Errorf("an incremental run: %v, %v", n, err)
+	}
+}
+
+// Of what is below something missing and is not listed, so much is asked for and more is left alone, with what is below it.
+func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	below := func(id, parent string, completed bool) store.ImportedObject {
+		o := task(id, "Task")
+		o.ParentID, o.Listing, o.Completed = &parent, "below "+parent, completed
+		return o
+	}
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}, Objects: []store.ImportedObject{
+		task("gone", "Task"), below("open", "gone", false), below("closed1", "gone", true), below("closed2", "open", true), below("lower", "closed1", false),
+	}})
+	age(t, w.root)
+	for _, c := range []struct {
+		most, unconfirmed int
+		want              store.SweepCount
+	}{{2, 2, store.SweepCount{Covered: 5, Missing: 5}}, {1, 0, store.SweepCount{Covered: 2, Missing: 2}}} {
+		execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+		n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{MostExcluded: c.most})
+		if n != c.want || err != nil {
+			t.Errorf("%d: %+v, %v", c.most, n, err)
+		}
+		if asked, err := w.tenant.Unconfirmed(ctx, run, 10); len(asked) != c.unconfirmed || err != nil {
+			t.Errorf("%d: %v are asked for, %v", c.most, asked, err)
+		}
+	}
+}
+
+// An object has its relationships to what is there, however many others it had.
+func TestRelationshipsToTheLiving(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	hub := task("hub", "Hub")
+	hub.Relations = nil
+	step := store.SyncStep{}
+	for i := range 250 {
+		o := task(fmt.Sprintf("t%03d", i), "Task")
+		o.Relations = nil
+		step.Objects = append(step.Objects, o)
+		hub.Relations = append(hub.Relations, store.ImportedRelation{Type: integration.RelParentOf, Source: "hub", Target: o.ExternalID})
+	}
+	step.Objects = append(step.Objects, hub)
+	commit(t, w.tenant, run, step)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id < 't140' AND external_id > 't'`)
+	o, err := w.tenant.SyncedObject(ctx, id, "hub")
+	if err == nil {
+		err = w.tenant.Relate(ctx, []*integration.SyncedObject{o})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(o.Relationships); n != 100 || o.Relationships[0].Target.ExternalID != "t140" || o.Relationships[99].Target.ExternalID != "t239" {
+		t.Errorf("%d relationships", n)
+	}
+}
+
+// That a run began or ended is told by the transaction in which it did: no process can die between the two.
+func TestBeginningsAndEndsAreToldWithTheirTransaction(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	execute(t, w.root, `LISTEN patchbay_sync`)
+	told := func(what string, run uuid.UUID) {
+		t.Helper()
+		n, err := w.root.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		var got store.Event
+		if err := json.Unmarshal([]byte(n.Payload), &got); err != nil || got != (store.Event{Project: w.project, Integration: id, Run: run}) {
+			t.Errorf("%s was told as %s, %v", what, n.Payload, err)
+		}
+	}
+	run := begin(t, w.tenant, id)
+	told("the start", run)
+	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
+		t.Fatal(err)
+	}
+	told("the end", run)
+	run = begin(t, w.tenant, id)
+	told("the next start", run)
+	if _, err := w.tenant.CancelSyncRun(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	told("the cancellation", run)
 }
 
 // What no text search of PostgreSQL's takes whole is stored all the same, and what it refuses is told apart.

@@ -66,7 +66,7 @@ type NewSyncRun struct {
 	FullAfter *time.Duration
 }
 
-// StartSyncRun queues a run, inside InTx, and records that. While one is live for the integration it is a Conflict. What an
+// StartSyncRun queues a run, inside InTx, records that, and tells of it. While one is live for the integration it is a Conflict. What an
 // incremental run could not make complete becomes a full one: after a change of the selection or of the settings, and where none
 // ended well before. A disabled integration, or one outside the scope, is NotFound.
 func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integration.SyncRun, err error) {
@@ -123,6 +123,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
 		b.Queue(`SELECT `+isLive, t.scope.Org, t.scope.Projects, n.IntegrationID).QueryRow(func(row pgx.Row) error { return row.Scan(&live) })
 		b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun))
+		b.Queue(notifySync, t.scope.Org, t.scope.Projects, n.ID, syncChannel)
 	})
 	switch {
 	case err != nil || run != nil:
@@ -150,7 +151,7 @@ func (t *Tenant) actor() string {
 	return t.scope.Actor
 }
 
-// CancelSyncRun ends a live run at once, and records that: its worker finds out before it commits anything more. It returns
+// CancelSyncRun ends a live run at once, records that, and tells of it: its worker finds out before it commits anything more. It returns
 // the run as it is, whether it was live or not, or nil where the scope has none.
 func (t *Tenant) CancelSyncRun(ctx context.Context, id uuid.UUID) (run *integration.SyncRun, err error) {
 	args := []any{t.scope.Org, t.scope.Projects, id}
@@ -178,6 +179,7 @@ func (t *Tenant) CancelSyncRun(ctx context.Context, id uuid.UUID) (run *integrat
 			t.scope.Org, t.scope.Projects, id)
 		b.Queue(`SELECT `+syncRunColumns+` FROM kb.sync_runs r WHERE `+runScope+` AND r.id = $3`, t.scope.Org, t.scope.Projects, id).
 			QueryRow(into(&run, scanSyncRun))
+		b.Queue(notifySync, t.scope.Org, t.scope.Projects, id, syncChannel)
 	})
 	return run, err
 }

@@ -137,9 +137,9 @@ func scanSyncState(row pgx.Row) (*integration.SyncState, error) {
 	return r.value()
 }
 
-// changeSyncState changes an integration's state and records that. set is what follows SET, with arguments from $4 on, and only
-// a further condition. It returns nil where the scope has no such integration, or the condition does not hold.
-func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set, only string, values ...any) (state *integration.SyncState, err error) {
+// changeSyncState changes an integration's state and records that. set is what follows SET, with arguments from $4 on, only
+// a further condition, and also a further WITH query. It returns nil where the scope has no such integration, or the condition does not hold.
+func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set, only, also string, values ...any) (state *integration.SyncState, err error) {
 	args := append([]any{t.scope.Org, t.scope.Projects, id}, values...)
 	statement := `
 			WITH changed AS (
@@ -148,21 +148,26 @@ func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set
 				WHERE ` + stateScope + `
 					AND s.integration_id = $3` + only + `
 				RETURNING *
-			), ` + t.recorded(&args, "changed", "project_id", "integration_id", e) + `
+			), ` + also + t.recorded(&args, "changed", "project_id", "integration_id", e) + `
 			SELECT ` + syncStateColumns + `
 			FROM changed s`
 	err = t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(into(&state, scanSyncState)) })
 	return state, err
 }
 
-// ResetSyncState forgets where an integration's runs go on, so that the next one reads everything; imported objects stay. It
+// ResetSyncState forgets where an integration's runs go on, so that the next one reads everything, details too; imported objects stay. It
 // returns nil where the scope has no such integration, and a Conflict while a run is live.
 func (t *Tenant) ResetSyncState(ctx context.Context, id uuid.UUID) (state *integration.SyncState, err error) {
 	state, err = t.changeSyncState(ctx, id, audit{integration.AuditSyncReset, nil}, `
-					sync_status = 'PENDING', sync_error = NULL, cursor = NULL, last_synced = '{}', details_swept_at = NULL, consecutive_failures = 0`, `
+					sync_status = 'PENDING', sync_error = NULL, cursor = NULL, last_synced = '{}', details_swept_at = 'epoch', consecutive_failures = 0`, `
 					AND NOT EXISTS (
 						SELECT FROM kb.sync_runs r
-						WHERE r.integration_id = s.integration_id AND r.org_id = s.org_id AND r.finished_at IS NULL)`)
+						WHERE r.integration_id = s.integration_id AND r.org_id = s.org_id AND r.finished_at IS NULL)`, `unnoted AS (
+				DELETE FROM kb.sync_pending p
+				USING changed s
+				WHERE p.integration_id = s.integration_id
+					AND p.org_id = s.org_id
+			), `)
 	if err != nil || state != nil {
 		return state, err
 	}
@@ -183,7 +188,7 @@ func (t *Tenant) SetSyncSchedule(ctx context.Context, id uuid.UUID, s *integrati
 		changes = map[string]any{"everyMinutes": s.EveryMinutes, "cron": s.Cron, "timeZone": s.TimeZone}
 	}
 	return t.changeSyncState(ctx, id, audit{integration.AuditSyncScheduleSet, changes}, `
-					every_minutes = $4, cron = $5, time_zone = $6, next_sync_at = $7`, "",
+					every_minutes = $4, cron = $5, time_zone = $6, next_sync_at = $7`, "", "",
 		s.EveryMinutes, s.Cron, s.TimeZone, next)
 }
 
@@ -198,7 +203,7 @@ func (t *Tenant) SetSyncMappings(ctx context.Context, id uuid.UUID, mappings []i
 		byKind[m.Kind][m.ExternalID] = m.Target
 		counts[string(m.Kind)] = len(byKind[m.Kind])
 	}
-	return t.changeSyncState(ctx, id, audit{integration.AuditSyncMappingsSet, counts}, `mappings = $4`, "", byKind)
+	return t.changeSyncState(ctx, id, audit{integration.AuditSyncMappingsSet, counts}, `mappings = $4`, "", "", byKind)
 }
 
 // DueSync is an integration whose schedule is due.

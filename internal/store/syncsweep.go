@@ -9,10 +9,20 @@ import (
 	"patchbay/internal/integration"
 )
 
-// noLoops keeps the planner, until the transaction's end, from comparing each object with everything that a run has seen: of
-// what runs leave in tables, it knows too little to see how much that is. What is LATERAL is still looked up row by row. Costs that are made up should not
-// lead to compiling either.
-const noLoops = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`
+// inBulk has the planner compare what a run has seen, which may be millions of rows, as a whole and in memory, and look up tables by
+// their keys, until the transaction's end: it knows too little of either. What is LATERAL is still looked up row by row. Costs that are
+// made up should not lead to compiling.
+const inBulk = `
+			SELECT
+				set_config('enable_nestloop', 'off', true), set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true),
+				set_config('jit', 'off', true)`
+
+// coveredListings are the listings that the run in the query held read to their end.
+const coveredListings = `covered AS MATERIALIZED (
+				SELECT DISTINCT unnest(p.covered) AS listing
+				FROM held h
+				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
+			)`
 
 // SweepRules say what a run may miss.
 type SweepRules struct {
@@ -20,6 +30,8 @@ type SweepRules struct {
 	Archived  bool // it lists archived objects too
 	// Confirm are the types of objects that may be there although no listing had them.
 	Confirm []integration.ObjectType
+	// MostExcluded is how many of those that it lists not, and that are below missing ones, are to be asked for; more are not missed.
+	MostExcluded int
 }
 
 // SweepCount is what a run would find to be deleted.
@@ -28,7 +40,9 @@ type SweepCount struct {
 	Missing int // those of them that it did not find, or that are below one
 }
 
-// BeginSweep notes which objects a run covered without finding them, and counts them.
+// BeginSweep notes which objects a run covered without finding them, and counts them. A full run also misses what is below an object that was
+// marked as deleted before: as its listing is gone too, it would never be covered. What somebody else has stored since the run began
+// may have come after the run had read its listing, and is not missed.
 func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
 	confirm := make([]string, len(rules.Confirm))
 	for i, c := range rules.Confirm {
@@ -36,47 +50,100 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 	}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(noLoops)
+		b.Queue(inBulk)
 		b.Queue(`
 			WITH `+heldRun+`, seen AS MATERIALIZED (
 				SELECT DISTINCT unnest(p.seen) AS external_id
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
-			), covered AS MATERIALIZED (
-				SELECT DISTINCT unnest(p.covered) AS listing
-				FROM held h
-				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
-			), candidates AS (
-				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, s.external_id IS NULL AS missing
+			), `+coveredListings+`, candidates AS (
+				SELECT o.type, o.external_id, s.external_id IS NULL AND o.synced_at < h.started_at AS missing
 				FROM held h
 				CROSS JOIN covered c
-				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.listing = c.listing
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id, o.synced_at
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.listing = c.listing
+						AND o.deleted_at IS NULL
+						AND ($5 OR NOT o.completed)
+						AND ($6 OR NOT o.archived)
+					OFFSET 0
+				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
-				WHERE o.deleted_at IS NULL
-					AND ($5 OR NOT o.completed)
-					AND ($6 OR NOT o.archived)
-			), noted AS (
-				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
-				SELECT id, org_id, project_id, type, external_id, NOT type = ANY ($7::text[])
+			), left_over AS (
+				SELECT o.type, o.external_id, o.excluded
+				FROM held h
+				CROSS JOIN LATERAL (
+					SELECT o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.deleted_at IS NOT NULL
+					OFFSET 0
+				) p
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id, o.completed AND NOT $5 OR o.archived AND NOT $6 AS excluded
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_parent_id = p.external_id
+						AND o.deleted_at IS NULL
+						AND o.synced_at < h.started_at
+					OFFSET 0
+				) o
+				LEFT JOIN seen s ON s.external_id = o.external_id
+				WHERE h.mode = 'FULL'
+					AND s.external_id IS NULL
+			), missed AS (
+				SELECT type, external_id
 				FROM candidates
 				WHERE missing
+				UNION
+				SELECT type, external_id
+				FROM left_over
+				WHERE NOT excluded
+					OR (SELECT count(*) FROM left_over WHERE excluded) <= $8
+			), noted AS (
+				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, m.type, m.external_id, NOT m.type = ANY ($7::text[])
+				FROM held h
+				CROSS JOIN missed m
 				ON CONFLICT (run_id, external_id) DO NOTHING
 			)
-			SELECT count(*), count(*) FILTER (WHERE missing)
-			FROM candidates`,
-			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm,
-		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered, &n.Missing) })
+			SELECT count(*)
+			FROM candidates
+			WHERE NOT missing`,
+			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm, rules.MostExcluded,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered) })
+		b.Queue(excludedBelow, t.scope.Org, t.scope.Projects, run, fence, false, rules.Completed, rules.Archived, rules.MostExcluded)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
-			SELECT count(*) FILTER (WHERE NOT root)
+			SELECT count(*)
 			FROM doomed`,
 			t.scope.Org, t.scope.Projects, run, fence, false,
 		).QueryRow(func(row pgx.Row) error {
-			var below int
-			err := row.Scan(&below)
-			n.Covered, n.Missing = n.Covered+below, n.Missing+below
+			err := row.Scan(&n.Missing)
+			n.Covered += n.Missing
 			return err
 		})
+		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
+	})
+	return n, err
+}
+
+// CountObjects counts an integration's objects that are not deleted.
+func (t *Tenant) CountObjects(ctx context.Context, id uuid.UUID) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			SELECT count(*)
+			FROM kb.synced_objects o
+			WHERE `+objectScope+`
+				AND o.integration_id = $3
+				AND o.deleted_at IS NULL`,
+			t.scope.Org, t.scope.Projects, id,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	})
 	return n, err
 }
@@ -84,7 +151,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 // CountDoomed counts the missing objects that were confirmed, with those below them.
 func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(noLoops)
+		b.Queue(inBulk)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
 			SELECT count(*)
@@ -95,20 +162,29 @@ func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n i
 	return n, err
 }
 
-// doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them without having been seen.
+// doomed are a run's missing objects, with $5 only the confirmed ones, and what is below them: without those that the run has seen, or that
+// somebody has stored since it began.
 const doomed = `seen AS MATERIALIZED (
-				SELECT DISTINCT unnest(p.seen) AS external_id
+				SELECT unnest(p.seen) AS external_id
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
 				WHERE EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id)
-			), doomed (external_id, root) AS (
-				SELECT m.external_id, true
+			), doomed (external_id) AS (
+				SELECT m.external_id
 				FROM held h
 				JOIN kb.sync_run_missing m ON m.run_id = h.id AND m.org_id = h.org_id
+				CROSS JOIN LATERAL (
+					SELECT
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = m.external_id
+						AND o.synced_at < h.started_at
+					OFFSET 0
+				) o
 				WHERE (m.confirmed OR NOT $5::boolean)
 				UNION
-				SELECT o.external_id, EXISTS (
-					SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
+				SELECT o.external_id
 				FROM doomed d
 				CROSS JOIN held h
 				CROSS JOIN LATERAL (
@@ -118,10 +194,42 @@ const doomed = `seen AS MATERIALIZED (
 						AND o.org_id = h.org_id
 						AND o.external_parent_id = d.external_id
 						AND o.deleted_at IS NULL
+						AND o.synced_at < h.started_at
 					OFFSET 0
 				) o
 				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = o.external_id)
 			)`
+
+// excludedBelow notes the objects below missing ones that the run does not list: they may have been moved, which no listing would tell.
+// They are to be asked for, or taken for seen where they are more than $8.
+const excludedBelow = `
+			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, excluded AS MATERIALIZED (
+				SELECT o.type, o.external_id
+				FROM held h
+				CROSS JOIN doomed d
+				CROSS JOIN LATERAL (
+					SELECT o.type, o.external_id
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = d.external_id
+						AND (o.completed AND NOT $6 OR o.archived AND NOT $7)
+					OFFSET 0
+				) o
+				WHERE NOT EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = o.external_id)
+			), asked AS (
+				INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+				SELECT h.id, h.org_id, h.project_id, e.type, e.external_id, false
+				FROM held h
+				CROSS JOIN excluded e
+				WHERE (SELECT count(*) FROM excluded) <= $8
+			)
+			INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
+			SELECT h.id, h.org_id, h.project_id, array_agg(e.external_id), '{}'
+			FROM held h
+			CROSS JOIN excluded e
+			GROUP BY h.id, h.org_id, h.project_id
+			HAVING count(*) > $8`
 
 // Unconfirmed lists some of a run's missing objects that the provider was not asked for yet.
 func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list []NamedObject, err error) {

@@ -36,16 +36,16 @@ type SyncWork struct {
 	Stage            string
 	Cursor           []byte // JSON; nil at the beginning of a stage
 	Processed        int
-	Attempts         int // failures and take-overs since it last advanced
+	Attempts         int // failures since it last advanced
 	StartedAt        time.Time
+	At               time.Time // when it was claimed, by the database's clock: what is read from now on is not older
 	SeenUntil        *time.Time
-	Failed           int // items
 	Provider         string
 	Enabled          bool
 	Revision         int  // of the integration
 	SettingsChanged  bool // the integration's public ones, since the run was queued
 	Mappings         []integration.SyncMapping
-	DetailsSweptAt   *time.Time
+	DetailsSweptAt   *time.Time // when all details were last noted to be read
 }
 
 // ClaimSyncRun makes a run that its job holds the fence of RUNNING, and returns what its worker needs; nil where it has ended,
@@ -71,8 +71,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			)
 			SELECT
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
-				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.seen_until,
-				(SELECT coalesce(sum(c.failed), 0) FROM kb.sync_run_counts c WHERE c.run_id = r.id AND c.org_id = r.org_id),
+				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
 				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
@@ -82,8 +81,8 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var w SyncWork
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
-				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.SeenUntil,
-				&w.Failed, &w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
+				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
+				&w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -102,8 +101,17 @@ func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) e
 		b.Queue(forgetPages, args...)
 		b.Queue(forgetMissing, args...)
 		b.Queue(`
+			WITH `+heldRun+`
+			UPDATE kb.sync_run_counts n
+			SET failed = 0
+			FROM held h
+			WHERE n.run_id = h.id
+				AND n.org_id = h.org_id`, args...)
+		b.Queue(`
 			UPDATE kb.sync_runs r
-			SET mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text)
+			SET
+				mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text),
+				processed = 0, total = NULL, failures = '[]', started_at = clock_timestamp()
 			FROM kb.integrations i
 			WHERE `+runScope+`
 				AND r.id = $3
@@ -159,6 +167,7 @@ func (t *Tenant) BeatSyncRun(ctx context.Context, id uuid.UUID, fence int) (held
 // SyncStep is what one transaction of a run stores.
 type SyncStep struct {
 	Objects   []ImportedObject
+	ReadAt    *time.Time // when they began to be read, or before; nil if nobody else stores any
 	Failures  []integration.SyncFailure
 	Seen      []string // external ids to remember until the sweep
 	Covered   []string // listings that were read to their end
@@ -178,7 +187,8 @@ type SyncStep struct {
 
 // CommitSync stores a step of a run: objects, relationships, counts and cursor together, in one transaction and one round
 // trip, and only while the job that holds this fence is the run's. Otherwise it stores nothing and returns false. Objects that are the
-// same as stored are not written; of how many the details are to be read, it returns too.
+// same as stored are not written, nor are those that were written since they began to be read and whose times do not tell which is newer:
+// webhooks write such, and so does the run itself, where an object comes twice. Of how many the details are to be read, it returns too.
 func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s SyncStep) (held bool, noted int, err error) {
 	failures, err := json.Marshal(s.Failures[:min(len(s.Failures), maxFailures)])
 	if err != nil {
@@ -197,7 +207,7 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 			lastSynced[object.Kind] = object.ExternalID
 		}
 	}
-	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, nil)...)
+	args := append([]any{t.scope.Org, t.scope.Projects, run, fence}, objectArgs(s.Objects, lastSynced, s.Workspace, s.ReadAt)...)
 	args = append(args, failedTypes, failures, orEmpty(s.Seen), orEmpty(s.Covered), orEmpty(s.Done), orEmpty(s.Found), orEmpty(s.Gone),
 		s.Stage, s.Cursor, s.Step, s.Processed, s.Total, s.SeenUntil, s.Incomplete)
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -261,7 +271,7 @@ const commitSync = `
 					count(*) FILTER (WHERE k.what = 'created'), count(*) FILTER (WHERE k.what = 'updated'),
 					count(*) FILTER (WHERE k.what = 'unchanged'), count(*) FILTER (WHERE k.what = 'failed')
 				FROM held h, (
-					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same THEN 'unchanged' ELSE 'updated' END AS what
+					SELECT type, CASE WHEN known_id IS NULL THEN 'created' WHEN same OR contended THEN 'unchanged' ELSE 'updated' END AS what
 					FROM known
 					WHERE known_id IS NOT NULL OR NOT only_known
 					UNION ALL
@@ -285,11 +295,13 @@ const commitSync = `
 				heartbeat_at = clock_timestamp(),
 				waiting_until = NULL,
 				incomplete = r.incomplete OR $41,
-				attempts = CASE
-					WHEN r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 THEN 0
-					ELSE r.attempts
-				END
-			FROM held h
+				attempts = CASE WHEN advances THEN 0 ELSE r.attempts END,
+				lost = CASE WHEN advances THEN 0 ELSE r.lost END
+			FROM held h, (
+				SELECT r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 AS advances
+				FROM held h
+				JOIN kb.sync_runs r ON r.id = h.id AND r.org_id = h.org_id
+			) a
 			WHERE r.id = h.id
 				AND r.org_id = h.org_id
 			RETURNING true, (SELECT count(*) FROM noted)`
@@ -305,9 +317,18 @@ const lockRun = `
 				AND r.finished_at IS NULL
 			FOR UPDATE`
 
+// beatRun ends what may hold lockRun's lock for long: a heartbeat that waited for the lock would tell the time at which it began to.
+const beatRun = `
+			UPDATE kb.sync_runs r
+			SET heartbeat_at = clock_timestamp()
+			WHERE ` + runScope + `
+				AND r.id = $3
+				AND r.fence = $4
+				AND r.finished_at IS NULL`
+
 // heldRun is the run that lockRun locked, as a WITH query.
 const heldRun = `held AS (
-				SELECT r.id, r.integration_id, r.org_id, r.project_id
+				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at
 				FROM kb.sync_runs r
 				WHERE ` + runScope + `
 					AND r.id = $3
@@ -366,25 +387,39 @@ const pendingAfter = `
 				AND p.integration_id = $3
 				AND p.external_id > $4`
 
-// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered.
+// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered, and says that they are read
+// anew from now on: what is noted outlives the run. Until it was called first, all that was stored is noted as new.
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
+	args := []any{t.scope.Org, t.scope.Projects, run, fence}
 	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		b.Queue(noLoops)
+		b.Queue(lockRun, args...)
+		b.Queue(inBulk)
+		b.Queue(`
+			WITH `+heldRun+`, `+coveredListings+`
+			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
+			SELECT h.integration_id, h.org_id, h.project_id, o.type, o.external_id
+			FROM held h
+			JOIN kb.sync_states s ON s.integration_id = h.integration_id AND s.org_id = h.org_id AND s.details_swept_at IS NOT NULL
+			CROSS JOIN covered c
+			CROSS JOIN LATERAL (
+				SELECT o.type, o.external_id
+				FROM kb.synced_objects o
+				WHERE o.integration_id = h.integration_id
+					AND o.org_id = h.org_id
+					AND o.listing = c.listing
+					AND o.has_details
+					AND o.deleted_at IS NULL
+				OFFSET 0
+			) o
+			ON CONFLICT (integration_id, external_id) DO NOTHING`, args...)
 		b.Queue(`
 			WITH `+heldRun+`
-			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
-			SELECT o.integration_id, o.org_id, o.project_id, o.type, o.external_id
+			UPDATE kb.sync_states s
+			SET details_swept_at = clock_timestamp()
 			FROM held h
-			JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
-			WHERE o.has_details
-				AND o.deleted_at IS NULL
-				AND o.listing IN (
-					SELECT unnest(p.covered)
-					FROM held h
-					JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id)
-			ON CONFLICT (integration_id, external_id) DO NOTHING`,
-			t.scope.Org, t.scope.Projects, run, fence)
+			WHERE s.integration_id = h.integration_id
+				AND s.org_id = h.org_id`, args...)
+		b.Queue(beatRun, args...)
 	})
 }
 
@@ -394,19 +429,18 @@ type SyncEnd struct {
 	Error  string
 	// Since is where the next incremental run begins; nil leaves that as it is.
 	Since *time.Time
-	// FullyRead says that everything that is listed was read, and DetailsSwept that all details were read anew.
-	FullyRead, DetailsSwept bool
+	// FullyRead says that everything that is listed was read.
+	FullyRead bool
 	// Tombstone marks the missing objects that were confirmed, and what is below them, as deleted.
 	Tombstone bool
 }
 
-// EndSyncRun ends a run, and returns false where it has ended, or is another job's by now.
+// EndSyncRun ends a run and tells of it. It returns false where it has ended, or is another job's by now.
 func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end SyncEnd) (held bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		if end.Tombstone {
-			b.Queue(noLoops)
-			b.Queue(byIndex)
+			b.Queue(inBulk)
 			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
 		}
 		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
@@ -428,14 +462,14 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				last_successful_sync = CASE WHEN $5 = 'SUCCESS' THEN e.finished_at ELSE s.last_successful_sync END,
 				consecutive_failures = CASE $5 WHEN 'ERROR' THEN s.consecutive_failures + 1 WHEN 'CANCELLED' THEN s.consecutive_failures ELSE 0 END,
 				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash) END,
-				details_swept_at = CASE WHEN $8 THEN e.finished_at ELSE s.details_swept_at END,
-				fully_read_at = CASE WHEN $9 THEN e.finished_at ELSE s.fully_read_at END
+				fully_read_at = CASE WHEN $8 THEN e.finished_at ELSE s.fully_read_at END
 			FROM ended e
 			WHERE s.integration_id = e.integration_id
 				AND s.org_id = e.org_id
 			RETURNING true`,
-			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.DetailsSwept, end.FullyRead,
+			t.scope.Org, t.scope.Projects, run, fence, end.Status, end.Error, end.Since, end.FullyRead,
 		).QueryRow(scanIfAny(&held))
+		b.Queue(notifySync, t.scope.Org, t.scope.Projects, run, syncChannel)
 	})
 	return held, err
 }
@@ -458,22 +492,29 @@ func (db *DB) OrphanedSyncRuns(ctx context.Context, since time.Duration) ([]Orph
 }
 
 // TakeOverSyncRun gives a run that no worker has held for so long to a new job: it returns the fence for it, 0 where the run is
-// held again or has ended, and how often it failed or was taken over since it last advanced.
-func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.Duration) (fence, attempts int, err error) {
+// held again or has ended, and how often it lost its worker since it last advanced. A run whose row is locked has a worker: what
+// that one does may take longer than it may be silent.
+func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.Duration) (fence, lost int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
+			WITH orphan AS (
+				SELECT r.id, r.org_id
+				FROM kb.sync_runs r
+				JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
+				WHERE `+runScope+`
+					AND r.id = $3
+					AND r.finished_at IS NULL
+					AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
+				FOR UPDATE OF r SKIP LOCKED
+			)
 			UPDATE kb.sync_runs r
-			SET fence = r.fence + 1, attempts = r.attempts + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
-			FROM kb.integrations i
-			WHERE `+runScope+`
-				AND r.id = $3
-				AND r.finished_at IS NULL
-				AND i.id = r.integration_id
-				AND i.org_id = r.org_id
-				AND CASE WHEN i.enabled THEN greatest(r.heartbeat_at, r.waiting_until) ELSE r.heartbeat_at END < clock_timestamp() - $4::interval
-			RETURNING r.fence, r.attempts`,
+			SET fence = r.fence + 1, lost = r.lost + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
+			FROM orphan o
+			WHERE r.id = o.id
+				AND r.org_id = o.org_id
+			RETURNING r.fence, r.lost`,
 			t.scope.Org, t.scope.Projects, id, since,
-		).QueryRow(scanIfAny(&fence, &attempts))
+		).QueryRow(scanIfAny(&fence, &lost))
 	})
-	return fence, attempts, err
+	return fence, lost, err
 }

@@ -168,6 +168,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.CountPendingDetails(ctx, id, "")
 			return err
 		},
+		"CountObjects": func(ctx context.Context, t *store.Tenant) error { _, err := t.CountObjects(ctx, id); return err },
 		"CountDoomed": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.CountDoomed(ctx, id, store.FirstFence)
 			return err

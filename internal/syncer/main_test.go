@@ -41,6 +41,8 @@ type source struct {
 	lists    map[string][]task
 	comments map[string][]string
 	perPage  int
+	silent   bool   // comments are not imported
+	refused  string // the task whose comments are not shown
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -141,7 +143,7 @@ func (account) Options() provider.Options { return provider.Options{BatchSize: 1
 func (a account) object(list string, t task) provider.Object {
 	return provider.Object{
 		Type: integration.ObjectTask, ExternalID: t.id, Kind: "task", Title: t.title, ParentID: list, UpdatedAt: &t.updated, Completed: t.closed,
-		Listing: "tasks of " + list, HasDetails: true, Properties: map[string]any{"closed": t.closed},
+		Listing: "tasks of " + list, HasDetails: !a.silent, Properties: map[string]any{"closed": t.closed},
 		Relations: []provider.Relation{{Type: integration.RelBelongsTo, To: list}},
 	}
 }
@@ -164,6 +166,19 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 			return yield(p, nil)
 		}
 		var lists []string
+		if from == nil {
+			for _, id := range plan.Selection {
+				gone := false
+				err := a.request(ctx, "selected", func() { gone = a.lists[id] == nil })
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if gone && !page(&provider.Page{Gone: []provider.Ref{{Type: integration.ObjectCollection, ExternalID: id}}}, cursor{}) {
+					return
+				}
+			}
+		}
 		p := &provider.Page{Step: "lists", Covered: []string{"lists"}, Workspace: &integration.ExternalAccount{ID: "w1", Name: "Works"}}
 		err := a.request(ctx, "lists", func() {
 			lists = slices.Sorted(maps.Keys(a.lists))
@@ -228,6 +243,20 @@ func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref
 	return func(yield func(*provider.Page, error) bool) {
 		for _, ref := range of {
 			p := &provider.Page{Done: []provider.Ref{ref}, Covered: []string{"comments of " + ref.ExternalID}}
+			if a.silent {
+				p.Covered = nil
+				if !yield(p, nil) {
+					return
+				}
+				continue
+			}
+			if ref.ExternalID == a.refused {
+				p.Failed, p.Covered = []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is refused"}}, nil
+				if !yield(p, nil) {
+					return
+				}
+				continue
+			}
 			err := a.request(ctx, "comments", func() {
 				for i, text := range a.comments[ref.ExternalID] {
 					p.Objects = append(p.Objects, provider.Object{
@@ -258,12 +287,16 @@ func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref
 						p.Objects = append(p.Objects, a.list(list))
 					}
 					for _, t := range tasks {
-						if t.id == ref.ExternalID {
+						switch {
+						case t.id != ref.ExternalID:
+						case t.title == "broken":
+							p.Done, p.Failed = nil, append(p.Failed, integration.SyncFailure{Type: integration.ObjectTask, ExternalID: t.id, Reason: "it is broken"})
+						default:
 							p.Objects = append(p.Objects, a.object(list, t))
 						}
 					}
 				}
-				if len(p.Objects) == 0 {
+				if len(p.Objects)+len(p.Failed) == 0 {
 					p.Gone = []provider.Ref{ref}
 				}
 			})

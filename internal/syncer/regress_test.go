@@ -27,6 +27,62 @@ func TestManyItemsThatAreStillThere(t *testing.T) {
 	w.wantObjects()
 }
 
+// A selected list that is gone takes a large part of everything with it: an incremental run too marks nothing without a word.
+func TestAnIncrementalRunThatMissesMuch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage = 100
+	w.source.fill("a", 120)
+	w.source.fill("b", 20)
+	s, _ := w.works()
+	in := full()
+	in.Selection = ptr([]string{"a", "b"})
+	w.run(s, in)
+	w.source.change(func() { delete(w.source.lists, "a") })
+	run := w.run(s, incremental())
+	if run.Status != integration.SyncPartial || run.Error == nil || !strings.Contains(*run.Error, "181 of 212 objects") {
+		t.Errorf("%s: %v", run.Status, run.Error)
+	}
+	w.want(len(w.objects()), 212)
+	in = incremental()
+	in.ConfirmDeletions = true
+	w.want(w.run(s, in).Status, integration.SyncSuccess)
+	w.wantObjects()
+}
+
+// What is below something that was deleted, and that the run does not list, may have been moved: it is asked for, and stays if nobody can tell.
+func TestWhatNoListingTellsOfBelowTheDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	w.source.fill("b", 1)
+	w.source.fill("c", 1)
+	w.source.change(func() {
+		for i := range 4 {
+			w.source.lists["a"][i].closed = true
+		}
+	})
+	s, _ := w.works()
+	in := full()
+	in.IncludeCompleted = ptr(true)
+	w.run(s, in)
+	w.source.change(func() {
+		w.source.lists["a"][3].title = "broken"
+		w.source.lists["c"] = append(w.source.lists["c"], w.source.lists["a"][1], w.source.lists["a"][3])
+		delete(w.source.lists, "a")
+	})
+	for range 2 {
+		w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"b"})})
+		left := w.objects()
+		for id, want := range map[string]bool{"a": false, "a-000": false, "comment:a-000:0": false, "a-001": true, "a-002": false, "a-003": true, "a-004": false, "a-005": false} {
+			if _, there := left[id]; there != want {
+				t.Errorf("%s is there: %t", id, there)
+			}
+		}
+	}
+	w.want(w.source.count("one"), 1+4+1) // the list, what it had closed, and what nobody could tell of again
+}
+
 // Details are read of what the run is limited to, and what fails of them makes nobody take their object for seen.
 func TestDetailsOfASelection(t *testing.T) {
 	t.Parallel()
@@ -40,6 +96,73 @@ func TestDetailsOfASelection(t *testing.T) {
 	w.must(err)
 	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
 	w.want(w.source.count("comments")-read, 4)
+}
+
+// The details that a run had read before it ended early are not read again by the next one, neither of the first import nor of the weekly sweep;
+// a reset has all of them read.
+func TestDetailsGoOnWhereARunEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 12)
+	s, _ := w.works()
+	for _, before := range []string{"", `UPDATE kb.sync_states SET details_swept_at = now() - interval '8 days'`, "reset"} {
+		read := w.source.count("comments")
+		switch {
+		case before == "reset":
+			_, err := s.ResetSyncState(t.Context(), w.admin, w.integration.ID)
+			w.must(err)
+		case before != "":
+			_, err := w.root.Exec(t.Context(), before)
+			w.must(err)
+		}
+		w.source.onRequest(func(_ context.Context, request string) error {
+			if request == "comments" && w.source.count("comments") > read+7 {
+				return integration.ProviderFailed("works", integration.ReasonAuthFailed, "refused")
+			}
+			return nil
+		})
+		w.want(w.run(s, full()).Status, integration.SyncError)
+		w.source.onRequest(nil)
+		w.want(w.run(s, full()).Status, integration.SyncSuccess)
+		w.want(w.source.count("comments")-read, 12+1) // and the one that was refused
+		w.wantObjects()
+	}
+}
+
+// Details that are refused are told of once, and a reset forgets what was still to be read.
+func TestDetailsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.refused = "a-001"
+	s, _ := w.works()
+	run := w.run(s, full())
+	w.want([...]any{run.Status, len(run.Failures)}, [...]any{integration.SyncPartial, 1})
+	w.want(w.run(s, incremental()).Status, integration.SyncSuccess)
+	_, err := w.root.Exec(t.Context(), `INSERT INTO kb.sync_pending SELECT integration_id, org_id, project_id, 'TASK', 'elsewhere' FROM kb.sync_states`)
+	w.must(err)
+	_, err = s.ResetSyncState(t.Context(), w.admin, w.integration.ID)
+	w.must(err)
+	pending, err := w.tenant().CountPendingDetails(t.Context(), w.integration.ID, "")
+	w.must(err)
+	w.want(pending, 0)
+}
+
+// Details that are imported from now on are read of all objects, changed or not; those that are not any more stay as they are.
+func TestDetailsThatAreTurnedOnLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 6)
+	w.source.silent = true
+	s, _ := w.works()
+	w.run(s, full())
+	w.want(len(w.objects()), 1+6)
+	w.source.change(func() { w.source.silent = false })
+	w.run(s, full())
+	w.wantObjects()
+	w.source.change(func() { w.source.silent = true })
+	w.run(s, full())
+	w.wantObjects()
 }
 
 // A single item that fails again and again makes no run of another kind than was asked for.
@@ -81,6 +204,7 @@ func TestSettingsThatChangeMeanwhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.source.fill("a", 9)
+	w.source.edit("a", 3, "broken")
 	s, _ := w.works()
 	var once sync.Once
 	w.source.onRequest(func(ctx context.Context, request string) error {
@@ -97,7 +221,7 @@ func TestSettingsThatChangeMeanwhile(t *testing.T) {
 		return err
 	})
 	run := w.run(s, full())
-	w.want(run.Status, integration.SyncSuccess)
+	w.want([...]any{run.Status, len(run.Failures), run.Processed == *run.Total}, [...]any{integration.SyncSuccess, 0, true}) // with nothing of the first pass
 	for id := range w.source.there() {
 		if _, ok := w.objects()[id]; !ok {
 			t.Errorf("%s was not imported", id)

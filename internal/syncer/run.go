@@ -41,8 +41,9 @@ const (
 	// texts are not large: an object costs less among many.
 	gathered      = 5
 	gatheredBytes = 4 << 20
-	// A full run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
-	// what was only moved, completed or archived does not count.
+	// A run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
+	// what was only moved, completed or archived does not count. Of what its options leave out and is below something that is gone it asks for
+	// no more either.
 	mostMissing      = 100
 	mostMissingShare = 0.3
 	mostAsked        = 2000
@@ -178,6 +179,7 @@ func (r *run) settle() (err error) {
 // commit stores a step, and with it where the run stands. An object that the database refuses is a failure, and the others
 // are stored.
 func (r *run) commit(ctx context.Context, step store.SyncStep) error {
+	step.ReadAt = &r.work.At
 	held, noted, err := r.tenant.CommitSync(ctx, r.work.ID, r.fence, step)
 	switch n := len(step.Objects); {
 	case err == nil && !held:
@@ -409,7 +411,7 @@ func (r *run) importAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.allDetails() {
+	if r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep) {
 		if err := r.tenant.NoteAllDetails(ctx, r.work.ID, r.fence); err != nil {
 			return err
 		}
@@ -430,11 +432,6 @@ func (r *run) expect(listed *int, processing int) *int {
 // read does. A single item does not; the next full run tries it again.
 func hidesOthers(f integration.SyncFailure) bool {
 	return f.Type == integration.ObjectOrganization || f.Type == integration.ObjectProject || f.Type == integration.ObjectCollection
-}
-
-// allDetails reports whether the run reads all details anew, whether their objects changed or not.
-func (r *run) allDetails() bool {
-	return r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep)
 }
 
 // readDetails reads what hangs on new and changed objects, from the run's cursor on. Those that fail are left to the next run.
@@ -527,15 +524,16 @@ func refs(named []store.NamedObject) []provider.Ref {
 
 // sweep finds what is gone at its source, and ends the run. Nothing is taken for deleted unless its listing was read to the end.
 func (r *run) sweep(ctx context.Context) error {
-	full := r.work.Mode == integration.SyncFull
-	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived}
-	if full {
-		rules.Confirm = confirmed
-	}
+	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived, Confirm: confirmed, MostExcluded: mostAsked}
 	if r.work.Cursor == nil {
 		n, err := r.tenant.BeginSweep(ctx, r.work.ID, r.fence, rules)
 		if err != nil {
 			return err
+		}
+		if r.work.Mode == integration.SyncIncremental && n.Missing > mostMissing { // it covers next to nothing but what it misses
+			if n.Covered, err = r.tenant.CountObjects(ctx, r.work.IntegrationID); err != nil {
+				return err
+			}
 		}
 		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
 			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
@@ -577,9 +575,9 @@ func (r *run) sweep(ctx context.Context) error {
 	return r.finish(ctx, true, "")
 }
 
-// tooMany reports whether so many of the objects that a run covers are gone that it needs confirmDeletions.
+// tooMany reports whether so many of the objects that a run covers, or that an integration has, are gone that it needs confirmDeletions.
 func (r *run) tooMany(gone, covered int) bool {
-	return r.work.Mode == integration.SyncFull && !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
+	return !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
 }
 
 func tooMany(gone, covered int) string {
@@ -587,7 +585,8 @@ func tooMany(gone, covered int) string {
 		"if they were deleted indeed, start a full run with confirmDeletions", gone, covered)
 }
 
-// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are.
+// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are, whatever
+// they are below.
 func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 	cursor := r.work.Cursor
 	unsettled := map[string]integration.ObjectType{}
@@ -605,7 +604,7 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 			}
 			for _, done := range step.Done {
 				if _, open := unsettled[done]; open {
-					step.Found = append(step.Found, done)
+					step.Found, step.Seen = append(step.Found, done), append(step.Seen, done)
 					delete(unsettled, done)
 				}
 			}
@@ -616,7 +615,8 @@ func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
 	if err != nil || len(unsettled) == 0 {
 		return err
 	}
-	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: slices.Collect(maps.Keys(unsettled))})
+	left := slices.Collect(maps.Keys(unsettled))
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: left, Seen: left})
 }
 
 // finish ends a run that went through all of its stages.
@@ -635,8 +635,7 @@ func (r *run) finish(ctx context.Context, tombstone bool, problem string) error 
 	if problem != "" {
 		problems = append(problems, problem)
 	}
-	// Details that failed are still noted, so that they were read anew all the same.
-	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull, DetailsSwept: r.allDetails()}
+	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull}
 	if len(problems) > 0 {
 		end.Status, end.Error = integration.SyncPartial, strings.Join(problems, "; ")
 	}

@@ -417,6 +417,9 @@ func TestWhatMakesARunFull(t *testing.T) {
 	w.source.fill("a", 3)
 	w.source.fill("b", 3)
 	s, _ := w.works()
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"b", "a"})})
+	w.want(w.run(s, integration.StartSync{Mode: integration.SyncIncremental, Selection: ptr([]string{"a", "b", "a"})}).Mode, integration.SyncIncremental)
+	w.want(w.state().Selection, []string{"a", "b"})
 	w.run(s, integration.StartSync{Mode: integration.SyncFull, Selection: ptr([]string{"a"})})
 	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
 	w.source.onRequest(func(context.Context, string) error {

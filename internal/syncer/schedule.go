@@ -120,7 +120,6 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 	if err != nil || found == nil {
 		return err
 	}
-	var run *integration.SyncRun
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
 		state, err := tx.TakeDueSync(ctx, due.IntegrationID)
 		if err != nil || state == nil {
@@ -133,7 +132,7 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 		if err := tx.SetNextSync(ctx, due.IntegrationID, next); err != nil || len(live) > 0 || checkReady(found) != nil {
 			return err
 		}
-		run, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
+		_, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
 			ID:            uuid.Must(uuid.NewV7()),
 			IntegrationID: due.IntegrationID,
 			Trigger:       integration.TriggerSchedule,
@@ -145,9 +144,6 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 	if integration.IsKind(err, integration.KindConflict) || integration.IsKind(err, integration.KindNotFound) { // somebody was faster, or it was disabled
 		return nil
 	}
-	if err == nil && run != nil {
-		s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
-	}
 	return err
 }
 
@@ -157,12 +153,13 @@ func (s *Service) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, d := range due {
 		if err := s.startCatchUp(ctx, d); err != nil {
-			return err
+			failed = append(failed, fmt.Errorf("integration %s: %w", d.IntegrationID, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // startCatchUp queues one run; while one is live, it is due again after that.
@@ -172,13 +169,12 @@ func (s *Service) startCatchUp(ctx context.Context, due store.DueHook) error {
 	if err != nil || found == nil {
 		return err
 	}
-	var run *integration.SyncRun
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
 		needed, err := tx.TakeCatchUp(ctx, due.IntegrationID)
 		if err != nil || !needed || checkReady(found) != nil {
 			return err
 		}
-		run, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
+		_, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
 			ID:            uuid.Must(uuid.NewV7()),
 			IntegrationID: due.IntegrationID,
 			Trigger:       integration.TriggerWebhook,
@@ -188,9 +184,6 @@ func (s *Service) startCatchUp(ctx context.Context, due store.DueHook) error {
 	})
 	if integration.IsKind(err, integration.KindConflict) || integration.IsKind(err, integration.KindNotFound) { // a run is live, or it was disabled
 		return nil
-	}
-	if err == nil && run != nil {
-		s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
 	}
 	return err
 }

@@ -2,11 +2,19 @@ package syncer_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/riverqueue/river"
+
+	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
+	"patchbay/internal/store"
+	"patchbay/internal/syncer"
 )
 
 // due makes the integration's schedule due now.
@@ -119,11 +127,74 @@ func TestARunWithoutProgress(t *testing.T) {
 	run := w.start(s, full())
 	waiting := w.until(run, func(r *integration.SyncRun) bool { return r.WaitingUntil != nil })
 	w.want(waiting.Status, integration.SyncRunning)
-	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET attempts = 7`)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET attempts = 7, lost = 7`)
 	w.must(err)
 	ended := w.ended(run)
 	w.want([...]any{ended.Status, *ended.Error}, [...]any{integration.SyncError, "given up after 8 attempts without progress: Works answered 503 (PROVIDER_ERROR, unavailable)"})
 	w.want(failures, 2)
+}
+
+// A worker that is lost is no failure of its run, and what takes too long is one; the end of a process is neither.
+func TestWhatCountsAsAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := syncer.New(w.db, w.connect, slog.New(slog.DiscardHandler))
+	run := w.start(s, full())
+	work, err := w.tenant().ClaimSyncRun(t.Context(), run.ID, store.FirstFence)
+	w.must(err)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	for _, c := range []struct {
+		ctx    context.Context
+		counts string
+	}{{cancelled, "0 0"}, {late, "1 0"}} {
+		var rests *river.JobSnoozeError
+		if err := s.Conclude(c.ctx, w.tenant(), work, c.ctx.Err()); !errors.As(err, &rests) {
+			t.Error(err)
+		}
+		var counts string
+		w.must(w.root.QueryRow(t.Context(), `SELECT attempts || ' ' || lost FROM kb.sync_runs`).Scan(&counts))
+		w.want(counts, c.counts)
+	}
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET waiting_until = NULL, heartbeat_at = now() - interval '1 hour'`)
+	w.must(err)
+	fence, lost, err := w.tenant().TakeOverSyncRun(t.Context(), run.ID, time.Minute)
+	w.must(err)
+	attempts, err := w.tenant().WaitSyncRun(t.Context(), run.ID, fence, time.Now(), "rests", true)
+	w.must(err)
+	w.want([...]int{lost, attempts}, [...]int{1, 2})
+}
+
+// An integration that no run can be started for does not keep others from theirs.
+func TestCatchingUpIsEachIntegrationsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, stop := w.works()
+	w.run(s, full())
+	stop()
+	settings := integration.NewSettings(map[string]any{"token": "a token of tests"})
+	bad, err := w.connect.CreateIntegration(t.Context(), w.admin, connect.NewIntegration{ProjectID: w.integration.ProjectID, Name: "works-2", Provider: ptr("works"), Settings: &settings}, store.With{})
+	w.must(err)
+	for _, sql := range []string{
+		`UPDATE kb.sync_states SET cursor = '{"since": "2026-01-01T00:00:00Z"}'`,
+		`INSERT INTO kb.webhooks (integration_id, org_id, project_id, catch_up_at)
+		SELECT id, org_id, project_id, now() - CASE name WHEN 'works' THEN interval '1 hour' ELSE interval '2 hours' END FROM kb.integrations
+		ON CONFLICT (integration_id) DO UPDATE SET catch_up_at = excluded.catch_up_at`,
+		`CREATE FUNCTION kb.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NEW.integration_id = '` + bad.ID.String() + `' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$`,
+		`CREATE TRIGGER refuse BEFORE INSERT ON kb.sync_runs FOR EACH ROW EXECUTE FUNCTION kb.refuse()`,
+	} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	for deadline := time.Now().Add(10 * time.Second); len(w.runs()) < 2; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the other integration got no run")
+		}
+	}
 }
 
 // A panic in a provider's code is a failure like others, and tells nothing of its value.
@@ -150,7 +221,7 @@ func TestARunThatLosesItsWorkers(t *testing.T) {
 	s, stop := w.works()
 	stop()
 	run := w.start(s, full())
-	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET attempts = 20, heartbeat_at = now() - interval '1 hour', started_at = now(), status = 'RUNNING'`)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET lost = 20, heartbeat_at = now() - interval '1 hour', started_at = now(), status = 'RUNNING'`)
 	w.must(err)
 	_, err = w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'running', attempted_at = now()`) // by a process that is gone
 	w.must(err)

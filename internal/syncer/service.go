@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -47,19 +48,20 @@ func (s *Service) StartSync(ctx context.Context, p integration.Principal, id uui
 	if err := errors.Join(checkStart(in), checkReady(found)); err != nil {
 		return nil, err
 	}
+	if in.Selection != nil && *in.Selection != nil { // the same one, however it is given
+		ids := slices.Compact(slices.Sorted(slices.Values(*in.Selection)))
+		in.Selection = &ids
+	}
 	return s.start(ctx, p.Org, tenant, store.NewSyncRun{IntegrationID: id, Trigger: integration.TriggerManual, StartSync: in})
 }
 
-// start queues a run and tells of it.
+// start queues a run.
 func (s *Service) start(ctx context.Context, org string, tenant *store.Tenant, n store.NewSyncRun) (run *integration.SyncRun, err error) {
 	n.ID = uuid.Must(uuid.NewV7())
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
 		run, err = s.queue(ctx, org, tx, n)
 		return err
 	})
-	if err == nil {
-		s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
-	}
 	return run, err
 }
 
@@ -124,7 +126,6 @@ func (s *Service) CancelSync(ctx context.Context, p integration.Principal, id uu
 	case run.Status != integration.SyncCancelled:
 		return nil, integration.Conflict("", "the run has ended already: %s", run.Status)
 	}
-	s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
 	return run, nil
 }
 

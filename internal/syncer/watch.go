@@ -66,15 +66,15 @@ func (s *Service) takeOver(ctx context.Context) error {
 		tenant := s.db.Tenant(integration.Scope{Org: o.Org})
 		taken, stalled := false, false
 		err := tenant.InTx(ctx, func(tx *store.Tenant) error {
-			fence, attempts, err := tx.TakeOverSyncRun(ctx, o.ID, lease)
+			fence, lost, err := tx.TakeOverSyncRun(ctx, o.ID, lease)
 			if err != nil || fence == 0 {
 				return err
 			}
 			taken = true
-			if stalled = attempts > maxLost; stalled {
+			if stalled = lost > maxLost; stalled {
 				_, err := tx.EndSyncRun(ctx, o.ID, fence, store.SyncEnd{
 					Status: integration.SyncError,
-					Error:  fmt.Sprintf("the run stalled: its worker was lost %d times without progress", attempts),
+					Error:  fmt.Sprintf("the run stalled: its worker was lost %d times without progress", lost),
 				})
 				return err
 			}
@@ -88,6 +88,9 @@ func (s *Service) takeOver(ctx context.Context) error {
 			continue
 		}
 		s.log.WarnContext(ctx, "a run had lost its worker", "run", o.ID, "given_up", stalled)
+		if stalled {
+			continue // which has been told of
+		}
 		if run, err := tenant.SyncRun(ctx, o.ID); err == nil && run != nil {
 			s.publish(ctx, run.ProjectID, run.IntegrationID, run.ID)
 		}

@@ -160,7 +160,7 @@ func (r *run) conclude(ctx context.Context, err error) error {
 		return river.JobSnooze(0) // the next slice finds out why
 	case errors.As(err, &wait):
 		return r.rest(ctx, wait.Until, fmt.Sprintf("waiting for the rate limit of %s", r.providerName()))
-	case ctx.Err() != nil: // the process ends
+	case errors.Is(ctx.Err(), context.Canceled): // the process ends
 		return river.JobSnooze(0)
 	case errors.As(err, &shown) && final(shown):
 		return r.end(ctx, store.SyncEnd{Status: integration.SyncError, Error: describe(shown)})
@@ -217,7 +217,7 @@ func (r *run) retry(ctx context.Context, shown *integration.Error) error {
 	return river.JobSnooze(max(0, time.Until(until)))
 }
 
-// end ends the run and tells of it.
+// end ends the run.
 func (r *run) end(ctx context.Context, end store.SyncEnd) error {
 	ctx = context.WithoutCancel(ctx)
 	defer r.service.forget(r.work.ID)
@@ -227,7 +227,6 @@ func (r *run) end(ctx context.Context, end store.SyncEnd) error {
 	}
 	if held {
 		r.service.log.InfoContext(ctx, "a run has ended", "run", r.work.ID, "integration", r.work.IntegrationID, "status", end.Status)
-		r.publish(ctx)
 	}
 	return nil
 }

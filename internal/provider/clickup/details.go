@@ -15,19 +15,21 @@ func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider
 		if missing(err) { // its listing will notice
 			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
 		}
-		if refused(err) || odd(err) {
-			reason := "its details could not be read: "
-			if odd(err) {
-				reason += err.Error()
-			} else if fatal := c.reachable(ctx); fatal != nil {
-				return nil, fatal
-			} else {
-				reason += "ClickUp refuses to show them to the token's owner"
+		if odd(err) {
+			return &provider.Page{Step: page.Step, Failed: unread(ref, err.Error())}, nil
+		}
+		if refused(err) { // and would be again: it comes back with a change of its object, or with all details
+			if err := c.reachable(ctx); err != nil {
+				return nil, err
 			}
-			return &provider.Page{Step: page.Step, Failed: []integration.SyncFailure{failure(ref.Type, ref.ExternalID, reason)}}, nil
+			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}, Failed: unread(ref, "ClickUp refuses to show them to the token's owner")}, nil
 		}
 		return page, err
 	})
+}
+
+func unread(ref provider.Ref, reason string) []integration.SyncFailure {
+	return []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "its details could not be read: "+reason)}
 }
 
 func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {

@@ -161,7 +161,7 @@ func TestDetailsOfOneObjectThatFailLeaveTheOthers(t *testing.T) {
 	if got.err != nil {
 		t.Fatal(got.err)
 	}
-	if len(got.done) != 11 || got.done[refs[3]] != 1 || got.done[refs[5]] != 0 || got.covered["task:"+refs[3].ExternalID+"/comments"] {
+	if len(got.done) != 12 || got.done[refs[3]] != 1 || got.done[refs[5]] != 1 || got.covered["task:"+refs[5].ExternalID+"/comments"] || got.covered["task:"+refs[3].ExternalID+"/comments"] {
 		t.Errorf("done: %v, covered: %v", got.done, got.covered)
 	}
 	if len(got.failed) != 1 || got.failed[0].ExternalID != refs[5].ExternalID {

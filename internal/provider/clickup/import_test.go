@@ -678,8 +678,8 @@ func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	user := fmt.Sprint(snap.Users[0].ID)
 	plan := everything
 	plan.Mappings = []integration.SyncMapping{
-		{Kind: integration.MapSpace, ExternalID: snap.Spaces[0].ID, Target: "host-space"}, {Kind: integration.MapFolder, ExternalID: snap.Folders[0].ID, Target: "host-folder"},
-		{Kind: integration.MapList, ExternalID: snap.Lists[0].ID, Target: "host-list"}, {Kind: integration.MapUser, ExternalID: user, Target: "ada"},
+		{Kind: integration.MapFolder, ExternalID: snap.Folders[0].ID, Target: "host-folder"}, {Kind: integration.MapList, ExternalID: snap.Lists[0].ID, Target: "host-list"},
+		{Kind: integration.MapSpace, ExternalID: snap.Spaces[0].ID, Target: "host-space"}, {Kind: integration.MapUser, ExternalID: user, Target: "ada"},
 	}
 	got := read(t, connected(t, srv), plan, nil)
 	for id, target := range map[string]string{snap.Spaces[0].ID: "host-space", snap.Folders[0].ID: "host-folder", snap.Lists[0].ID: "host-list"} {
@@ -739,6 +739,33 @@ func TestAnIncrementalRunReadsWhatChanged(t *testing.T) {
 					t.Errorf("task %s with status %s is only kept up to date: %v", task.ID, task.Status.Type, o.OnlyKnown)
 				}
 			}
+		}
+	}
+}
+
+// An answer of changes that cannot be used ends neither the run nor, for the others, what is read of them; it is told as what hides other changes.
+func TestAnAnswerOfChangesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for name, selection := range map[string]func(clickuptest.Snapshot) []string{
+		"everything":  func(clickuptest.Snapshot) []string { return nil },
+		"a selection": func(s clickuptest.Snapshot) []string { return []string{s.Spaces[0].ID, s.Spaces[1].ID} },
+	} {
+		// More lists than one request asks for.
+		srv := newServer(clickuptest.Options{Seed: 13, Members: 2, Spaces: 2, Folders: 4, Lists: 9, FolderlessLists: 3, TasksPerList: 4, Docs: 2, Plain: true})
+		snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+		plan := provider.Plan{Options: provider.Options{BatchSize: 100}, Selection: selection(snap)}
+		first := true
+		srv.Fail(clickuptest.Fault{Status: 200, Body: `{}`, Match: func(r *http.Request) bool {
+			fails := first && strings.HasSuffix(r.URL.Path, "/task")
+			first = first && !fails
+			return fails
+		}})
+		got := changesSince(t, connected(t, srv), plan, 1)
+		if len(got.failed) != 1 || got.failed[0].Type != integration.ObjectOrganization {
+			t.Errorf("%s: failed: %v", name, got.failed)
+		}
+		if tasks := len(got.ids("task")); len(got.ids("doc")) == 0 || (tasks == 0) != (plan.Selection == nil) {
+			t.Errorf("%s: %d tasks, %d documents", name, tasks, len(got.ids("doc")))
 		}
 	}
 }

@@ -364,7 +364,17 @@ func (r *run) changed() bool {
 		if len(r.at.Lists) > 0 {
 			query["list_ids[]"] = r.at.Lists
 		}
+		after := r.at
+		if r.chosen.all {
+			after = r.at.begin(stageDocs)
+		} else {
+			after.Page, after.Newer, after.After, after.Lists = 0, since, "", nil
+		}
 		found, err := r.readTasks(r.v2("team", r.workspace, "task"), query)
+		if odd(err) { // the others are read, and what is behind it by the next run, which begins where this one did
+			bad := failure(integration.ObjectOrganization, r.workspace, "changed tasks could not be read: "+err.Error())
+			return r.page(provider.Page{Step: stepChanges}, failures([]integration.SyncFailure{bad}), after)
+		}
 		if err != nil {
 			return r.fail(err)
 		}
@@ -382,12 +392,8 @@ func (r *run) changed() bool {
 		if order > 0 && last > first && last-1 > r.at.Newer {
 			next.Page, next.Newer = 0, last-1
 		}
-		switch {
-		case !found.last:
-		case r.chosen.all:
-			next = r.at.begin(stageDocs)
-		default:
-			next.Page, next.Newer, next.Lists = 0, since, nil
+		if found.last {
+			next = after
 		}
 		if !r.give(stepChanges, items, nil, next) {
 			return false
