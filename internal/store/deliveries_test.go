@@ -62,7 +62,7 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 	if fence, err := tenant.TakeOverWebhookObject(ctx, object, 0); fence != 0 || err != nil {
 		t.Errorf("TakeOverWebhookObject: %d, %v", fence, err)
 	}
-	if _, err := tenant.EndWebhookAttempt(ctx, object, store.FirstFence, []uuid.UUID{delivery}, "it failed", true); err != nil {
+	if _, err := tenant.EndWebhookAttempt(ctx, object, store.FirstFence, store.WebhookAttempt{Deliveries: []uuid.UUID{delivery}, ReadAt: time.Now(), Failure: "it failed", Final: true}); err != nil {
 		t.Errorf("EndWebhookAttempt: %v", err)
 	}
 	if err := tenant.ParkWebhookObject(ctx, object, store.FirstFence); err != nil {

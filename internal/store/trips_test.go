@@ -243,7 +243,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		}),
 		"EndWebhookAttempt": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, []uuid.UUID{id}, "it failed", false)
+			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, store.WebhookAttempt{Deliveries: []uuid.UUID{id}, Failure: "it failed"})
 			return err
 		},
 		"ParkWebhookObject": func(ctx context.Context, t *store.Tenant) error {

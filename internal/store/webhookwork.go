@@ -207,7 +207,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 		end.Left = true
 		return end, nil
 	}
-	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, c.Deliveries, c.Failure, true)
+	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
 	return end, err
 }
 
@@ -259,9 +259,17 @@ const heldObject = `held AS (
 					AND r.fence = $4
 			)`
 
+// WebhookAttempt is an attempt at deliveries. One that came once more after ReadAt stays RECEIVED.
+type WebhookAttempt struct {
+	Deliveries []uuid.UUID
+	ReadAt     time.Time // when it began
+	Failure    string    // empty where it worked
+	Final      bool      // it is not tried again
+}
+
 // EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
 // whether deliveries are left. An object without any is done, and its row goes; its lock makes deliveries that come meanwhile wait.
-func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, deliveries []uuid.UUID, failure string, final bool) (left bool, err error) {
+func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, a WebhookAttempt) (left bool, err error) {
 	left = true
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
@@ -279,15 +287,16 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 				AND d.integration_id = r.integration_id
 				AND d.org_id = r.org_id
 				AND d.id = ANY ($4)
-				AND d.status = 'RECEIVED'`,
-			t.scope.Org, t.scope.Projects, id, deliveries, failure, final, fence)
+				AND d.status = 'RECEIVED'
+				AND d.received_at <= $8`,
+			t.scope.Org, t.scope.Projects, id, a.Deliveries, a.Failure, a.Final, fence, a.ReadAt)
 		b.Queue(`
 			UPDATE kb.webhook_objects r
 			SET attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END, heartbeat_at = clock_timestamp()
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4`,
-			t.scope.Org, t.scope.Projects, id, fence, final)
+			t.scope.Org, t.scope.Projects, id, fence, a.Final)
 		var done bool
 		b.Queue(`
 			DELETE FROM kb.webhook_objects r

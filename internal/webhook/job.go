@@ -217,7 +217,7 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	for i, d := range work.Deliveries {
 		ids[i] = d.ID
 	}
-	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, ids, reason, final)
+	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, store.WebhookAttempt{Deliveries: ids, ReadAt: work.At, Failure: reason, Final: final})
 	if err != nil {
 		return 0, err
 	}

@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -59,6 +61,16 @@ func (w *world) tellTask(event, object string) { w.tell(event, integration.Objec
 func (w *world) settled() {
 	w.t.Helper()
 	w.eventually("every delivery to be worked on", func() bool { return w.deliveries()["RECEIVED"] == 0 })
+}
+
+// wake has jobs go on that rest.
+func (w *world) wake() {
+	w.t.Helper()
+	w.eventually("the job to rest", func() bool {
+		tag, err := w.root.Exec(context.Background(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND scheduled_at > now()`)
+		w.must(err)
+		return tag.RowsAffected() > 0
+	})
 }
 
 // objects lists what is stored, title by external id, those marked as deleted left out.
@@ -123,6 +135,110 @@ func TestABurstMakesFewReads(t *testing.T) {
 		t.Errorf("the task was read %d times", n)
 	}
 	w.want(func() int { w.source.mu.Lock(); defer w.source.mu.Unlock(); return w.source.opened }(), 1)
+}
+
+// Where nothing but the body tells deliveries apart, the same one again may tell of another change: it is worked on once more, also while
+// the one before is.
+func TestTheSameBodyTellsOfAnotherChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	space := message{Event: "changed", Type: integration.ObjectProject, Object: "space"}
+	w.source.put("space", integration.ObjectProject, "", "First")
+	w.send(space)
+	w.settled()
+	w.source.put("space", integration.ObjectProject, "", "Second")
+	w.send(space)
+	w.settled()
+	w.want(w.objects()["space"], "Second")
+
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.source.onRead(func(context.Context, string) error { // after it was read, before it is answered
+		once.Do(func() { close(reading); <-goOn })
+		return nil
+	})
+	w.source.put("space", integration.ObjectProject, "", "Third")
+	w.send(space)
+	<-reading
+	w.source.put("space", integration.ObjectProject, "", "Fourth")
+	w.send(space)
+	close(goOn)
+	w.settled()
+	w.want(w.objects()["space"], "Fourth")
+
+	// A task is deleted, restored, and deleted again.
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	deleted := message{Event: "deleted", Type: integration.ObjectTask, Object: "a"}
+	for range 2 {
+		w.source.remove("a")
+		w.send(deleted)
+		w.settled()
+		w.want(w.objects()["a"], "")
+		w.source.task("a", "A, restored")
+		w.tellTask("changed", "a")
+		w.settled()
+		w.want(w.objects()["a"], "A, restored")
+	}
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 5}) // each body once
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
+// Many who send one body at once neither wait for each other for ever nor for the job that works on it.
+func TestTheSameBodyFromMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	body, err := json.Marshal(message{Event: "changed", Type: integration.ObjectProject, Object: "space"})
+	w.must(err)
+	var senders sync.WaitGroup
+	for range 16 {
+		senders.Go(func() {
+			for range 50 {
+				if status, text, err := w.tryPost(w.path(), body, signature(w.secret, body)); status != http.StatusOK || err != nil {
+					t.Errorf("status %d: %s, %v", status, text, err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1})
+	if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("it is logged:\n%s", log)
+	}
+}
+
+// An object that is told of anew has all its attempts again.
+func TestAttemptsBeginAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	fail := func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
+	}
+	w.source.task("a", "A")
+	w.source.onRead(fail)
+	attempts := func(n int) {
+		t.Helper()
+		w.eventually("the attempt to fail", func() bool { return value[int](w, `SELECT coalesce(max(attempts), 0) FROM kb.webhook_objects`) == n })
+	}
+	w.tellTask("changed", "a")
+	attempts(1)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+	w.must(err)
+	w.tellTask("changed", "a")
+	attempts(0)
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+	w.must(err)
+	w.wake()
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"FAILED": 2})
+	if reason := value[string](w, `SELECT DISTINCT error FROM kb.webhook_deliveries`); !strings.Contains(reason, "given up after 8 attempts: it does not answer") {
+		t.Errorf("they failed for %q", reason)
+	}
 }
 
 // What was deleted by one and made again since stays.
@@ -372,11 +488,7 @@ func TestADeletionDuringARun(t *testing.T) {
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "RECEIVED": 1})
 	run(`UPDATE kb.synced_objects SET deleted_at = NULL WHERE external_id = 'a'`) // as the run does with a page from before
 	run(`UPDATE kb.sync_runs SET status = 'SUCCESS', finished_at = now()`)
-	w.eventually("the job to rest", func() bool {
-		tag, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND state = 'scheduled'`)
-		w.must(err)
-		return tag.RowsAffected() == 1
-	})
+	w.wake()
 	w.settled()
 	if _, ok := w.objects()["a"]; ok {
 		t.Error("what a run stored again stayed")

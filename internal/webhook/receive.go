@@ -131,7 +131,7 @@ func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *conne
 		return err
 	}
 	n := store.NewDelivery{
-		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, DeliveryID: read.id, Event: read.event, Object: read.object,
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, ByBody: read.byBody, DeliveryID: read.id, Event: read.event, Object: read.object,
 		Reads: read.reads, Payload: body, Headers: kept,
 	}
 	tenant := s.db.Tenant(integration.Scope{Org: t.Org, Actor: actor})
@@ -155,6 +155,7 @@ const actor = "webhook"
 // reading is a delivery as it is stored.
 type reading struct {
 	key       [sha256.Size]byte
+	byBody    bool // key is the body's hash
 	id, event string
 	object    string // what it is about; empty where it is ignored
 	reads     store.DeliveryReads
@@ -177,7 +178,7 @@ func readDelivery(hooks *provider.Webhooks, kept map[string]string, body []byte)
 	if d.Key != "" {
 		r.key = sha256.Sum256([]byte("key\x00" + d.Key))
 	} else {
-		r.key = sha256.Sum256(append([]byte("body\x00"), body...))
+		r.key, r.byBody = sha256.Sum256(append([]byte("body\x00"), body...)), true
 	}
 	if r.id == "" {
 		r.id = "sha256:" + hex.EncodeToString(r.key[:8])
