@@ -137,3 +137,68 @@ func TestARunLeavesWhatIsNewer(t *testing.T) {
 		t.Errorf("once it is done: %+v, %v", end, err)
 	}
 }
+
+// at stores what was read of the object of a test's delivery.
+func (w *workspace) at(t testing.TB, object uuid.UUID, c store.WebhookCommit) (end store.WebhookEnd, err error) {
+	t.Helper()
+	err = w.tenant.InTx(context.Background(), func(tx *store.Tenant) error {
+		end, err = tx.CommitWebhook(context.Background(), object, store.FirstFence, c)
+		return err
+	})
+	return end, err
+}
+
+// What is below something that was deleted goes with it, though that had been marked as deleted before; and nothing is stored below
+// what another deleted since it was read.
+func TestNothingStaysBelowWhatIsDeleted(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, above, below, late := task("l1", "List"), task("t1", "Task"), task("t2", "Subtask"), task("t3", "Late")
+	list.ParentID = nil
+	above.ParentID, below.ParentID, late.ParentID = ptr("l1"), ptr("t1"), ptr("l1")
+	readAt := time.Now().Add(-time.Minute)
+	if _, err := w.at(t, *object, store.WebhookCommit{Objects: []store.ImportedObject{list, above, below}, ReadAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id IN ('l1', 't1')`)
+	if _, err := w.at(t, *object, store.WebhookCommit{Objects: []store.ImportedObject{late}, ReadAt: readAt}); err != store.ErrContended {
+		t.Errorf("below a list that was deleted since: %v", err)
+	}
+	if _, err := w.at(t, *object, store.WebhookCommit{Gone: []string{"l1"}, ReadAt: time.Now().Add(time.Minute)}); err != nil {
+		t.Error(err)
+	}
+	if left := one[int](t, w.root, `SELECT count(*) FROM kb.synced_objects WHERE deleted_at IS NULL`); left != 0 {
+		t.Errorf("%d objects are left", left)
+	}
+}
+
+// A listing's end says nothing of what another stored since it was read.
+func TestAListingLeavesWhatIsNewer(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readAt := time.Now().Add(-time.Minute)
+	older, newer := task("t1", "Older"), task("t2", "Newer")
+	older.Listing, newer.Listing = "list", "list"
+	if _, err := w.at(t, *object, store.WebhookCommit{Objects: []store.ImportedObject{older, newer}, ReadAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, w.root, `UPDATE kb.synced_objects SET synced_at = now() - interval '1 hour' WHERE external_id = 't1'`)
+	if _, err := w.at(t, *object, store.WebhookCommit{Covered: []string{"list"}, ReadAt: readAt}); err != nil {
+		t.Fatal(err)
+	}
+	if left := one[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL`); left != "t2" {
+		t.Errorf("%s is left", left)
+	}
+}

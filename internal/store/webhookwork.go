@@ -133,8 +133,8 @@ type WebhookEnd struct {
 	Left   bool // deliveries are left, so the object is still to be worked on
 }
 
-// ErrContended is returned where somebody else has stored an object since it was read, and nothing tells which is newer. Nothing is
-// stored: read again.
+// ErrContended is returned where somebody else has stored an object since it was read, and nothing tells which is newer, or has deleted
+// what it is in. Nothing is stored: read again.
 var ErrContended = errors.New("store: an object was stored by another since it was read")
 
 // CommitWebhook stores, inside InTx, what was read for an object, in the order and by the rules of CommitSync, without a run.
@@ -160,6 +160,13 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 						AND o.external_id = ANY ($28::text[])
 						AND o.deleted_at IS NULL
 						AND o.synced_at >= $27
+				)
+				+ (
+					SELECT count(*)
+					FROM given g
+					JOIN kb.synced_objects o ON o.integration_id = g.integration_id AND o.org_id = g.org_id AND o.external_id = g.external_parent_id
+					WHERE o.deleted_at >= $27
+						AND NOT EXISTS (SELECT FROM given p WHERE p.external_id = g.external_parent_id)
 				),
 				(SELECT count(*) FROM changed)
 			FROM held h`,
@@ -195,7 +202,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 				AND p.external_id = ANY ($4::text[])`,
 			t.scope.Org, t.scope.Projects, id, orEmpty(c.Done))
 		if len(c.Gone)+len(c.Covered) > 0 {
-			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read)...).
+			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read, c.ReadAt)...).
 				QueryRow(func(row pgx.Row) error { return row.Scan(&deleted, &end.Unsure) })
 		}
 	})
@@ -212,22 +219,27 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 }
 
 // tombstoneObjects marks what is gone as deleted, with all that is below it, and what a listing that was read to its end does not have any
-// more. It tells how many that were, and whether a run is under way.
+// more. What was marked before counts too: something may have been stored below it since. It tells how many that were, and whether a run
+// is under way.
 const tombstoneObjects = `
 			WITH RECURSIVE ` + heldObject + `, doomed (external_id) AS (
+				SELECT x COLLATE "C"
+				FROM unnest($5::text[]) AS x
+				WHERE NOT x = ANY ($7::text[])
+				UNION
 				SELECT o.external_id
 				FROM held h
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
 				WHERE o.deleted_at IS NULL
-					AND (o.external_id = ANY ($5::text[]) OR o.listing = ANY ($6::text[]))
+					AND o.listing = ANY ($6::text[])
+					AND o.synced_at < $8
 					AND NOT o.external_id = ANY ($7::text[])
 				UNION
 				SELECT o.external_id
 				FROM doomed d
 				CROSS JOIN held h
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_parent_id = d.external_id
-				WHERE o.deleted_at IS NULL
-					AND NOT o.external_id = ANY ($7::text[])
+				WHERE NOT o.external_id = ANY ($7::text[])
 			), ` + tombstoned + `
 			SELECT
 				(SELECT count(*) FROM victims),
