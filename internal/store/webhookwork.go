@@ -29,6 +29,9 @@ type WebhookWork struct {
 	Selection     []string
 	Deliveries    []ReceivedDelivery
 	At            time.Time // when it was claimed, by the database's clock: what is read from now on is not older
+	// GoneAt is when it was found to be gone, if nothing was told of it since. Waits says that a run from before is under way still.
+	GoneAt *time.Time
+	Waits  bool
 }
 
 // ReceivedDelivery is a delivery to be worked on.
@@ -52,7 +55,10 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 					AND r.fence = $4
 				RETURNING *
 			)
-			SELECT r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at
+			SELECT
+				r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at,
+				CASE WHEN r.told_at <= r.gone_at THEN r.gone_at END,
+				r.told_at <= r.gone_at AND `+runFromBefore("r.gone_at")+`
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -60,7 +66,10 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 		).QueryRow(into(&work, func(row pgx.Row) (*WebhookWork, error) {
 			var w WebhookWork
 			var mappings []byte
-			err := row.Scan(&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At)
+			var waits *bool
+			err := row.Scan(
+				&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At, &w.GoneAt, &waits)
+			w.Waits = waits != nil && *waits
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -96,6 +105,18 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 	return work, err
 }
 
+// runFromBefore is whether a run of the integration in r is under way that was queued before a time: it may have read before it what it
+// stores after it.
+func runFromBefore(at string) string {
+	return `EXISTS (
+					SELECT
+					FROM kb.sync_runs x
+					WHERE x.integration_id = r.integration_id
+						AND x.org_id = r.org_id
+						AND x.finished_at IS NULL
+						AND x.queued_at <= ` + at + `)`
+}
+
 // BeatWebhookObject tells that an object's worker is alive. It returns false where the object is done, or is another job's by now.
 func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int) (held bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -117,6 +138,7 @@ type WebhookCommit struct {
 	Objects    []ImportedObject
 	ReadAt     time.Time   // when that began
 	Gone       []string    // external ids of what is not there any more
+	GoneAt     *time.Time  // when that was found before; nil where it was not, or something was told since
 	Covered    []string    // listings that were read to their end
 	Done       []string    // external ids whose details were read
 	Deliveries []uuid.UUID // that it answers
@@ -128,7 +150,7 @@ type WebhookEnd struct {
 	Held    bool // false: nothing was stored, as the object is done, or another job's by now
 	Changed int  // objects that were written
 	// Unsure says that something was marked as deleted while a run is under way, which may have read it before and store it
-	// again. The deliveries are RECEIVED still: look again later.
+	// again. The deliveries are RECEIVED still: look again once WebhookWork.Waits is over.
 	Unsure bool
 	Left   bool // deliveries are left, so the object is still to be worked on
 }
@@ -202,7 +224,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 				AND p.external_id = ANY ($4::text[])`,
 			t.scope.Org, t.scope.Projects, id, orEmpty(c.Done))
 		if len(c.Gone)+len(c.Covered) > 0 {
-			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read, c.ReadAt)...).
+			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read, c.ReadAt, c.GoneAt)...).
 				QueryRow(func(row pgx.Row) error { return row.Scan(&deleted, &end.Unsure) })
 		}
 	})
@@ -212,7 +234,9 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 	end.Changed += deleted
 	if end.Unsure {
 		end.Left = true
-		return end, nil
+		return end, t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5 WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
+		})
 	}
 	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
 	return end, err
@@ -220,8 +244,8 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 
 // tombstoneObjects marks what is gone as deleted, with all that is below it, and what a listing that was read to its end does not have any
 // more. What was marked before counts too: something may have been stored below it since. It tells how many that were, and whether a run
-// is under way.
-const tombstoneObjects = `
+// is under way that may store them again.
+var tombstoneObjects = `
 			WITH RECURSIVE ` + heldObject + `, doomed (external_id) AS (
 				SELECT x COLLATE "C"
 				FROM unnest($5::text[]) AS x
@@ -243,13 +267,8 @@ const tombstoneObjects = `
 			), ` + tombstoned + `
 			SELECT
 				(SELECT count(*) FROM victims),
-				cardinality($5::text[]) > 0 AND EXISTS (
-					SELECT
-					FROM kb.sync_runs r
-					WHERE r.integration_id = h.integration_id
-						AND r.org_id = h.org_id
-						AND r.finished_at IS NULL)
-			FROM held h`
+				cardinality($5::text[]) > 0 AND ` + runFromBefore("coalesce($9, $8)") + `
+			FROM held r`
 
 // lockObject keeps an object that webhooks told of, and its integration's state, from others until the transaction ends; $3 is its row, $4
 // the fence.

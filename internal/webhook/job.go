@@ -23,7 +23,7 @@ const (
 	lease = 8 * time.Second
 	// gather is how long an object rests after it was read while more was told of it: a burst makes few reads.
 	gather = time.Second
-	// unsure is how long an object that was deleted rests while a run may store it again.
+	// unsure is how long an object that was deleted rests until it is looked whether a run that may store it again has ended.
 	unsure = 30 * time.Second
 	// troubled is how long a job rests that the database failed.
 	troubled = 3 * time.Second
@@ -101,6 +101,8 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 		return 0, errLost
 	case !work.Enabled:
 		return done, tenant.ParkWebhookObject(ctx, args.Object, args.Fence)
+	case work.Waits:
+		return unsure, nil
 	}
 	end, err := s.read(ctx, tenant, args, work)
 	if err != nil {
@@ -163,7 +165,7 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 		if again == nil {
 			return end, errLost
 		}
-		work.Deliveries, work.At = again.Deliveries, again.At
+		*work = *again
 	}
 	return end, integration.Conflict("", "the object was changed by others each time that it was read")
 }

@@ -468,7 +468,7 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
 }
 
-// While a run is under way that may have listed it before, what was deleted is looked at again.
+// While a run is under way that may have listed it before, what was deleted waits for its end, and is then asked for once more.
 func TestADeletionDuringARun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -486,6 +486,12 @@ func TestADeletionDuringARun(t *testing.T) {
 	w.tellTask("deleted", "a")
 	w.eventually("the task to be deleted", func() bool { _, ok := w.objects()["a"]; return !ok })
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "RECEIVED": 1})
+	asked := w.source.count("a")
+	w.wake()
+	w.eventually("the job to rest again", func() bool {
+		return value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook' AND scheduled_at > now() AND (metadata ->> 'snoozes')::int = 2`) == 1
+	})
+	w.want(w.source.count("a"), asked)
 	run(`UPDATE kb.synced_objects SET deleted_at = NULL WHERE external_id = 'a'`) // as the run does with a page from before
 	run(`UPDATE kb.sync_runs SET status = 'SUCCESS', finished_at = now()`)
 	w.wake()
@@ -493,4 +499,5 @@ func TestADeletionDuringARun(t *testing.T) {
 	if _, ok := w.objects()["a"]; ok {
 		t.Error("what a run stored again stayed")
 	}
+	w.want(w.source.count("a"), asked+1)
 }

@@ -34,7 +34,7 @@ func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection,
 	r := &reader{
 		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{},
 		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
-		commit: store.WebhookCommit{ReadAt: work.At},
+		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt},
 	}
 	var refs, details []provider.Ref
 	var moved []string

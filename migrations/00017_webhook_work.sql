@@ -1,0 +1,7 @@
+-- What webhooks' work needs to know between its attempts, and to be found by.
+
+-- +goose Up
+
+ALTER TABLE kb.webhook_objects
+  -- It was not there any more then. A run that was queued before may store it again: it is asked for once more after that has ended.
+  ADD COLUMN gone_at timestamptz;
