@@ -120,6 +120,8 @@ type Object struct {
 	Listing string
 	// OnlyKnown leaves it out unless it is stored already, as for what the options exclude.
 	OnlyKnown bool
+	// Outside says, of what Fetch gives, that the plan's selection does not hold it.
+	Outside bool
 	// HasDetails asks for Details whenever the object is new or changed.
 	HasDetails bool
 }

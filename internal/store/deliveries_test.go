@@ -68,8 +68,8 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 	if err := tenant.ParkWebhookObject(ctx, object, store.FirstFence); err != nil {
 		t.Errorf("ParkWebhookObject: %v", err)
 	}
-	if parents, err := tenant.Lineage(ctx, id, []string{"t1"}); len(parents) > 0 || err != nil {
-		t.Errorf("Lineage: %v, %v", parents, err)
+	if stored, err := tenant.StoredObjects(ctx, id, []string{"t1"}); len(stored) > 0 || err != nil {
+		t.Errorf("StoredObjects: %v, %v", stored, err)
 	}
 	if below, err := tenant.ObjectsBelow(ctx, id, []string{"l1"}); len(below) > 0 || err != nil {
 		t.Errorf("ObjectsBelow: %v, %v", below, err)

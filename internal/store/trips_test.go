@@ -257,8 +257,8 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeOverWebhookObject(ctx, id, time.Second)
 			return err
 		},
-		"Lineage": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.Lineage(ctx, id, []string{"t1"})
+		"StoredObjects": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.StoredObjects(ctx, id, []string{"t1"})
 			return err
 		},
 		"ObjectsBelow": func(ctx context.Context, t *store.Tenant) error {

@@ -458,37 +458,26 @@ func (t *Tenant) TakeOverWebhookObject(ctx context.Context, id uuid.UUID, since 
 	return fence, err
 }
 
-// Lineage returns the parents of those objects that are stored, and of all that are above them, by external id; "" at the top.
-func (t *Tenant) Lineage(ctx context.Context, id uuid.UUID, externalIDs []string) (parents map[string]string, err error) {
-	parents = map[string]string{}
+// StoredObjects tells which of those objects are stored, by external id: false are those that are marked as deleted.
+func (t *Tenant) StoredObjects(ctx context.Context, id uuid.UUID, externalIDs []string) (there map[string]bool, err error) {
+	there = map[string]bool{}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(byIndex)
 		b.Queue(`
-			WITH RECURSIVE line (external_id, external_parent_id) AS (
-				SELECT o.external_id, o.external_parent_id
-				FROM kb.synced_objects o
-				WHERE `+objectScope+`
-					AND o.integration_id = $3
-					AND o.external_id = ANY ($4::text[])
-					AND o.deleted_at IS NULL
-				UNION
-				SELECT o.external_id, o.external_parent_id
-				FROM line l
-				JOIN kb.synced_objects o ON o.external_id = l.external_parent_id
-				WHERE `+objectScope+`
-					AND o.integration_id = $3
-					AND o.deleted_at IS NULL
-			)
-			SELECT external_id, coalesce(external_parent_id, '')
-			FROM line`,
+			SELECT o.external_id, o.deleted_at IS NULL
+			FROM kb.synced_objects o
+			WHERE `+objectScope+`
+				AND o.integration_id = $3
+				AND o.external_id = ANY ($4::text[])`,
 			t.scope.Org, t.scope.Projects, id, externalIDs,
 		).Query(func(rows pgx.Rows) error {
-			var child, parent string
-			_, err := pgx.ForEachRow(rows, []any{&child, &parent}, func() error { parents[child] = parent; return nil })
+			var external string
+			var live bool
+			_, err := pgx.ForEachRow(rows, []any{&external, &live}, func() error { there[external] = live; return nil })
 			return err
 		})
 	})
-	return parents, err
+	return there, err
 }
 
 // ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children.

@@ -277,6 +277,7 @@ func TestASelection(t *testing.T) {
 	w.settled()
 	w.want(w.objects(), map[string]string{"a": "A", "c": "Subtask", "list": "List"})
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 3})
+	w.want(w.source.count("other"), 0) // nobody asks where it lies that is outside
 	w.source.put("a", integration.ObjectTask, "other", "A, elsewhere")
 	w.tellTask("changed", "a")
 	w.settled()
@@ -284,6 +285,22 @@ func TestASelection(t *testing.T) {
 	if _, ok := w.objects()["other"]; ok {
 		t.Error("a list that is not selected was imported")
 	}
+}
+
+// What a selected place is mapped to does not put what is in it outside, and is not asked for.
+func TestASelectionWithMappings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET selection = '{space}', mappings = '{"LIST": {"list": "board 7"}}'`)
+	w.must(err)
+	w.works()
+	w.tell("changed", integration.ObjectCollection, "list")
+	w.settled()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects(), map[string]string{"a": "A", "list": "List"})
+	w.want(w.source.count("board 7"), 0)
 }
 
 // With a list that moved, what is stored below it is read anew.

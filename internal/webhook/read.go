@@ -26,13 +26,14 @@ type reader struct {
 	commit  store.WebhookCommit
 	at      map[string]int // position in commit.Objects by external id
 	fetched map[provider.Ref]bool
-	parents map[string]string // of what is stored, by external id
+	outside map[string]bool // by external id: the selection does not hold it
+	stored  map[string]bool // by external id: true is there, false is marked as deleted
 }
 
 // gatherAll reads everything that the deliveries ask for: each object once, however many deliveries there are.
 func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
 	r := &reader{
-		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{},
+		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
 		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
 		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt},
 	}
@@ -108,6 +109,7 @@ func (r *reader) pages(pages iter.Seq2[*provider.Page, error], each func(*provid
 				r.fail([]integration.SyncFailure{{Type: o.Type, Reason: reason}})
 				continue
 			}
+			r.outside[i.ExternalID] = o.Outside
 			if at, twice := r.at[i.ExternalID]; twice {
 				r.commit.Objects[at] = i
 			} else {
@@ -127,8 +129,8 @@ func (r *reader) fail(failures []integration.SyncFailure) {
 	}
 }
 
-// choose reads the parents that are missing, and leaves out what the integration does not import unless it is stored already: what is
-// not below a node of its selection, and what its options exclude.
+// choose reads the parents that are missing, and leaves out what the integration does not import unless it is stored already: what its
+// selection does not hold, and what its options exclude.
 func (r *reader) choose(ctx context.Context) error {
 	if len(r.commit.Objects) == 0 {
 		return nil
@@ -142,7 +144,7 @@ func (r *reader) choose(ctx context.Context) error {
 			}
 		}
 		var err error
-		if r.parents, err = r.tenant.Lineage(ctx, r.work.IntegrationID, ids); err != nil {
+		if r.stored, err = r.tenant.StoredObjects(ctx, r.work.IntegrationID, ids); err != nil {
 			return err
 		}
 		more, err := r.fetchParents(ctx)
@@ -155,7 +157,7 @@ func (r *reader) choose(ctx context.Context) error {
 	}
 	for i := range r.commit.Objects {
 		o := &r.commit.Objects[i]
-		if !r.within(o.ExternalID) || o.Completed && !r.plan.IncludeCompleted || o.Archived && !r.plan.IncludeArchived {
+		if r.outside[o.ExternalID] || o.Completed && !r.plan.IncludeCompleted || o.Archived && !r.plan.IncludeArchived {
 			o.OnlyKnown = true
 		}
 	}
@@ -174,11 +176,11 @@ var above = map[integration.ObjectType][]integration.ObjectType{
 // fetchParents reads parents that are neither stored nor read yet, and tells whether there were any.
 func (r *reader) fetchParents(ctx context.Context) (more bool, err error) {
 	for _, o := range slices.Clone(r.commit.Objects) {
-		if o.ParentID == nil || r.has(*o.ParentID) {
+		if o.ParentID == nil || r.has(*o.ParentID) || r.mapped(o) {
 			continue
 		}
-		if _, stored := r.parents[o.ExternalID]; stored && !r.within(o.ExternalID) {
-			continue // it is kept up, but what is above it is not imported
+		if r.outside[o.ExternalID] {
+			continue // should it be stored, it is kept up, but what is above it is not imported
 		}
 		types := above[o.Type]
 		if o.Type == integration.ObjectTask && slices.ContainsFunc(o.Relations, func(rel store.ImportedRelation) bool {
@@ -205,45 +207,13 @@ func (r *reader) fetchParents(ctx context.Context) (more bool, err error) {
 
 // has reports whether an object is stored or was read.
 func (r *reader) has(id string) bool {
-	if _, read := r.at[id]; read {
-		return true
-	}
-	_, stored := r.parents[id]
-	return stored
+	_, read := r.at[id]
+	return read || r.stored[id]
 }
 
-// within reports whether an object is below a node of the selection, or is one: by its parent, or what it says that it belongs to.
-func (r *reader) within(id string) bool {
-	if r.work.Selection == nil {
-		return true
-	}
-	seen := map[string]bool{"": true}
-	next := []string{id}
-	for len(next) > 0 {
-		id, next = next[0], next[1:]
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		if slices.Contains(r.work.Selection, id) {
-			return true
-		}
-		at, read := r.at[id]
-		if !read {
-			next = append(next, r.parents[id])
-			continue
-		}
-		o := &r.commit.Objects[at]
-		if o.ParentID != nil {
-			next = append(next, *o.ParentID)
-		}
-		for _, rel := range o.Relations {
-			if rel.Type == integration.RelBelongsTo && rel.Source == id {
-				next = append(next, rel.Target)
-			}
-		}
-	}
-	return false
+// mapped reports whether an object's parent is what it is mapped to, which is nothing of the provider's.
+func (r *reader) mapped(o store.ImportedObject) bool {
+	return slices.ContainsFunc(r.work.Mappings, func(m integration.SyncMapping) bool { return m.ExternalID == o.ExternalID && m.Target == *o.ParentID })
 }
 
 // details reads what hangs on objects that are there and are, or will be, stored.
@@ -251,8 +221,7 @@ func (r *reader) details(ctx context.Context, refs []provider.Ref) error {
 	var wanted []provider.Ref
 	for _, ref := range refs {
 		at, there := r.at[ref.ExternalID]
-		_, stored := r.parents[ref.ExternalID]
-		if there && (stored || !r.commit.Objects[at].OnlyKnown) && !slices.Contains(wanted, ref) {
+		if there && (r.stored[ref.ExternalID] || !r.commit.Objects[at].OnlyKnown) && !slices.Contains(wanted, ref) {
 			wanted = append(wanted, ref)
 		}
 	}
