@@ -32,6 +32,16 @@ type WebhookWork struct {
 	// GoneAt is when it was found to be gone, if nothing was told of it since. Waits says that a run from before is under way still.
 	GoneAt *time.Time
 	Waits  bool
+	// ToldAt is when it was told of last. Rest is what an attempt left to be read; nil where none did.
+	ToldAt time.Time
+	Rest   *WebhookRest
+}
+
+// WebhookRest is what is still to be read of an object, so that work of any size advances within the token's limit.
+type WebhookRest struct {
+	At      time.Time // when that was found out: what was told later asks for more
+	Objects []NamedObject
+	Failure string // of what was read before
 }
 
 // ReceivedDelivery is a delivery to be worked on.
@@ -58,7 +68,8 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 			SELECT
 				r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at,
 				CASE WHEN r.told_at <= r.gone_at THEN r.gone_at END,
-				r.told_at <= r.gone_at AND `+runFromBefore("r.gone_at")+`
+				r.told_at <= r.gone_at AND `+runFromBefore("r.gone_at")+`,
+				r.told_at, r.rest
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -68,7 +79,8 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 			var mappings []byte
 			var waits *bool
 			err := row.Scan(
-				&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At, &w.GoneAt, &waits)
+				&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At, &w.GoneAt, &waits,
+				&w.ToldAt, &w.Rest)
 			w.Waits = waits != nil && *waits
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
@@ -136,13 +148,14 @@ func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 // WebhookCommit is what was read for an object.
 type WebhookCommit struct {
 	Objects    []ImportedObject
-	ReadAt     time.Time   // when that began
-	Gone       []string    // external ids of what is not there any more
-	GoneAt     *time.Time  // when that was found before; nil where it was not, or something was told since
-	Covered    []string    // listings that were read to their end
-	Done       []string    // external ids whose details were read
-	Deliveries []uuid.UUID // that it answers
-	Failure    string      // why they FAILED all the same; empty where they are PROCESSED
+	ReadAt     time.Time    // when that began
+	Gone       []string     // external ids of what is not there any more
+	GoneAt     *time.Time   // when that was found before; nil where it was not, or something was told since
+	Covered    []string     // listings that were read to their end
+	Done       []string     // external ids whose details were read
+	Deliveries []uuid.UUID  // that it answers
+	Failure    string       // why they FAILED all the same; empty where they are PROCESSED
+	Rest       *WebhookRest // is to be read first; the Deliveries stay RECEIVED
 }
 
 // WebhookEnd is how a WebhookCommit went.
@@ -232,10 +245,16 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 		return end, err
 	}
 	end.Changed += deleted
+	if c.Rest != nil {
+		end.Unsure, end.Left = false, true
+		return end, t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`UPDATE kb.webhook_objects r SET rest = $5, attempts = 0 WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.Rest)...)
+		})
+	}
 	if end.Unsure {
 		end.Left = true
 		return end, t.send(ctx, func(b *pgx.Batch) {
-			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5 WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
+			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5, rest = NULL WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
 		})
 	}
 	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
@@ -323,7 +342,10 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 			t.scope.Org, t.scope.Projects, id, a.Deliveries, a.Failure, a.Final, fence, a.ReadAt)
 		b.Queue(`
 			UPDATE kb.webhook_objects r
-			SET attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END, heartbeat_at = clock_timestamp()
+			SET
+				attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END,
+				rest = CASE WHEN NOT $5 THEN r.rest END,
+				heartbeat_at = clock_timestamp()
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4`,
@@ -480,7 +502,8 @@ func (t *Tenant) StoredObjects(ctx context.Context, id uuid.UUID, externalIDs []
 	return there, err
 }
 
-// ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children.
+// ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children, with what is marked as
+// deleted: it may be there again.
 func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []string) (list []NamedObject, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(byIndex)
@@ -494,7 +517,6 @@ func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []s
 				JOIN kb.synced_objects o ON o.external_parent_id = l.external_id
 				WHERE `+objectScope+`
 					AND o.integration_id = $3
-					AND o.deleted_at IS NULL
 					AND o.type <> 'COMMENT'
 					AND l.depth < 50
 			)

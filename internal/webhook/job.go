@@ -121,7 +121,7 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 	return done, nil
 }
 
-// read reads the object while the job's heart beats, and stores it.
+// read reads the object while the job's heart beats, and stores it, part by part where there is much.
 func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArgs, work *store.WebhookWork) (end store.WebhookEnd, err error) {
 	held, lose := context.WithCancelCause(ctx)
 	beating := make(chan struct{})
@@ -143,7 +143,7 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 	if err != nil {
 		return end, err
 	}
-	for range maxContended {
+	for contended := 0; contended < maxContended; {
 		commit, err := gatherAll(held, tenant, connection, work)
 		if err != nil {
 			return end, err
@@ -152,17 +152,26 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 			end, err = tx.CommitWebhook(held, args.Object, args.Fence, commit)
 			return err
 		})
-		if !errors.Is(err, store.ErrContended) {
-			if err == nil && !end.Held {
-				err = errLost
-			}
+		switch {
+		case errors.Is(err, store.ErrContended):
+			contended++
+		case err != nil:
 			return end, err
+		case !end.Held:
+			return end, errLost
+		case commit.Rest == nil:
+			return end, nil
+		default:
+			contended = 0
+			if end.Changed > 0 {
+				s.change(work)
+			}
 		}
 		again, err := tenant.ClaimWebhookObject(held, args.Object, args.Fence)
-		if err != nil {
+		switch {
+		case err != nil:
 			return end, err
-		}
-		if again == nil {
+		case again == nil:
 			return end, errLost
 		}
 		*work = *again

@@ -317,6 +317,78 @@ func TestWhatMovesAlong(t *testing.T) {
 	w.want(w.objects()["a"], "A, moved along")
 }
 
+// Where what a task was in is deleted before its move is worked on, what is below the task comes back with it.
+func TestWhatIsRestoredComesWithWhatIsBelow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.put("other", integration.ObjectCollection, "space", "Other")
+	w.source.task("a", "A")
+	w.source.put("b", integration.ObjectTask, "a", "B")
+	w.source.put("c", integration.ObjectTask, "b", "C")
+	w.source.put("d", integration.ObjectTask, "b", "D")
+	w.works()
+	for _, event := range []string{"changed", "moved"} { // whether the move is told as such or not
+		for _, id := range []string{"a", "b", "c", "d"} {
+			w.tellTask("changed", id)
+			w.settled()
+		}
+		w.source.change(func() { delete(w.source.things, "list") })
+		w.source.put("a", integration.ObjectTask, "other", "A, moved")
+		w.source.remove("d")
+		w.tell("deleted", integration.ObjectCollection, "list")
+		w.settled()
+		w.want(w.objects(), map[string]string{"space": "Space"})
+		w.tellTask(event, "a")
+		w.settled()
+		w.want(w.objects(), map[string]string{"space": "Space", "other": "Other", "a": "A, moved", "b": "B", "c": "C"})
+		w.source.put("list", integration.ObjectCollection, "space", "List")
+		w.source.task("a", "A")
+		w.source.put("d", integration.ObjectTask, "b", "D")
+		w.source.remove("other")
+		w.tell("deleted", integration.ObjectCollection, "other")
+		w.settled()
+		w.source.put("other", integration.ObjectCollection, "space", "Other")
+	}
+}
+
+// Work that needs more requests than the limit allows at once advances all the same.
+func TestWorkOfAnySizeEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const below, allowed = 90, 40
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Old")
+		w.tellTask("changed", task(i))
+	}
+	w.works()
+	w.settled()
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Moved along")
+	}
+	used, until := 0, time.Time{}
+	w.source.onRead(func(context.Context, string) error {
+		w.source.mu.Lock()
+		defer w.source.mu.Unlock()
+		if time.Now().After(until) {
+			used, until = 0, time.Now().Add(500*time.Millisecond)
+		}
+		if used++; used > allowed {
+			return &provider.Wait{Until: until, Cause: errors.New("too much")}
+		}
+		return nil
+	})
+	w.tellTask("moved", "a")
+	w.settled()
+	objects := w.objects()
+	for i := range below {
+		if title := objects[task(i)]; title != "Moved along" {
+			t.Fatalf("%s is %q", task(i), title)
+		}
+	}
+}
+
 // What is older than stored is not stored, and where times do not tell, what was read last is.
 func TestNothingOlderIsStored(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -13,8 +14,12 @@ import (
 	"patchbay/internal/syncer"
 )
 
-// maxDepth is how far above an object missing parents are looked for.
-const maxDepth = 10
+const (
+	// maxDepth is how far above an object missing parents are looked for.
+	maxDepth = 10
+	// restAtOnce is how much of what else is to be read with an object is stored together: as much is read again where the limit ends it.
+	restAtOnce = 20
+)
 
 // reader reads what deliveries tell of one object.
 type reader struct {
@@ -30,48 +35,88 @@ type reader struct {
 	stored  map[string]bool // by external id: true is there, false is marked as deleted
 }
 
-// gatherAll reads everything that the deliveries ask for: each object once, however many deliveries there are.
+// gatherAll reads what the deliveries ask for: each object once, however many deliveries there are. What else is to be read with them is in
+// the commit's Rest, and is read by the next ones.
 func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
 	r := &reader{
 		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
 		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
-		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt},
+		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt, Deliveries: []uuid.UUID{}},
 	}
-	var refs, details []provider.Ref
-	var moved []string
 	for _, d := range work.Deliveries {
 		r.commit.Deliveries = append(r.commit.Deliveries, d.ID)
-		for _, list := range [][]store.NamedObject{d.Reads.Changed, d.Reads.Moved, d.Reads.Details, d.Reads.Gone} {
-			for _, n := range list {
-				refs = append(refs, provider.Ref(n))
+	}
+	rest := store.WebhookRest{At: work.At}
+	if work.Rest != nil {
+		rest = *work.Rest
+	}
+	var err error
+	if work.Rest == nil || work.ToldAt.After(rest.At) {
+		var below []store.NamedObject
+		below, err = r.deliveries(ctx)
+		for _, n := range rest.Objects { // of what was told before
+			if !slices.Contains(below, n) {
+				below = append(below, n)
 			}
 		}
+		rest.At, rest.Objects = work.At, below
+	} else {
+		n := min(restAtOnce, len(rest.Objects))
+		err = r.objects(ctx, rest.Objects[:n])
+		rest.Objects = rest.Objects[n:]
+	}
+	r.commit.Failure = cmp.Or(rest.Failure, r.commit.Failure)
+	if len(rest.Objects) > 0 {
+		rest.Failure = r.commit.Failure
+		r.commit.Rest = &rest
+	}
+	return r.commit, err
+}
+
+// deliveries reads what the deliveries tell of, and returns what is to be read with it: what is below something that moved, or that was
+// marked as deleted and is there again.
+func (r *reader) deliveries(ctx context.Context) (below []store.NamedObject, err error) {
+	var told []store.NamedObject
+	var details []provider.Ref
+	moved := map[string]bool{}
+	for _, d := range r.work.Deliveries {
+		told = slices.Concat(told, d.Reads.Changed, d.Reads.Moved, d.Reads.Details, d.Reads.Gone)
 		for _, n := range d.Reads.Details {
 			details = append(details, provider.Ref(n))
 		}
 		for _, n := range d.Reads.Moved {
-			moved = append(moved, n.ExternalID)
+			moved[n.ExternalID] = true
 		}
 	}
-	if r.commit.Deliveries == nil {
-		r.commit.Deliveries = []uuid.UUID{}
+	if err := r.objects(ctx, told); err != nil {
+		return nil, err
 	}
-	if len(moved) > 0 {
-		below, err := tenant.ObjectsBelow(ctx, work.IntegrationID, moved)
-		if err != nil {
-			return r.commit, err
+	if err := r.details(ctx, details); err != nil {
+		return nil, err
+	}
+	var with []string
+	for id := range r.at {
+		if live, stored := r.stored[id]; stored && (moved[id] || !live) {
+			with = append(with, id)
 		}
-		for _, n := range below {
-			refs = append(refs, provider.Ref(n))
-		}
+	}
+	if len(with) == 0 {
+		return nil, nil
+	}
+	below, err = r.tenant.ObjectsBelow(ctx, r.work.IntegrationID, with)
+	return slices.DeleteFunc(below, func(n store.NamedObject) bool { return r.fetched[provider.Ref(n)] }), err
+}
+
+// objects reads objects, with the parents that are missing.
+func (r *reader) objects(ctx context.Context, named []store.NamedObject) error {
+	refs := make([]provider.Ref, len(named))
+	for i, n := range named {
+		refs[i] = provider.Ref(n)
 	}
 	if err := r.fetch(ctx, refs, true); err != nil {
-		return r.commit, err
+		return err
 	}
-	if err := r.choose(ctx); err != nil {
-		return r.commit, err
-	}
-	return r.commit, r.details(ctx, details)
+	return r.choose(ctx)
 }
 
 // fetch reads objects that were not read yet. What is not there is gone if that was told of; a parent that is not may be of another type.
