@@ -16,6 +16,10 @@ import (
 // deliveriesAtOnce is how many deliveries of one object are worked on together.
 const deliveriesAtOnce = 500
 
+// catchUpAfter is how long after deliveries were given up a run begins that finds what they would have brought: what kept them from it may
+// last, and each makes no run of its own.
+const catchUpAfter = 15 * time.Minute
+
 // WebhookWork is an object that webhooks told of, as its worker sees it.
 type WebhookWork struct {
 	IntegrationID uuid.UUID
@@ -165,6 +169,7 @@ type WebhookEnd struct {
 	// Unsure says that something was marked as deleted while a run is under way, which may have read it before and store it
 	// again. The deliveries are RECEIVED still: look again once WebhookWork.Waits is over.
 	Unsure bool
+	Failed bool // the deliveries are FAILED, for the commit's Failure
 	Left   bool // deliveries are left, so the object is still to be worked on
 }
 
@@ -172,12 +177,15 @@ type WebhookEnd struct {
 // what it is in. Nothing is stored: read again.
 var ErrContended = errors.New("store: an object was stored by another since it was read")
 
+// ErrDisabled is returned where the integration was disabled since the object was read. Nothing is stored.
+var ErrDisabled = errors.New("store: the integration was disabled")
+
 // CommitWebhook stores, inside InTx, what was read for an object, in the order and by the rules of CommitSync, without a run.
 func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c WebhookCommit) (end WebhookEnd, err error) {
 	if t.tx == nil {
 		return end, errors.New("store: CommitWebhook outside InTx")
 	}
-	contended := 0
+	contended, enabled := 0, false
 	scope := []any{t.scope.Org, t.scope.Projects, id, fence}
 	args := append(append([]any{}, scope...), objectArgs(c.Objects, map[string]string{}, nil, &c.ReadAt)...)
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -203,11 +211,13 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 					WHERE o.deleted_at >= $27
 						AND NOT EXISTS (SELECT FROM given p WHERE p.external_id = g.external_parent_id)
 				),
-				(SELECT count(*) FROM changed)
-			FROM held h`,
+				(SELECT count(*) FROM changed),
+				i.enabled
+			FROM held h
+			JOIN kb.integrations i ON i.id = h.integration_id AND i.org_id = h.org_id`,
 			append(args, orEmpty(c.Gone))...,
 		).QueryRow(func(row pgx.Row) error {
-			err := row.Scan(&contended, &end.Changed)
+			err := row.Scan(&contended, &end.Changed, &enabled)
 			end.Held = err == nil
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
@@ -218,7 +228,10 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 	if err != nil || !end.Held {
 		return end, err
 	}
-	if contended > 0 {
+	switch {
+	case !enabled:
+		return end, ErrDisabled
+	case contended > 0:
 		return end, ErrContended
 	}
 	read := make([]string, len(c.Objects))
@@ -257,6 +270,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5, rest = NULL WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
 		})
 	}
+	end.Failed = c.Failure != ""
 	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
 	return end, err
 }
@@ -315,6 +329,7 @@ type WebhookAttempt struct {
 	ReadAt     time.Time // when it began
 	Failure    string    // empty where it worked
 	Final      bool      // it is not tried again
+	Lost       bool      // a run is to find what they would have brought: it failed for more than what they tell of
 }
 
 // EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
@@ -350,6 +365,17 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 				AND r.id = $3
 				AND r.fence = $4`,
 			t.scope.Org, t.scope.Projects, id, fence, a.Final)
+		if a.Lost {
+			b.Queue(`
+				WITH `+heldObject+`
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
+				SELECT integration_id, org_id, project_id, clock_timestamp() + $5::interval
+				FROM held
+				ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
+				WHERE w.org_id = $1`,
+				t.scope.Org, t.scope.Projects, id, fence, catchUpAfter)
+		}
 		var done bool
 		b.Queue(`
 			DELETE FROM kb.webhook_objects r

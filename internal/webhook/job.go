@@ -105,7 +105,10 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 		return unsure, nil
 	}
 	end, err := s.read(ctx, tenant, args, work)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrDisabled):
+		return done, tenant.ParkWebhookObject(ctx, args.Object, args.Fence)
+	case err != nil:
 		return s.failed(ctx, tenant, args, work, err)
 	}
 	if end.Changed > 0 {
@@ -114,7 +117,11 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 	if end.Unsure {
 		return unsure, nil
 	}
-	s.measures.work(ctx, work, "processed")
+	outcome := "processed"
+	if end.Failed {
+		outcome = "failed"
+	}
+	s.measures.work(ctx, work, outcome)
 	if end.Left {
 		return gather, nil
 	}
@@ -173,6 +180,8 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 			return end, err
 		case again == nil:
 			return end, errLost
+		case !again.Enabled:
+			return end, store.ErrDisabled
 		}
 		*work = *again
 	}
@@ -228,7 +237,10 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	for i, d := range work.Deliveries {
 		ids[i] = d.ID
 	}
-	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, store.WebhookAttempt{Deliveries: ids, ReadAt: work.At, Failure: reason, Final: final})
+	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, store.WebhookAttempt{
+		Deliveries: ids, ReadAt: work.At, Failure: reason, Final: final,
+		Lost: final, // what is wrong with the object itself fails its deliveries alone, in CommitWebhook
+	})
 	if err != nil {
 		return 0, err
 	}

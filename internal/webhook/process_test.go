@@ -449,9 +449,14 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	w.settled()
 	w.want(w.objects()["a"], "A")
 	w.tellTask("changed", "b")
+	w.settled()
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), 0)
 	w.tellTask("changed", "c")
 	w.settled()
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "FAILED": 2})
+	// What kept a delivery from being worked on, and is not its object's own, is caught up with by a run.
+	const catchUp = `SELECT catch_up_at - now() > interval '14 minutes' FROM kb.webhooks WHERE catch_up_at IS NOT NULL`
+	w.want(value[bool](w, catchUp), true)
 	for object, reason := range map[string]string{"TASK/b": "it is broken", "TASK/c": "the token is not valid"} {
 		if got := value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE object = $1`, object); !strings.Contains(got, reason) {
 			t.Errorf("%s failed for %q", object, got)
@@ -488,6 +493,22 @@ func TestADisabledIntegration(t *testing.T) {
 	enable(true)
 	w.settled()
 	w.want(w.objects()["a"], "A")
+}
+
+// What was read of an integration that was disabled meanwhile is not stored.
+func TestAnIntegrationThatIsDisabledWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	w.source.onRead(func(ctx context.Context, _ string) error {
+		_, err := w.root.Exec(ctx, `UPDATE kb.integrations SET enabled = false`)
+		return err
+	})
+	w.works()
+	w.tellTask("changed", "a")
+	w.eventually("the delivery to be parked", func() bool { return value[int](w, `SELECT count(*) FROM kb.webhooks WHERE parked`) == 1 })
+	w.want(w.objects(), map[string]string{})
+	w.want(w.deliveries(), map[string]int{"RECEIVED": 1})
 }
 
 // Somebody else goes on with what a worker that died had begun.
