@@ -65,6 +65,10 @@ type Plan struct {
 	Since     *time.Time // only what changed from then on; nil reads everything
 	Selection []string   // external ids of nodes of the structure, with all below them; nil means everything
 	Mappings  []integration.SyncMapping
+
+	// Reading names what Details answers. Where the limit ended a reading, one of the same name goes on with what it has; what is asked
+	// for by another name is read from its start.
+	Reading string
 }
 
 // Target is what a thing of the third party's is mapped to; empty where it is not.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -40,7 +41,10 @@ type reader struct {
 func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
 	r := &reader{
 		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
-		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
+		plan: provider.Plan{
+			Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings,
+			Reading: work.ToldAt.UTC().Format(time.RFC3339Nano), // what was read before something was told does not answer that
+		},
 		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt, Deliveries: []uuid.UUID{}},
 	}
 	for _, d := range work.Deliveries {

@@ -127,6 +127,34 @@ func TestMoreCommentsThanTheLimitAllowsAreRead(t *testing.T) {
 	}
 }
 
+// What was read before something was told does not answer that.
+func TestAnotherReadingBeginsAnew(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 38, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true})
+	task := srv.CreateTask(srv.Lists(workspace(srv))[0].ID, clickuptest.Task{Name: "talk"})
+	for i := range 60 {
+		srv.AddComment(task.ID, fmt.Sprint("comment ", i))
+	}
+	c := connected(t, srv)
+	comments := func(reading string, requests int) *imported {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+			if requests--; requests < 0 {
+				cancel()
+			}
+		}})
+		return collect(c.Details(ctx, provider.Plan{Reading: reading}, []provider.Ref{taskRef(task.ID)}))
+	}
+	if got := comments("first", 2); got.err == nil {
+		t.Fatal("two requests were enough")
+	}
+	newest := srv.AddComment(task.ID, "the newest")
+	if got := comments("second", 100); got.err != nil || got.objects["comment:"+newest.ID].ExternalID == "" {
+		t.Errorf("the newest comment is missing; %v", got.err)
+	}
+}
+
 func TestALimitInTheMiddleKeepsWhatWasRead(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Options{Seed: 32, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Plain: true})
