@@ -257,6 +257,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeOverWebhookObject(ctx, id, time.Second)
 			return err
 		},
+		"EndHookChecks": func(ctx context.Context, t *store.Tenant) error { return t.EndHookChecks(ctx, id) },
 		"StoredObjects": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.StoredObjects(ctx, id, []string{"t1"})
 			return err
