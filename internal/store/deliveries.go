@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,10 +129,15 @@ func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *in
 	if err != nil {
 		return page.Page, err
 	}
-	const matches = deliveryScope + `
-				AND d.integration_id = $3
-				AND ($4::text IS NULL OR d.status = $4)`
-	filter := []any{t.scope.Org, t.scope.Projects, id, status}
+	matches := deliveryScope + `
+				AND d.integration_id = $3`
+	filter := []any{t.scope.Org, t.scope.Projects, id}
+	if status != nil { // as a condition of its own, which an index answers
+		filter = append(filter, *status)
+		matches += `
+				AND d.status = $4`
+	}
+	place := len(filter)
 	var exists bool
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, filter[:3]...).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
@@ -139,9 +145,9 @@ func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *in
 			SELECT `+deliveryColumns+`
 			FROM kb.webhook_deliveries d
 			WHERE `+matches+`
-				AND ($5::timestamptz IS NULL OR (d.received_at, d.id) < ($5, $6::uuid))
+				AND ($`+strconv.Itoa(place+1)+`::timestamptz IS NULL OR (d.received_at, d.id) < ($`+strconv.Itoa(place+1)+`, $`+strconv.Itoa(place+2)+`::uuid))
 			ORDER BY d.received_at DESC, d.id DESC
-			LIMIT $7`,
+			LIMIT $`+strconv.Itoa(place+3),
 			append(slices.Clone(filter), afterAt, afterID, args.First+1)...,
 		).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.WebhookDelivery, string, error) {
@@ -225,21 +231,33 @@ func (t *Tenant) ReplayDelivery(ctx context.Context, id uuid.UUID, event, about 
 	return delivery, object, err
 }
 
-// PruneDeliveries removes at most so many of the scope's deliveries that came before a time.
+// PruneDeliveries removes at most so many of the scope's deliveries that came before a time, and leaves those that others remove. A run is
+// to find what those of them that nobody worked on, as those of a disabled integration, would have brought.
 func (t *Tenant) PruneDeliveries(ctx context.Context, before time.Time, most int) (removed int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			WITH removed AS (
-				DELETE FROM kb.webhook_deliveries d
+			WITH old AS (
+				SELECT d.id
+				FROM kb.webhook_deliveries d
 				WHERE `+deliveryScope+`
-					AND d.id IN (
-						SELECT d.id
-						FROM kb.webhook_deliveries d
-						WHERE `+deliveryScope+`
-							AND d.received_at < $3
-						ORDER BY d.received_at
-						LIMIT $4)
-				RETURNING d.id
+					AND d.received_at < $3
+				ORDER BY d.received_at
+				LIMIT $4
+				FOR UPDATE SKIP LOCKED
+			), removed AS (
+				DELETE FROM kb.webhook_deliveries d
+				USING old
+				WHERE `+deliveryScope+`
+					AND d.id = old.id
+				RETURNING d.integration_id, d.org_id, d.project_id, d.status
+			), missed AS (
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
+				SELECT DISTINCT integration_id, org_id, project_id, clock_timestamp()
+				FROM removed
+				WHERE status = 'RECEIVED'
+				ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
+				WHERE w.org_id = $1
 			)
 			SELECT count(*)
 			FROM removed`,
