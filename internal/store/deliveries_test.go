@@ -3,10 +3,12 @@ package store_test
 import (
 	"context"
 	"crypto/sha256"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/store"
@@ -200,5 +202,83 @@ func TestAListingLeavesWhatIsNewer(t *testing.T) {
 	}
 	if left := one[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL`); left != "t2" {
 		t.Errorf("%s is left", left)
+	}
+}
+
+// While somebody else takes up what was parked, nothing that is left is forgotten.
+func TestUnparkingForgetsNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	for _, object := range []string{"TASK/a", "TASK/b"} {
+		n := newDelivery(id, object)
+		n.Object = object
+		row, err := w.tenant.StoreDelivery(ctx, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.tenant.ParkWebhookObject(ctx, *row, store.FirstFence); err != nil {
+			t.Fatal(err)
+		}
+	}
+	others, err := w.db.Connect(t, "", "").Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range []string{"TASK/a", "TASK/b"} {
+		if _, err := others.Exec(ctx, `INSERT INTO kb.webhook_objects (id, integration_id, org_id, project_id, object) SELECT gen_random_uuid(), id, org_id, project_id, $1 FROM kb.integrations`, object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error)
+	go func() {
+		done <- w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			_, err := tx.UnparkWebhook(ctx, id, 1)
+			return err
+		})
+	}()
+	for one[int](t, w.root, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := others.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !one[bool](t, w.root, `SELECT parked FROM kb.webhooks`) {
+		t.Error("what is left is not parked any more")
+	}
+}
+
+// The deliveries of one status are found without reading those of the others.
+func TestDeliveriesOfOneStatusAreFoundByIndex(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	execute(t, w.root, `
+		INSERT INTO kb.webhook_deliveries (id, integration_id, org_id, project_id, delivery_key, delivery_id, event, status, object, reads, payload, headers, processed_at)
+		SELECT gen_random_uuid(), i.id, i.org_id, i.project_id, sha256(n::text::bytea), n::text, 'changed', CASE WHEN n = 7 THEN 'FAILED' ELSE 'PROCESSED' END, 'TASK/a', '{}', '', '{}', now()
+		FROM kb.integrations i, generate_series(1, 20000) n`)
+	execute(t, w.root, `ANALYZE kb.webhook_deliveries`)
+	failed := integration.DeliveryFailed
+	page, err := w.tenant.WebhookDeliveries(ctx, id, &failed, integration.PageArgs{First: 5, CountTotal: true})
+	if err != nil || page.Total != 1 || len(page.Items) != 1 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	var plan string
+	rows, err := w.root.Query(ctx, `
+		EXPLAIN SELECT id FROM kb.webhook_deliveries
+		WHERE org_id = $1 AND integration_id = $2 AND status = 'FAILED'
+		ORDER BY received_at DESC, id DESC
+		LIMIT 5`, org, id)
+	if err == nil {
+		var line string
+		_, err = pgx.ForEachRow(rows, []any{&line}, func() error { plan += line + "\n"; return nil })
+	}
+	if err != nil || !strings.Contains(plan, "webhook_deliveries_status_idx") {
+		t.Errorf("it is found by\n%s%v", plan, err)
 	}
 }

@@ -416,17 +416,16 @@ func (t *Tenant) ParkWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 }
 
 // UnparkWebhook takes up, inside InTx, at most so many objects that were parked, and returns their rows: a job is to be queued for
-// each. Once these are fewer, none is left.
+// each. The integration stays parked while more may be left.
 func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (objects []uuid.UUID, err error) {
 	if t.tx == nil {
 		return nil, errors.New("store: UnparkWebhook outside InTx")
 	}
+	found := 0
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`UPDATE kb.webhooks r SET parked = false WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
 		b.Queue(`
-			INSERT INTO kb.webhook_objects AS w (id, integration_id, org_id, project_id, object)
-			SELECT gen_random_uuid(), x.integration_id, x.org_id, x.project_id, x.object
-			FROM (
+			WITH parked AS (
 				SELECT DISTINCT d.integration_id, d.org_id, d.project_id, d.object
 				FROM kb.webhook_deliveries d
 				WHERE `+deliveryScope+`
@@ -439,16 +438,18 @@ func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (obj
 							AND w.org_id = d.org_id
 							AND w.object = d.object)
 				LIMIT $4
-			) x
-			ON CONFLICT (integration_id, object) DO NOTHING
-			RETURNING id`,
+			), taken AS (
+				INSERT INTO kb.webhook_objects (id, integration_id, org_id, project_id, object)
+				SELECT gen_random_uuid(), integration_id, org_id, project_id, object
+				FROM parked
+				ON CONFLICT (integration_id, object) DO NOTHING
+				RETURNING id
+			)
+			SELECT (SELECT count(*) FROM parked), coalesce((SELECT array_agg(id) FROM taken), '{}')`,
 			t.scope.Org, t.scope.Projects, id, most,
-		).Query(func(rows pgx.Rows) (err error) {
-			objects, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-			return err
-		})
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&found, &objects) })
 	})
-	if err == nil && len(objects) == most {
+	if err == nil && found == most {
 		err = t.send(ctx, func(b *pgx.Batch) {
 			b.Queue(`UPDATE kb.webhooks r SET parked = true WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
 		})
@@ -481,7 +482,16 @@ type OrphanedWebhookObject struct {
 // OrphanedWebhookObjects lists the objects whose job was taken up so long ago, and whose worker has not been heard of since. It knows
 // the jobs by their arguments "object" and "fence".
 func (db *DB) OrphanedWebhookObjects(ctx context.Context, since time.Duration) ([]OrphanedWebhookObject, error) {
-	rows, err := db.pool.Query(ctx, `SELECT org_id, id FROM kb.orphaned_webhook_objects($1)`, since)
+	return db.orphanedWebhookObjects(ctx, `SELECT org_id, id FROM kb.orphaned_webhook_objects($1)`, since)
+}
+
+// JoblessWebhookObjects lists at most so many objects whose worker has not been heard of for so long, and that no job is queued for.
+func (db *DB) JoblessWebhookObjects(ctx context.Context, since time.Duration, most int) ([]OrphanedWebhookObject, error) {
+	return db.orphanedWebhookObjects(ctx, `SELECT org_id, id FROM kb.jobless_webhook_objects($1, $2)`, since, most)
+}
+
+func (db *DB) orphanedWebhookObjects(ctx context.Context, statement string, args ...any) ([]OrphanedWebhookObject, error) {
+	rows, err := db.pool.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, translate(err)
 	}

@@ -500,8 +500,12 @@ func TestAnIntegrationThatIsDisabledWhileItIsRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.source.task("a", "A")
+	other := w.data.Connect(t, "", "")
+	var one sync.Mutex
 	w.source.onRead(func(ctx context.Context, _ string) error {
-		_, err := w.root.Exec(ctx, `UPDATE kb.integrations SET enabled = false`)
+		one.Lock()
+		defer one.Unlock()
+		_, err := other.Exec(ctx, `UPDATE kb.integrations SET enabled = false`)
 		return err
 	})
 	w.works()
@@ -525,6 +529,23 @@ func TestAWorkerThatDies(t *testing.T) {
 	w.settled()
 	w.want(w.objects()["a"], "A")
 	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
+// What has no job any more gets another one.
+func TestAJobThatIsLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.source.task("b", "B")
+	w.tellTask("changed", "b")
+	_, err := w.root.Exec(t.Context(), `DELETE FROM river.river_job WHERE queue = 'webhook'`)
+	w.must(err)
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '2 minutes', told_at = now() - interval '2 minutes'`)
+	w.must(err)
+	w.works()
+	w.settled()
+	w.want(w.objects(), map[string]string{"a": "A", "b": "B", "list": "List", "space": "Space"})
 }
 
 func TestItIsNotedWhenDeliveriesCame(t *testing.T) {
@@ -576,6 +597,21 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 	w.must(err)
 	w.works()
 	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), 0)
+}
+
+// What a disabled integration was told, and nobody worked on before it was removed, a run finds.
+func TestOldDeliveriesThatNobodyWorkedOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.tellTask("changed", "a")
+	for _, sql := range []string{`UPDATE kb.integrations SET enabled = false`, `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days'`} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	w.eventually("the delivery to be removed", func() bool { return len(w.deliveries()) == 0 })
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at <= now()`), 1)
 }
 
 // While a run is under way that may have listed it before, what was deleted waits for its end, and is then asked for once more.
