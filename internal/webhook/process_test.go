@@ -14,11 +14,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/store"
+	"patchbay/internal/webhook"
 )
 
 // works starts to work on what webhooks tell; it ends with the test, or by what is returned.
@@ -493,6 +496,32 @@ func TestADisabledIntegration(t *testing.T) {
 	enable(true)
 	w.settled()
 	w.want(w.objects()["a"], "A")
+}
+
+// What could not be imported is not counted as processed.
+func TestWhatFailsIsCountedSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	reader := metric.NewManualReader()
+	w.service = webhook.New(w.db, w.connect, webhook.Options{Log: slog.New(slog.DiscardHandler), Meter: metric.NewMeterProvider(metric.WithReader(reader)).Meter("")})
+	w.works()
+	w.source.task("a", "broken")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.eventually("it to be counted", func() bool {
+		var all metricdata.ResourceMetrics
+		w.must(reader.Collect(t.Context(), &all))
+		for _, scope := range all.ScopeMetrics {
+			for _, m := range scope.Metrics {
+				if sum, ok := m.Data.(metricdata.Sum[int64]); ok && m.Name == "patchbay.webhook.worked" {
+					outcome, _ := sum.DataPoints[0].Attributes.Value("outcome")
+					w.want(outcome.AsString(), "failed")
+					return true
+				}
+			}
+		}
+		return false
+	})
 }
 
 // What was read of an integration that was disabled meanwhile is not stored.

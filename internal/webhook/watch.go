@@ -91,17 +91,17 @@ func (s *Service) Watch(ctx context.Context) {
 // takeOver gives objects whose worker died to new jobs.
 func (s *Service) takeOver(ctx context.Context) error {
 	orphans, err := s.db.OrphanedWebhookObjects(ctx, lease)
-	return errors.Join(err, s.adopt(ctx, orphans, lease, "an object that a webhook told of had lost its worker"))
+	return errors.Join(err, s.renew(ctx, orphans, lease, "an object that a webhook told of had lost its worker"))
 }
 
 // catchJobless gives objects to new jobs whose job is not there any more, as after somebody emptied the queue.
 func (s *Service) catchJobless(ctx context.Context) error {
 	jobless, err := s.db.JoblessWebhookObjects(ctx, netAge, netAtOnce)
-	return errors.Join(err, s.adopt(ctx, jobless, netAge, "an object that a webhook told of had lost its job"))
+	return errors.Join(err, s.renew(ctx, jobless, netAge, "an object that a webhook told of had lost its job"))
 }
 
-// adopt gives objects that no worker has held for so long to new jobs. One that fails leaves the others.
-func (s *Service) adopt(ctx context.Context, orphans []store.OrphanedWebhookObject, since time.Duration, what string) (failed error) {
+// renew gives objects that no worker has held for so long to new jobs. One that fails leaves the others.
+func (s *Service) renew(ctx context.Context, orphans []store.OrphanedWebhookObject, since time.Duration, what string) (failed error) {
 	for _, o := range orphans {
 		failed = errors.Join(failed, s.db.Tenant(integration.Scope{Org: o.Org}).InTx(ctx, func(tx *store.Tenant) error {
 			fence, err := tx.TakeOverWebhookObject(ctx, o.ID, since)
