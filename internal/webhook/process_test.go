@@ -577,6 +577,26 @@ func TestAJobThatIsLost(t *testing.T) {
 	w.want(w.objects(), map[string]string{"a": "A", "b": "B", "list": "List", "space": "Space"})
 }
 
+// One that cannot be taken over leaves the others.
+func TestOneThatCannotBeTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, id := range []string{"a", "b"} {
+		w.source.task(id, strings.ToUpper(id))
+		w.tellTask("changed", id)
+	}
+	for _, sql := range []string{
+		`UPDATE river.river_job SET state = 'running', attempted_at = now() - interval '10 s', attempt = 1 WHERE queue = 'webhook'`,
+		`UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '10 s'`,
+		`ALTER TABLE kb.webhook_objects ADD CONSTRAINT of_the_test CHECK (object <> 'TASK/a' OR fence = 1)`,
+	} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	w.eventually("the other to be taken over", func() bool { return w.objects()["b"] == "B" })
+}
+
 func TestItIsNotedWhenDeliveriesCame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
