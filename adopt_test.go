@@ -103,6 +103,7 @@ func TestAdoptedIntegrationsAreServed(t *testing.T) {
 			for _, d := range []*storetest.Database{earlier, db} {
 				rows(t, d, `DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I RESET ALL', current_database()); END $do$`)
 			}
+			want(t, rows(t, db, `SELECT count(*)::text FROM kb.webhooks WHERE check_at <= now()`), []string{"3"}) // their webhooks are looked for
 			s := startServer(t, db)
 			who := &client{server: s, db: db, org: "acme", project: project, key: s.key(t, "acme", "admin")}
 			a := who.do(t, `query($org: ID!, $p: UUID!) { integrations(orgId: $org, projectId: $p) { nodes { name hasConfiguration createdAt createdBy syncState { status } } } }`)

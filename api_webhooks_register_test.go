@@ -326,3 +326,47 @@ func TestAWebhookThatCannotBeReplacedIsRegisteredNoMore(t *testing.T) {
 	c.registered(t, id)
 	c.wantWebhookSecrets(t, "clickup", to.hook(t, url).Secret, secret)
 }
+
+// A webhook that was made for the earlier module leads to the address that all integrations have in common. Once its integration was taken
+// over, it is found by its secret, and what it delivers is worked on.
+func TestAWebhookOfTheEarlierModuleIsTakenUp(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(77))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	common := c.server.URL + "/webhooks/clickup"
+	var made struct{ Webhook hook }
+	to.call(t, http.MethodPost, "/team/"+to.Workspaces()[0].ID+"/webhook", `{"endpoint":"`+common+`","events":["taskCreated"]}`, &made)
+	list := to.Lists(to.Workspaces()[0].ID)[0].ID
+	deliver := func(name string) (task string, status int) {
+		t.Helper()
+		task = to.CreateTask(list, clickuptest.Task{Name: name}).ID
+		for _, d := range to.Deliveries() {
+			var err error
+			if status, err = to.Deliver(t.Context(), http.DefaultClient, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return task, status
+	}
+	id := c.create(t, map[string]any{"name": "clickup", "provider": "clickup", "settings": to.settings(), "webhookSecret": made.Webhook.Secret}).text(t, "createIntegration", "id")
+	other := c.create(t, map[string]any{"name": "clickup-2", "provider": "clickup", "settings": to.settings()}).text(t, "createIntegration", "id")
+	_, status := deliver("Before it is known whose it is")
+	want(t, status, http.StatusBadRequest)
+
+	rows(t, c.db, `INSERT INTO kb.webhooks (integration_id, org_id, project_id, check_at) SELECT id, org_id, project_id, now() FROM kb.integrations`) // as adopt does
+	eventually(t, 60*time.Second, "both to be looked at", func() bool {
+		return rows(t, c.db, `SELECT count(*)::text FROM kb.webhooks WHERE check_at IS NULL`)[0] == "1" && c.isRegistered(t, id)
+	})
+	want(t, c.isRegistered(t, other), false)
+	want(t, rows(t, c.db, `SELECT hook_id FROM kb.webhooks WHERE hook_id IS NOT NULL`), []string{made.Webhook.ID})
+	want(t, len(to.hook(t, common).Events), 22)
+	want(t, rows(t, c.db, `SELECT (catch_up_at IS NOT NULL)::text FROM kb.webhooks WHERE hook_id IS NOT NULL`), []string{"true"})
+	task, status := deliver("Told to the common address")
+	want(t, status, http.StatusOK)
+	c.settled(t)
+	want(t, c.imported(t, id)["TASK"], []string{task})
+
+	// Registering makes one of the integration's own, and removes that.
+	c.registered(t, id)
+	want(t, len(to.hooks(t, common)), 0)
+}

@@ -2838,7 +2838,7 @@ type WebhookDelivery {
   attempts: Int!
   "Why the last attempt failed."
   error: String
-  "When it came."
+  "When it came, the last time where one that the third party gives no id came again."
   receivedAt: Time!
   "When it was processed, ignored or given up."
   processedAt: Time

@@ -86,6 +86,15 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 	asking, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
 	url := s.WebhookURL(providerName, id)
+	if known.ID == "" {
+		earlier, err := s.earlierHook(asking, tenant, keeper, id)
+		if err != nil {
+			return h, nil, err
+		}
+		if earlier != nil { // the new one replaces it
+			known = &store.RegisteredHook{ID: earlier.ID, URL: earlier.URL}
+		}
+	}
 	forget := func() error {
 		_, err := tenant.ForgetHook(asking, id, known.ID)
 		return err
@@ -211,11 +220,18 @@ func (s *Service) rotateIssued(ctx context.Context, tenant *store.Tenant, id uui
 // there is none, or the secrets do not open; that keeps nobody from deleting.
 func (s *Service) leaving(ctx context.Context, tenant *store.Tenant, project uuid.UUID, name string) (unhook func()) {
 	version, err := tenant.IntegrationVersion(ctx, project, name)
-	if err != nil || version == nil || s.providers.Webhooks(version.Provider) == nil {
+	if err == nil && (version == nil || s.providers.Webhooks(version.Provider) == nil) {
 		return nil
 	}
-	hook, err := tenant.RegisteredHook(ctx, version.ID)
-	if err != nil || hook == nil {
+	var hook *store.RegisteredHook
+	if err == nil {
+		hook, err = tenant.RegisteredHook(ctx, version.ID)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party, if it has one: remove it there", "project", project, "integration", name, "error", err)
+		return nil
+	}
+	if hook == nil {
 		return nil
 	}
 	keeper, err := s.keeper(ctx, tenant, version.ID, "webhook removal")
@@ -258,12 +274,91 @@ func (w *hookChecker) Work(ctx context.Context, job *river.Job[hookArgs]) error 
 	return err
 }
 
+// earlierHook looks at the third party for a webhook that was made for the earlier module: it leads to the address that all of a provider's
+// integrations have in common, and its secret is the stored one. It is nil where there is none.
+func (s *Service) earlierHook(ctx context.Context, tenant *store.Tenant, keeper provider.HookKeeper, id uuid.UUID) (*provider.Hook, error) {
+	version, err := tenant.IntegrationVersionByID(ctx, id)
+	if err != nil || version == nil {
+		return nil, err
+	}
+	if w := s.providers.Webhooks(version.Provider); w == nil || w.HookID == nil {
+		return nil, nil
+	}
+	hooks, err := keeper.Hooks(ctx, s.webhookURL+"/webhooks/"+version.Provider)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hooks {
+		if h.Secret.IsZero() {
+			continue
+		}
+		held, err := tenant.HoldsWebhookSecret(ctx, s.ring, version, h.Secret)
+		if held || err != nil {
+			return &h, err
+		}
+	}
+	return nil, nil
+}
+
+// takeUpHook registers the webhook that was made for the earlier module, where there is one, under a claim. What it delivered until now
+// was refused.
+func (s *Service) takeUpHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID) (err error) {
+	version, err := tenant.IntegrationVersionByID(ctx, id)
+	if err != nil || version == nil {
+		return err
+	}
+	if w := s.providers.Webhooks(version.Provider); w == nil || w.HookID == nil {
+		return tenant.EndHookChecks(ctx, id)
+	}
+	known, err := tenant.ClaimHook(ctx, id, hookLease)
+	if err != nil {
+		return err
+	}
+	taken := false
+	defer func() {
+		if !taken {
+			err = errors.Join(err, tenant.ReleaseHook(context.WithoutCancel(ctx), id))
+		}
+	}()
+	if known.ID != "" { // somebody set one up since
+		return nil
+	}
+	keeper, err := s.keeper(ctx, tenant, id, "webhook check")
+	if err != nil {
+		return err
+	}
+	h, err := s.earlierHook(ctx, tenant, keeper, id)
+	switch {
+	case err != nil:
+		return err
+	case h == nil:
+		return tenant.EndHookChecks(ctx, id)
+	}
+	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if err := tx.NoteCatchUp(ctx, id, wakeTime); err != nil {
+			return err
+		}
+		return tx.RegisterHook(ctx, id, store.RegisteredHook{ID: h.ID, URL: h.URL}, hookCheckEvery)
+	})
+	if err != nil {
+		return err
+	}
+	taken = true
+	s.log.InfoContext(ctx, "a webhook that was made for the earlier module is taken up", "integration", id, "hook", h.ID)
+	s.tell(ctx, version.ProjectID, id)
+	return keeper.WakeHook(ctx, *h)
+}
+
 // CheckWebhook asks the third party for an integration's registered webhook. A suspended one is made active again, and a run is asked
-// for that finds what was not told meanwhile; one that is gone is registered no more.
+// for that finds what was not told meanwhile; one that is gone is registered no more. Where none is registered, one that was made for the
+// earlier module is looked for.
 func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uuid.UUID) error {
 	known, err := tenant.RegisteredHook(ctx, id)
-	if err != nil || known == nil {
+	switch {
+	case err != nil:
 		return err
+	case known == nil:
+		return s.takeUpHook(ctx, tenant, id)
 	}
 	keeper, err := s.keeper(ctx, tenant, id, "webhook check")
 	if err != nil {

@@ -67,6 +67,10 @@ type Plan struct {
 	Since     *time.Time                // only what changed from then on; nil reads everything
 	Selection []string                  // external ids of nodes of the structure, with all below them; nil means everything
 	Mappings  []integration.SyncMapping // sorted by kind and external id, each once
+
+	// Reading names what Details answers. Where the limit ended a reading, one of the same name goes on with what it has; what is asked
+	// for by another name is read from its start.
+	Reading string
 }
 
 // Target is what a thing of the third party's is mapped to; empty where it is not.
@@ -123,6 +127,8 @@ type Object struct {
 	Listing string
 	// OnlyKnown leaves it out unless it is stored already, as for what the options exclude.
 	OnlyKnown bool
+	// Outside says, of what Fetch gives, that the plan's selection does not hold it.
+	Outside bool
 	// HasDetails asks for Details whenever the object is new or changed.
 	HasDetails bool
 }

@@ -296,7 +296,7 @@ type AdoptedSyncState struct {
 }
 
 // Adopt seals and inserts an integration with its sync state, and its project where that is missing, in one
-// transaction. It reports false, and changes nothing, where an integration of that id is there. A project of another
+// transaction. Its webhook at the third party is to be looked for. It reports false, and changes nothing, where an integration of that id is there. A project of another
 // organisation is NotFound, a name that the project has already is a Conflict, and what a constraint refuses is Invalid.
 func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopted bool, err error) {
 	pass, err := derivePassphrases(ring, ring.CurrentID(), a.ID, a.Org)
@@ -346,7 +346,11 @@ func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopt
 					kb.seal($19, $18))
 				ON CONFLICT (id) DO NOTHING
 				RETURNING id, org_id, project_id
-			), `+operator.recorded(&args, "adopted", "project_id", "id", event)+`
+			), `+operator.recorded(&args, "adopted", "project_id", "id", event)+`, webhook AS (
+				INSERT INTO kb.webhooks (integration_id, org_id, project_id, check_at)
+				SELECT id, org_id, project_id, now()
+				FROM adopted
+			)
 			INSERT INTO kb.sync_states (
 				id, integration_id, org_id, project_id, last_sync_at, last_successful_sync, sync_status, sync_error, total_synced,
 				last_synced, workspace_id, workspace_name, mappings, created_at, updated_at)

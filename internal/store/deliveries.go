@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,6 +27,7 @@ type NewDelivery struct {
 	ID            uuid.UUID
 	IntegrationID uuid.UUID
 	Key           [32]byte // tells deliveries of the integration apart
+	ByBody        bool     // Key is the body's hash, which another event may have too
 	DeliveryID    string
 	Event         string
 	Object        string // what it is about; empty where it is ignored
@@ -34,7 +36,8 @@ type NewDelivery struct {
 	Headers       map[string]string
 }
 
-// StoreDelivery stores a delivery, unless the integration has one of its key, and notes that its object is to be worked on. It returns
+// StoreDelivery stores a delivery, unless the integration has one of its key, and notes that its object is to be worked on. One that
+// came before and is known by its body is RECEIVED anew, as if it had come just now: the same may have happened once more. It returns
 // the row of the object where a job is to be queued for it, in the same transaction; nil where one is queued already, and where
 // there is nothing to do.
 func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid.UUID, err error) {
@@ -46,26 +49,49 @@ func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid
 		n.Headers = map[string]string{}
 	}
 	id := uuid.Must(uuid.NewV7())
-	var told *bool
-	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`
-			WITH stored AS (
-				INSERT INTO kb.webhook_deliveries (
+	scope := []any{t.scope.Org, t.scope.Projects, n.IntegrationID}
+	args := append(slices.Clone(scope), n.ID, n.Key[:], n.DeliveryID, n.Event, n.Object, reads, n.Payload, n.Headers)
+	const insert = `
+				INSERT INTO kb.webhook_deliveries AS d (
 					id, integration_id, org_id, project_id, delivery_key, delivery_id, event, status, object, reads, payload, headers, processed_at)
 				SELECT
 					$4, i.id, i.org_id, i.project_id, $5, $6, $7, CASE WHEN $8 = '' THEN 'IGNORED' ELSE 'RECEIVED' END, nullif($8, ''), $9, $10, $11,
 					CASE WHEN $8 = '' THEN clock_timestamp() END
 				FROM kb.integrations i
+				WHERE ` + inScope + `
+					AND i.id = $3
+				ON CONFLICT (integration_id, delivery_key)`
+	var told *bool
+	err = t.send(ctx, func(b *pgx.Batch) {
+		if n.ByBody && n.Object != "" {
+			// The object first, as the end of its job has it: each would wait for the other otherwise.
+			b.Queue(`
+			WITH stored AS (
+				SELECT i.id AS integration_id, i.org_id, i.project_id, $4::text AS object
+				FROM kb.integrations i
 				WHERE `+inScope+`
 					AND i.id = $3
-				ON CONFLICT (integration_id, delivery_key) DO NOTHING
-				RETURNING integration_id, org_id, project_id, object
+			), told AS (
+				`+tellObject(5)+`
+			)
+			SELECT id = $5
+			FROM told`, append(scope, n.Object, id)...,
+			).QueryRow(scanIfAny(&told))
+			b.Queue(insert+` DO UPDATE
+				SET
+					event = excluded.event, status = excluded.status, object = excluded.object, reads = excluded.reads, attempts = 0, error = NULL,
+					received_at = clock_timestamp(), processed_at = NULL
+				WHERE d.org_id = $1`, args...)
+			return
+		}
+		b.Queue(`
+			WITH stored AS (`+insert+` DO NOTHING
+				RETURNING d.integration_id, d.org_id, d.project_id, d.object
 			), told AS (
 				`+tellObject(12)+`
 			)
 			SELECT id = $12
-			FROM told`,
-			t.scope.Org, t.scope.Projects, n.IntegrationID, n.ID, n.Key[:], n.DeliveryID, n.Event, n.Object, reads, n.Payload, n.Headers, id,
+			FROM told`, append(args, id)...,
 		).QueryRow(scanIfAny(&told))
 	})
 	if err == nil && told != nil && *told {
@@ -74,14 +100,14 @@ func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid
 	return object, err
 }
 
-// tellObject notes that the object of a delivery in the WITH query stored is to be worked on. The parameter of this number is the id
-// of a new row.
+// tellObject notes that the object of a delivery in the WITH query stored is to be worked on, and begins to count its attempts anew. The
+// parameter of this number is the id of a new row.
 func tellObject(id int) string {
 	return fmt.Sprintf(`INSERT INTO kb.webhook_objects AS w (id, integration_id, org_id, project_id, object)
 				SELECT $%d, integration_id, org_id, project_id, object
 				FROM stored
 				WHERE object IS NOT NULL
-				ON CONFLICT (integration_id, object) DO UPDATE SET told_at = now()
+				ON CONFLICT (integration_id, object) DO UPDATE SET told_at = clock_timestamp(), attempts = 0
 				RETURNING w.id`, id)
 }
 
@@ -103,10 +129,15 @@ func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *in
 	if err != nil {
 		return page.Page, err
 	}
-	const matches = deliveryScope + `
-				AND d.integration_id = $3
-				AND ($4::text IS NULL OR d.status = $4)`
-	filter := []any{t.scope.Org, t.scope.Projects, id, status}
+	matches := deliveryScope + `
+				AND d.integration_id = $3`
+	filter := []any{t.scope.Org, t.scope.Projects, id}
+	if status != nil { // as a condition of its own, which an index answers
+		filter = append(filter, *status)
+		matches += `
+				AND d.status = $4`
+	}
+	place := len(filter)
 	var exists bool
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, filter[:3]...).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
@@ -114,9 +145,9 @@ func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *in
 			SELECT `+deliveryColumns+`
 			FROM kb.webhook_deliveries d
 			WHERE `+matches+`
-				AND ($5::timestamptz IS NULL OR (d.received_at, d.id) < ($5, $6::uuid))
+				AND ($`+strconv.Itoa(place+1)+`::timestamptz IS NULL OR (d.received_at, d.id) < ($`+strconv.Itoa(place+1)+`, $`+strconv.Itoa(place+2)+`::uuid))
 			ORDER BY d.received_at DESC, d.id DESC
-			LIMIT $7`,
+			LIMIT $`+strconv.Itoa(place+3),
 			append(slices.Clone(filter), afterAt, afterID, args.First+1)...,
 		).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.WebhookDelivery, string, error) {
@@ -200,21 +231,33 @@ func (t *Tenant) ReplayDelivery(ctx context.Context, id uuid.UUID, event, about 
 	return delivery, object, err
 }
 
-// PruneDeliveries removes at most so many of the scope's deliveries that came before a time.
+// PruneDeliveries removes at most so many of the scope's deliveries that came before a time, and leaves those that others remove. A run is
+// to find what those of them that nobody worked on, as those of a disabled integration, would have brought.
 func (t *Tenant) PruneDeliveries(ctx context.Context, before time.Time, most int) (removed int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			WITH removed AS (
-				DELETE FROM kb.webhook_deliveries d
+			WITH old AS (
+				SELECT d.id
+				FROM kb.webhook_deliveries d
 				WHERE `+deliveryScope+`
-					AND d.id IN (
-						SELECT d.id
-						FROM kb.webhook_deliveries d
-						WHERE `+deliveryScope+`
-							AND d.received_at < $3
-						ORDER BY d.received_at
-						LIMIT $4)
-				RETURNING d.id
+					AND d.received_at < $3
+				ORDER BY d.received_at
+				LIMIT $4
+				FOR UPDATE SKIP LOCKED
+			), removed AS (
+				DELETE FROM kb.webhook_deliveries d
+				USING old
+				WHERE `+deliveryScope+`
+					AND d.id = old.id
+				RETURNING d.integration_id, d.org_id, d.project_id, d.status
+			), missed AS (
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
+				SELECT DISTINCT integration_id, org_id, project_id, clock_timestamp()
+				FROM removed
+				WHERE status = 'RECEIVED'
+				ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
+				WHERE w.org_id = $1
 			)
 			SELECT count(*)
 			FROM removed`,

@@ -123,6 +123,13 @@ func (t *Tenant) RegisteredHook(ctx context.Context, id uuid.UUID) (h *Registere
 	return h, err
 }
 
+// EndHookChecks notes that an integration without a webhook needs no looking at.
+func (t *Tenant) EndHookChecks(ctx context.Context, id uuid.UUID) error {
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE kb.webhooks w SET check_at = NULL WHERE `+hookScope+` AND w.integration_id = $3 AND w.hook_id IS NULL`, t.scope.Org, t.scope.Projects, id)
+	})
+}
+
 // HoldsWebhookSecret reports whether the webhook secret of the row that v describes is this one. It does not leave the database.
 func (t *Tenant) HoldsWebhookSecret(ctx context.Context, ring *seal.Ring, v *IntegrationVersion, secret seal.Secret) (held bool, err error) {
 	if !v.HasWebhookSecret {

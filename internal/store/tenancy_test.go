@@ -448,7 +448,7 @@ func TestCatalogOfRights(t *testing.T) {
 	}
 	same("SECURITY DEFINER functions", `
 		SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.prosecdef ORDER BY 1`,
-		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)", "kb.forget_more(integer)", "kb.forget_synced()",
+		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)", "kb.forget_more(integer)", "kb.forget_synced()", "kb.jobless_webhook_objects(interval,integer)",
 		"kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
 		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
 		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",

@@ -244,7 +244,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		}),
 		"EndWebhookAttempt": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, []uuid.UUID{id}, "it failed", false)
+			_, err := t.EndWebhookAttempt(ctx, id, store.FirstFence, store.WebhookAttempt{Deliveries: []uuid.UUID{id}, Failure: "it failed"})
 			return err
 		},
 		"ParkWebhookObject": func(ctx context.Context, t *store.Tenant) error {
@@ -258,8 +258,9 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeOverWebhookObject(ctx, id, time.Second)
 			return err
 		},
-		"Lineage": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.Lineage(ctx, id, []string{"t1"})
+		"EndHookChecks": func(ctx context.Context, t *store.Tenant) error { return t.EndHookChecks(ctx, id) },
+		"StoredObjects": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.StoredObjects(ctx, id, []string{"t1"})
 			return err
 		},
 		"ObjectsBelow": func(ctx context.Context, t *store.Tenant) error {

@@ -16,6 +16,10 @@ import (
 // deliveriesAtOnce is how many deliveries of one object are worked on together.
 const deliveriesAtOnce = 500
 
+// catchUpAfter is how long after deliveries were given up a run begins that finds what they would have brought: what kept them from it may
+// last, and each makes no run of its own.
+const catchUpAfter = 15 * time.Minute
+
 // WebhookWork is an object that webhooks told of, as its worker sees it.
 type WebhookWork struct {
 	IntegrationID uuid.UUID
@@ -29,6 +33,19 @@ type WebhookWork struct {
 	Selection     []string
 	Deliveries    []ReceivedDelivery
 	At            time.Time // when it was claimed, by the database's clock: what is read from now on is not older
+	// GoneAt is when it was found to be gone, if nothing was told of it since. Waits says that a run from before is under way still.
+	GoneAt *time.Time
+	Waits  bool
+	// ToldAt is when it was told of last. Rest is what an attempt left to be read; nil where none did.
+	ToldAt time.Time
+	Rest   *WebhookRest
+}
+
+// WebhookRest is what is still to be read of an object, so that work of any size advances within the token's limit.
+type WebhookRest struct {
+	At      time.Time // when that was found out: what was told later asks for more
+	Objects []NamedObject
+	Failure string // of what was read before
 }
 
 // ReceivedDelivery is a delivery to be worked on.
@@ -52,7 +69,11 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 					AND r.fence = $4
 				RETURNING *
 			)
-			SELECT r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at
+			SELECT
+				r.integration_id, r.project_id, r.object, r.attempts, i.provider, i.enabled, i.revision, s.mappings, s.selection, r.heartbeat_at,
+				CASE WHEN r.told_at <= r.gone_at THEN r.gone_at END,
+				r.told_at <= r.gone_at AND `+runFromBefore("r.gone_at")+`,
+				r.told_at, r.rest
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -60,7 +81,11 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 		).QueryRow(into(&work, func(row pgx.Row) (*WebhookWork, error) {
 			var w WebhookWork
 			var mappings []byte
-			err := row.Scan(&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At)
+			var waits *bool
+			err := row.Scan(
+				&w.IntegrationID, &w.ProjectID, &w.Object, &w.Attempts, &w.Provider, &w.Enabled, &w.Revision, &mappings, &w.Selection, &w.At, &w.GoneAt, &waits,
+				&w.ToldAt, &w.Rest)
+			w.Waits = waits != nil && *waits
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -96,6 +121,18 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 	return work, err
 }
 
+// runFromBefore is whether a run of the integration in r is under way that was queued before a time: it may have read before it what it
+// stores after it.
+func runFromBefore(at string) string {
+	return `EXISTS (
+					SELECT
+					FROM kb.sync_runs x
+					WHERE x.integration_id = r.integration_id
+						AND x.org_id = r.org_id
+						AND x.finished_at IS NULL
+						AND x.queued_at <= ` + at + `)`
+}
+
 // BeatWebhookObject tells that an object's worker is alive. It returns false where the object is done, or is another job's by now.
 func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int) (held bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -115,12 +152,14 @@ func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 // WebhookCommit is what was read for an object.
 type WebhookCommit struct {
 	Objects    []ImportedObject
-	ReadAt     time.Time   // when that began
-	Gone       []string    // external ids of what is not there any more
-	Covered    []string    // listings that were read to their end
-	Done       []string    // external ids whose details were read
-	Deliveries []uuid.UUID // that it answers
-	Failure    string      // why they FAILED all the same; empty where they are PROCESSED
+	ReadAt     time.Time    // when that began
+	Gone       []string     // external ids of what is not there any more
+	GoneAt     *time.Time   // when that was found before; nil where it was not, or something was told since
+	Covered    []string     // listings that were read to their end
+	Done       []string     // external ids whose details were read
+	Deliveries []uuid.UUID  // that it answers
+	Failure    string       // why they FAILED all the same; empty where they are PROCESSED
+	Rest       *WebhookRest // is to be read first; the Deliveries stay RECEIVED
 }
 
 // WebhookEnd is how a WebhookCommit went.
@@ -128,21 +167,25 @@ type WebhookEnd struct {
 	Held    bool // false: nothing was stored, as the object is done, or another job's by now
 	Changed int  // objects that were written
 	// Unsure says that something was marked as deleted while a run is under way, which may have read it before and store it
-	// again. The deliveries are RECEIVED still: look again later.
+	// again. The deliveries are RECEIVED still: look again once WebhookWork.Waits is over.
 	Unsure bool
+	Failed bool // the deliveries are FAILED, for the commit's Failure
 	Left   bool // deliveries are left, so the object is still to be worked on
 }
 
-// ErrContended is returned where somebody else has stored an object since it was read, and nothing tells which is newer. Nothing is
-// stored: read again.
+// ErrContended is returned where somebody else has stored an object since it was read, and nothing tells which is newer, or has deleted
+// what it is in. Nothing is stored: read again.
 var ErrContended = errors.New("store: an object was stored by another since it was read")
+
+// ErrDisabled is returned where the integration was disabled since the object was read. Nothing is stored.
+var ErrDisabled = errors.New("store: the integration was disabled")
 
 // CommitWebhook stores, inside InTx, what was read for an object, in the order and by the rules of CommitSync, without a run.
 func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c WebhookCommit) (end WebhookEnd, err error) {
 	if t.tx == nil {
 		return end, errors.New("store: CommitWebhook outside InTx")
 	}
-	contended := 0
+	contended, enabled := 0, false
 	scope := []any{t.scope.Org, t.scope.Projects, id, fence}
 	args := append(append([]any{}, scope...), objectArgs(c.Objects, map[string]string{}, nil, &c.ReadAt)...)
 	err = t.send(ctx, func(b *pgx.Batch) {
@@ -160,12 +203,21 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 						AND o.external_id = ANY ($28::text[])
 						AND o.deleted_at IS NULL
 						AND o.synced_at >= $27
+				)
+				+ (
+					SELECT count(*)
+					FROM given g
+					JOIN kb.synced_objects o ON o.integration_id = g.integration_id AND o.org_id = g.org_id AND o.external_id = g.external_parent_id
+					WHERE o.deleted_at >= $27
+						AND NOT EXISTS (SELECT FROM given p WHERE p.external_id = g.external_parent_id)
 				),
-				(SELECT count(*) FROM changed)
-			FROM held h`,
+				(SELECT count(*) FROM changed),
+				i.enabled
+			FROM held h
+			JOIN kb.integrations i ON i.id = h.integration_id AND i.org_id = h.org_id`,
 			append(args, orEmpty(c.Gone))...,
 		).QueryRow(func(row pgx.Row) error {
-			err := row.Scan(&contended, &end.Changed)
+			err := row.Scan(&contended, &end.Changed, &enabled)
 			end.Held = err == nil
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
@@ -176,7 +228,10 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 	if err != nil || !end.Held {
 		return end, err
 	}
-	if contended > 0 {
+	switch {
+	case !enabled:
+		return end, ErrDisabled
+	case contended > 0:
 		return end, ErrContended
 	}
 	read := make([]string, len(c.Objects))
@@ -195,7 +250,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 				AND p.external_id = ANY ($4::text[])`,
 			t.scope.Org, t.scope.Projects, id, orEmpty(c.Done))
 		if len(c.Gone)+len(c.Covered) > 0 {
-			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read)...).
+			b.Queue(tombstoneObjects, append(scope, orEmpty(c.Gone), orEmpty(c.Covered), read, c.ReadAt, c.GoneAt)...).
 				QueryRow(func(row pgx.Row) error { return row.Scan(&deleted, &end.Unsure) })
 		}
 	})
@@ -203,41 +258,50 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 		return end, err
 	}
 	end.Changed += deleted
+	if c.Rest != nil {
+		end.Unsure, end.Left = false, true
+		return end, t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`UPDATE kb.webhook_objects r SET rest = $5, attempts = 0 WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.Rest)...)
+		})
+	}
 	if end.Unsure {
 		end.Left = true
-		return end, nil
+		return end, t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5, rest = NULL WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
+		})
 	}
-	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, c.Deliveries, c.Failure, true)
+	end.Failed = c.Failure != ""
+	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
 	return end, err
 }
 
 // tombstoneObjects marks what is gone as deleted, with all that is below it, and what a listing that was read to its end does not have any
-// more. It tells how many that were, and whether a run is under way.
-const tombstoneObjects = `
+// more. What was marked before counts too: something may have been stored below it since. It tells how many that were, and whether a run
+// is under way that may store them again.
+var tombstoneObjects = `
 			WITH RECURSIVE ` + heldObject + `, doomed (external_id) AS (
+				SELECT x COLLATE "C"
+				FROM unnest($5::text[]) AS x
+				WHERE NOT x = ANY ($7::text[])
+				UNION
 				SELECT o.external_id
 				FROM held h
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id
 				WHERE o.deleted_at IS NULL
-					AND (o.external_id = ANY ($5::text[]) OR o.listing = ANY ($6::text[]))
+					AND o.listing = ANY ($6::text[])
+					AND o.synced_at < $8
 					AND NOT o.external_id = ANY ($7::text[])
 				UNION
 				SELECT o.external_id
 				FROM doomed d
 				CROSS JOIN held h
 				JOIN kb.synced_objects o ON o.integration_id = h.integration_id AND o.org_id = h.org_id AND o.external_parent_id = d.external_id
-				WHERE o.deleted_at IS NULL
-					AND NOT o.external_id = ANY ($7::text[])
+				WHERE NOT o.external_id = ANY ($7::text[])
 			), ` + tombstoned + `
 			SELECT
 				(SELECT count(*) FROM victims),
-				cardinality($5::text[]) > 0 AND EXISTS (
-					SELECT
-					FROM kb.sync_runs r
-					WHERE r.integration_id = h.integration_id
-						AND r.org_id = h.org_id
-						AND r.finished_at IS NULL)
-			FROM held h`
+				cardinality($5::text[]) > 0 AND ` + runFromBefore("coalesce($9, $8)") + `
+			FROM held r`
 
 // lockObject keeps an object that webhooks told of, and its integration's state, from others until the transaction ends; $3 is its row, $4
 // the fence.
@@ -259,9 +323,18 @@ const heldObject = `held AS (
 					AND r.fence = $4
 			)`
 
+// WebhookAttempt is an attempt at deliveries. One that came once more after ReadAt stays RECEIVED.
+type WebhookAttempt struct {
+	Deliveries []uuid.UUID
+	ReadAt     time.Time // when it began
+	Failure    string    // empty where it worked
+	Final      bool      // it is not tried again
+	Lost       bool      // a run is to find what they would have brought: it failed for more than what they tell of
+}
+
 // EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
 // whether deliveries are left. An object without any is done, and its row goes; its lock makes deliveries that come meanwhile wait.
-func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, deliveries []uuid.UUID, failure string, final bool) (left bool, err error) {
+func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, a WebhookAttempt) (left bool, err error) {
 	left = true
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
@@ -279,15 +352,30 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 				AND d.integration_id = r.integration_id
 				AND d.org_id = r.org_id
 				AND d.id = ANY ($4)
-				AND d.status = 'RECEIVED'`,
-			t.scope.Org, t.scope.Projects, id, deliveries, failure, final, fence)
+				AND d.status = 'RECEIVED'
+				AND d.received_at <= $8`,
+			t.scope.Org, t.scope.Projects, id, a.Deliveries, a.Failure, a.Final, fence, a.ReadAt)
 		b.Queue(`
 			UPDATE kb.webhook_objects r
-			SET attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END, heartbeat_at = clock_timestamp()
+			SET
+				attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END,
+				rest = CASE WHEN NOT $5 THEN r.rest END,
+				heartbeat_at = clock_timestamp()
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4`,
-			t.scope.Org, t.scope.Projects, id, fence, final)
+			t.scope.Org, t.scope.Projects, id, fence, a.Final)
+		if a.Lost {
+			b.Queue(`
+				WITH `+heldObject+`
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
+				SELECT integration_id, org_id, project_id, clock_timestamp() + $5::interval
+				FROM held
+				ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
+				WHERE w.org_id = $1`,
+				t.scope.Org, t.scope.Projects, id, fence, catchUpAfter)
+		}
 		var done bool
 		b.Queue(`
 			DELETE FROM kb.webhook_objects r
@@ -328,17 +416,16 @@ func (t *Tenant) ParkWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 }
 
 // UnparkWebhook takes up, inside InTx, at most so many objects that were parked, and returns their rows: a job is to be queued for
-// each. Once these are fewer, none is left.
+// each. The integration stays parked while more may be left.
 func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (objects []uuid.UUID, err error) {
 	if t.tx == nil {
 		return nil, errors.New("store: UnparkWebhook outside InTx")
 	}
+	found := 0
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`UPDATE kb.webhooks r SET parked = false WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
 		b.Queue(`
-			INSERT INTO kb.webhook_objects AS w (id, integration_id, org_id, project_id, object)
-			SELECT gen_random_uuid(), x.integration_id, x.org_id, x.project_id, x.object
-			FROM (
+			WITH parked AS (
 				SELECT DISTINCT d.integration_id, d.org_id, d.project_id, d.object
 				FROM kb.webhook_deliveries d
 				WHERE `+deliveryScope+`
@@ -351,16 +438,18 @@ func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (obj
 							AND w.org_id = d.org_id
 							AND w.object = d.object)
 				LIMIT $4
-			) x
-			ON CONFLICT (integration_id, object) DO NOTHING
-			RETURNING id`,
+			), taken AS (
+				INSERT INTO kb.webhook_objects (id, integration_id, org_id, project_id, object)
+				SELECT gen_random_uuid(), integration_id, org_id, project_id, object
+				FROM parked
+				ON CONFLICT (integration_id, object) DO NOTHING
+				RETURNING id
+			)
+			SELECT (SELECT count(*) FROM parked), coalesce((SELECT array_agg(id) FROM taken), '{}')`,
 			t.scope.Org, t.scope.Projects, id, most,
-		).Query(func(rows pgx.Rows) (err error) {
-			objects, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-			return err
-		})
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&found, &objects) })
 	})
-	if err == nil && len(objects) == most {
+	if err == nil && found == most {
 		err = t.send(ctx, func(b *pgx.Batch) {
 			b.Queue(`UPDATE kb.webhooks r SET parked = true WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
 		})
@@ -393,7 +482,16 @@ type OrphanedWebhookObject struct {
 // OrphanedWebhookObjects lists the objects whose job was taken up so long ago, and whose worker has not been heard of since. It knows
 // the jobs by their arguments "object" and "fence".
 func (db *DB) OrphanedWebhookObjects(ctx context.Context, since time.Duration) ([]OrphanedWebhookObject, error) {
-	rows, err := db.pool.Query(ctx, `SELECT org_id, id FROM kb.orphaned_webhook_objects($1)`, since)
+	return db.orphanedWebhookObjects(ctx, `SELECT org_id, id FROM kb.orphaned_webhook_objects($1)`, since)
+}
+
+// JoblessWebhookObjects lists at most so many objects whose worker has not been heard of for so long, and that no job is queued for.
+func (db *DB) JoblessWebhookObjects(ctx context.Context, since time.Duration, most int) ([]OrphanedWebhookObject, error) {
+	return db.orphanedWebhookObjects(ctx, `SELECT org_id, id FROM kb.jobless_webhook_objects($1, $2)`, since, most)
+}
+
+func (db *DB) orphanedWebhookObjects(ctx context.Context, statement string, args ...any) ([]OrphanedWebhookObject, error) {
+	rows, err := db.pool.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -418,40 +516,30 @@ func (t *Tenant) TakeOverWebhookObject(ctx context.Context, id uuid.UUID, since 
 	return fence, err
 }
 
-// Lineage returns the parents of those objects that are stored, and of all that are above them, by external id; "" at the top.
-func (t *Tenant) Lineage(ctx context.Context, id uuid.UUID, externalIDs []string) (parents map[string]string, err error) {
-	parents = map[string]string{}
+// StoredObjects tells which of those objects are stored, by external id: false are those that are marked as deleted.
+func (t *Tenant) StoredObjects(ctx context.Context, id uuid.UUID, externalIDs []string) (there map[string]bool, err error) {
+	there = map[string]bool{}
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(byIndex)
 		b.Queue(`
-			WITH RECURSIVE line (external_id, external_parent_id) AS (
-				SELECT o.external_id, o.external_parent_id
-				FROM kb.synced_objects o
-				WHERE `+objectScope+`
-					AND o.integration_id = $3
-					AND o.external_id = ANY ($4::text[])
-					AND o.deleted_at IS NULL
-				UNION
-				SELECT o.external_id, o.external_parent_id
-				FROM line l
-				JOIN kb.synced_objects o ON o.external_id = l.external_parent_id
-				WHERE `+objectScope+`
-					AND o.integration_id = $3
-					AND o.deleted_at IS NULL
-			)
-			SELECT external_id, coalesce(external_parent_id, '')
-			FROM line`,
+			SELECT o.external_id, o.deleted_at IS NULL
+			FROM kb.synced_objects o
+			WHERE `+objectScope+`
+				AND o.integration_id = $3
+				AND o.external_id = ANY ($4::text[])`,
 			t.scope.Org, t.scope.Projects, id, externalIDs,
 		).Query(func(rows pgx.Rows) error {
-			var child, parent string
-			_, err := pgx.ForEachRow(rows, []any{&child, &parent}, func() error { parents[child] = parent; return nil })
+			var external string
+			var live bool
+			_, err := pgx.ForEachRow(rows, []any{&external, &live}, func() error { there[external] = live; return nil })
 			return err
 		})
 	})
-	return parents, err
+	return there, err
 }
 
-// ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children.
+// ObjectsBelow lists what is stored below some objects and can be read by itself, parents before children, with what is marked as
+// deleted: it may be there again.
 func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []string) (list []NamedObject, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(byIndex)
@@ -465,7 +553,6 @@ func (t *Tenant) ObjectsBelow(ctx context.Context, id uuid.UUID, externalIDs []s
 				JOIN kb.synced_objects o ON o.external_parent_id = l.external_id
 				WHERE `+objectScope+`
 					AND o.integration_id = $3
-					AND o.deleted_at IS NULL
 					AND o.type <> 'COMMENT'
 					AND l.depth < 50
 			)

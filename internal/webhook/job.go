@@ -23,7 +23,7 @@ const (
 	lease = 8 * time.Second
 	// gather is how long an object rests after it was read while more was told of it: a burst makes few reads.
 	gather = time.Second
-	// unsure is how long an object that was deleted rests while a run may store it again.
+	// unsure is how long an object that was deleted rests until it is looked whether a run that may store it again has ended.
 	unsure = 30 * time.Second
 	// troubled is how long a job rests that the database failed.
 	troubled = 3 * time.Second
@@ -101,9 +101,14 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 		return 0, errLost
 	case !work.Enabled:
 		return done, tenant.ParkWebhookObject(ctx, args.Object, args.Fence)
+	case work.Waits:
+		return unsure, nil
 	}
 	end, err := s.read(ctx, tenant, args, work)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrDisabled):
+		return done, tenant.ParkWebhookObject(ctx, args.Object, args.Fence)
+	case err != nil:
 		return s.failed(ctx, tenant, args, work, err)
 	}
 	if end.Changed > 0 {
@@ -112,14 +117,18 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 	if end.Unsure {
 		return unsure, nil
 	}
-	s.measures.work(ctx, work, "processed")
+	outcome := "processed"
+	if end.Failed {
+		outcome = "failed"
+	}
+	s.measures.work(ctx, work, outcome)
 	if end.Left {
 		return gather, nil
 	}
 	return done, nil
 }
 
-// read reads the object while the job's heart beats, and stores it.
+// read reads the object while the job's heart beats, and stores it, part by part where there is much.
 func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArgs, work *store.WebhookWork) (end store.WebhookEnd, err error) {
 	held, lose := context.WithCancelCause(ctx)
 	beating := make(chan struct{})
@@ -141,7 +150,7 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 	if err != nil {
 		return end, err
 	}
-	for range maxContended {
+	for contended := 0; contended < maxContended; {
 		commit, err := gatherAll(held, tenant, connection, work)
 		if err != nil {
 			return end, err
@@ -150,20 +159,31 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 			end, err = tx.CommitWebhook(held, args.Object, args.Fence, commit)
 			return err
 		})
-		if !errors.Is(err, store.ErrContended) {
-			if err == nil && !end.Held {
-				err = errLost
-			}
+		switch {
+		case errors.Is(err, store.ErrContended):
+			contended++
+		case err != nil:
 			return end, err
+		case !end.Held:
+			return end, errLost
+		case commit.Rest == nil:
+			return end, nil
+		default:
+			contended = 0
+			if end.Changed > 0 {
+				s.change(work)
+			}
 		}
 		again, err := tenant.ClaimWebhookObject(held, args.Object, args.Fence)
-		if err != nil {
+		switch {
+		case err != nil:
 			return end, err
-		}
-		if again == nil {
+		case again == nil:
 			return end, errLost
+		case !again.Enabled:
+			return end, store.ErrDisabled
 		}
-		work.Deliveries, work.At = again.Deliveries, again.At
+		*work = *again
 	}
 	return end, integration.Conflict("", "the object was changed by others each time that it was read")
 }
@@ -217,7 +237,10 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	for i, d := range work.Deliveries {
 		ids[i] = d.ID
 	}
-	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, ids, reason, final)
+	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, store.WebhookAttempt{
+		Deliveries: ids, ReadAt: work.At, Failure: reason, Final: final,
+		Lost: final, // what is wrong with the object itself fails its deliveries alone, in CommitWebhook
+	})
 	if err != nil {
 		return 0, err
 	}

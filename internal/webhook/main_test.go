@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -126,7 +127,7 @@ func (account) Import(context.Context, provider.Plan, []byte) iter.Seq2[*provide
 	return func(func(*provider.Page, error) bool) {}
 }
 
-func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref) iter.Seq2[*provider.Page, error] {
+func (a account) Fetch(ctx context.Context, plan provider.Plan, refs []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return func(yield func(*provider.Page, error) bool) {
 		for _, ref := range refs {
 			p := &provider.Page{Done: []provider.Ref{ref}}
@@ -144,6 +145,17 @@ func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref
 					Type: t.kind, ExternalID: ref.ExternalID, Title: t.title, ParentID: t.parent, UpdatedAt: t.updated, Completed: t.closed, Listing: "in " + t.parent,
 					HasDetails: t.kind == integration.ObjectTask,
 				}}
+				p.Objects[0].Outside = plan.Selection != nil
+				for at := ref.ExternalID; at != ""; at = a.things[at].parent {
+					if slices.Contains(plan.Selection, at) {
+						p.Objects[0].Outside = false
+					}
+				}
+				for _, m := range plan.Mappings {
+					if m.ExternalID == ref.ExternalID {
+						p.Objects[0].ParentID = m.Target
+					}
+				}
 				if t.parent != "" {
 					p.Objects[0].Relations = []provider.Relation{{Type: integration.RelBelongsTo, To: t.parent}}
 				}

@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -12,11 +14,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
 	"patchbay/internal/store"
+	"patchbay/internal/webhook"
 )
 
 // works starts to work on what webhooks tell; it ends with the test, or by what is returned.
@@ -59,6 +64,16 @@ func (w *world) tellTask(event, object string) { w.tell(event, integration.Objec
 func (w *world) settled() {
 	w.t.Helper()
 	w.eventually("every delivery to be worked on", func() bool { return w.deliveries()["RECEIVED"] == 0 })
+}
+
+// wake has jobs go on that rest.
+func (w *world) wake() {
+	w.t.Helper()
+	w.eventually("the job to rest", func() bool {
+		tag, err := w.root.Exec(context.Background(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND scheduled_at > now()`)
+		w.must(err)
+		return tag.RowsAffected() > 0
+	})
 }
 
 // objects lists what is stored, title by external id, those marked as deleted left out.
@@ -125,6 +140,110 @@ func TestABurstMakesFewReads(t *testing.T) {
 	w.want(func() int { w.source.mu.Lock(); defer w.source.mu.Unlock(); return w.source.opened }(), 1)
 }
 
+// Where nothing but the body tells deliveries apart, the same one again may tell of another change: it is worked on once more, also while
+// the one before is.
+func TestTheSameBodyTellsOfAnotherChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	space := message{Event: "changed", Type: integration.ObjectProject, Object: "space"}
+	w.source.put("space", integration.ObjectProject, "", "First")
+	w.send(space)
+	w.settled()
+	w.source.put("space", integration.ObjectProject, "", "Second")
+	w.send(space)
+	w.settled()
+	w.want(w.objects()["space"], "Second")
+
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	w.source.onRead(func(context.Context, string) error { // after it was read, before it is answered
+		once.Do(func() { close(reading); <-goOn })
+		return nil
+	})
+	w.source.put("space", integration.ObjectProject, "", "Third")
+	w.send(space)
+	<-reading
+	w.source.put("space", integration.ObjectProject, "", "Fourth")
+	w.send(space)
+	close(goOn)
+	w.settled()
+	w.want(w.objects()["space"], "Fourth")
+
+	// A task is deleted, restored, and deleted again.
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	deleted := message{Event: "deleted", Type: integration.ObjectTask, Object: "a"}
+	for range 2 {
+		w.source.remove("a")
+		w.send(deleted)
+		w.settled()
+		w.want(w.objects()["a"], "")
+		w.source.task("a", "A, restored")
+		w.tellTask("changed", "a")
+		w.settled()
+		w.want(w.objects()["a"], "A, restored")
+	}
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 5}) // each body once
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
+// Many who send one body at once neither wait for each other for ever nor for the job that works on it.
+func TestTheSameBodyFromMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	body, err := json.Marshal(message{Event: "changed", Type: integration.ObjectProject, Object: "space"})
+	w.must(err)
+	var senders sync.WaitGroup
+	for range 16 {
+		senders.Go(func() {
+			for range 50 {
+				if status, text, err := w.tryPost(w.path(), body, signature(w.secret, body)); status != http.StatusOK || err != nil {
+					t.Errorf("status %d: %s, %v", status, text, err)
+				}
+			}
+		})
+	}
+	senders.Wait()
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 1})
+	if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("it is logged:\n%s", log)
+	}
+}
+
+// An object that is told of anew has all its attempts again.
+func TestAttemptsBeginAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	fail := func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
+	}
+	w.source.task("a", "A")
+	w.source.onRead(fail)
+	attempts := func(n int) {
+		t.Helper()
+		w.eventually("the attempt to fail", func() bool { return value[int](w, `SELECT coalesce(max(attempts), 0) FROM kb.webhook_objects`) == n })
+	}
+	w.tellTask("changed", "a")
+	attempts(1)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+	w.must(err)
+	w.tellTask("changed", "a")
+	attempts(0)
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+	w.must(err)
+	w.wake()
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"FAILED": 2})
+	if reason := value[string](w, `SELECT DISTINCT error FROM kb.webhook_deliveries`); !strings.Contains(reason, "given up after 8 attempts: it does not answer") {
+		t.Errorf("they failed for %q", reason)
+	}
+}
+
 // What was deleted by one and made again since stays.
 func TestADeletionThatIsNotTrueAnyMore(t *testing.T) {
 	t.Parallel()
@@ -161,6 +280,7 @@ func TestASelection(t *testing.T) {
 	w.settled()
 	w.want(w.objects(), map[string]string{"a": "A", "c": "Subtask", "list": "List"})
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 3})
+	w.want(w.source.count("other"), 0) // nobody asks where it lies that is outside
 	w.source.put("a", integration.ObjectTask, "other", "A, elsewhere")
 	w.tellTask("changed", "a")
 	w.settled()
@@ -168,6 +288,22 @@ func TestASelection(t *testing.T) {
 	if _, ok := w.objects()["other"]; ok {
 		t.Error("a list that is not selected was imported")
 	}
+}
+
+// What a selected place is mapped to does not put what is in it outside, and is not asked for.
+func TestASelectionWithMappings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET selection = '{space}', mappings = '{"LIST": {"list": "board 7"}}'`)
+	w.must(err)
+	w.works()
+	w.tell("changed", integration.ObjectCollection, "list")
+	w.settled()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects(), map[string]string{"a": "A", "list": "List"})
+	w.want(w.source.count("board 7"), 0)
 }
 
 // With a list that moved, what is stored below it is read anew.
@@ -182,6 +318,78 @@ func TestWhatMovesAlong(t *testing.T) {
 	w.tell("moved", integration.ObjectCollection, "list")
 	w.settled()
 	w.want(w.objects()["a"], "A, moved along")
+}
+
+// Where what a task was in is deleted before its move is worked on, what is below the task comes back with it.
+func TestWhatIsRestoredComesWithWhatIsBelow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.put("other", integration.ObjectCollection, "space", "Other")
+	w.source.task("a", "A")
+	w.source.put("b", integration.ObjectTask, "a", "B")
+	w.source.put("c", integration.ObjectTask, "b", "C")
+	w.source.put("d", integration.ObjectTask, "b", "D")
+	w.works()
+	for _, event := range []string{"changed", "moved"} { // whether the move is told as such or not
+		for _, id := range []string{"a", "b", "c", "d"} {
+			w.tellTask("changed", id)
+			w.settled()
+		}
+		w.source.change(func() { delete(w.source.things, "list") })
+		w.source.put("a", integration.ObjectTask, "other", "A, moved")
+		w.source.remove("d")
+		w.tell("deleted", integration.ObjectCollection, "list")
+		w.settled()
+		w.want(w.objects(), map[string]string{"space": "Space"})
+		w.tellTask(event, "a")
+		w.settled()
+		w.want(w.objects(), map[string]string{"space": "Space", "other": "Other", "a": "A, moved", "b": "B", "c": "C"})
+		w.source.put("list", integration.ObjectCollection, "space", "List")
+		w.source.task("a", "A")
+		w.source.put("d", integration.ObjectTask, "b", "D")
+		w.source.remove("other")
+		w.tell("deleted", integration.ObjectCollection, "other")
+		w.settled()
+		w.source.put("other", integration.ObjectCollection, "space", "Other")
+	}
+}
+
+// Work that needs more requests than the limit allows at once advances all the same.
+func TestWorkOfAnySizeEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const below, allowed = 90, 40
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Old")
+		w.tellTask("changed", task(i))
+	}
+	w.works()
+	w.settled()
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Moved along")
+	}
+	used, until := 0, time.Time{}
+	w.source.onRead(func(context.Context, string) error {
+		w.source.mu.Lock()
+		defer w.source.mu.Unlock()
+		if time.Now().After(until) {
+			used, until = 0, time.Now().Add(500*time.Millisecond)
+		}
+		if used++; used > allowed {
+			return &provider.Wait{Until: until, Cause: errors.New("too much")}
+		}
+		return nil
+	})
+	w.tellTask("moved", "a")
+	w.settled()
+	objects := w.objects()
+	for i := range below {
+		if title := objects[task(i)]; title != "Moved along" {
+			t.Fatalf("%s is %q", task(i), title)
+		}
+	}
 }
 
 // What is older than stored is not stored, and where times do not tell, what was read last is.
@@ -244,9 +452,14 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	w.settled()
 	w.want(w.objects()["a"], "A")
 	w.tellTask("changed", "b")
+	w.settled()
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), 0)
 	w.tellTask("changed", "c")
 	w.settled()
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "FAILED": 2})
+	// What kept a delivery from being worked on, and is not its object's own, is caught up with by a run.
+	const catchUp = `SELECT catch_up_at - now() > interval '14 minutes' FROM kb.webhooks WHERE catch_up_at IS NOT NULL`
+	w.want(value[bool](w, catchUp), true)
 	for object, reason := range map[string]string{"TASK/b": "it is broken", "TASK/c": "the token is not valid"} {
 		if got := value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE object = $1`, object); !strings.Contains(got, reason) {
 			t.Errorf("%s failed for %q", object, got)
@@ -285,6 +498,52 @@ func TestADisabledIntegration(t *testing.T) {
 	w.want(w.objects()["a"], "A")
 }
 
+// What could not be imported is not counted as processed.
+func TestWhatFailsIsCountedSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	reader := metric.NewManualReader()
+	w.service = webhook.New(w.db, w.connect, webhook.Options{Log: slog.New(slog.DiscardHandler), Meter: metric.NewMeterProvider(metric.WithReader(reader)).Meter("")})
+	w.works()
+	w.source.task("a", "broken")
+	w.tellTask("changed", "a")
+	w.settled()
+	w.eventually("it to be counted", func() bool {
+		var all metricdata.ResourceMetrics
+		w.must(reader.Collect(t.Context(), &all))
+		for _, scope := range all.ScopeMetrics {
+			for _, m := range scope.Metrics {
+				if sum, ok := m.Data.(metricdata.Sum[int64]); ok && m.Name == "patchbay.webhook.worked" {
+					outcome, _ := sum.DataPoints[0].Attributes.Value("outcome")
+					w.want(outcome.AsString(), "failed")
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// What was read of an integration that was disabled meanwhile is not stored.
+func TestAnIntegrationThatIsDisabledWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	other := w.data.Connect(t, "", "")
+	var one sync.Mutex
+	w.source.onRead(func(ctx context.Context, _ string) error {
+		one.Lock()
+		defer one.Unlock()
+		_, err := other.Exec(ctx, `UPDATE kb.integrations SET enabled = false`)
+		return err
+	})
+	w.works()
+	w.tellTask("changed", "a")
+	w.eventually("the delivery to be parked", func() bool { return value[int](w, `SELECT count(*) FROM kb.webhooks WHERE parked`) == 1 })
+	w.want(w.objects(), map[string]string{})
+	w.want(w.deliveries(), map[string]int{"RECEIVED": 1})
+}
+
 // Somebody else goes on with what a worker that died had begun.
 func TestAWorkerThatDies(t *testing.T) {
 	t.Parallel()
@@ -299,6 +558,43 @@ func TestAWorkerThatDies(t *testing.T) {
 	w.settled()
 	w.want(w.objects()["a"], "A")
 	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
+// What has no job any more gets another one.
+func TestAJobThatIsLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	w.source.task("b", "B")
+	w.tellTask("changed", "b")
+	_, err := w.root.Exec(t.Context(), `DELETE FROM river.river_job WHERE queue = 'webhook'`)
+	w.must(err)
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '2 minutes', told_at = now() - interval '2 minutes'`)
+	w.must(err)
+	w.works()
+	w.settled()
+	w.want(w.objects(), map[string]string{"a": "A", "b": "B", "list": "List", "space": "Space"})
+}
+
+// One that cannot be taken over leaves the others.
+func TestOneThatCannotBeTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for _, id := range []string{"a", "b"} {
+		w.source.task(id, strings.ToUpper(id))
+		w.tellTask("changed", id)
+	}
+	for _, sql := range []string{
+		`UPDATE river.river_job SET state = 'running', attempted_at = now() - interval '10 s', attempt = 1 WHERE queue = 'webhook'`,
+		`UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '10 s'`,
+		`ALTER TABLE kb.webhook_objects ADD CONSTRAINT of_the_test CHECK (object <> 'TASK/a' OR fence = 1)`,
+	} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	w.eventually("the other to be taken over", func() bool { return w.objects()["b"] == "B" })
 }
 
 func TestItIsNotedWhenDeliveriesCame(t *testing.T) {
@@ -350,9 +646,24 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 	w.must(err)
 	w.works()
 	w.eventually("old deliveries to be removed", func() bool { return w.deliveries()["IGNORED"] == 1 })
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), 0)
 }
 
-// While a run is under way that may have listed it before, what was deleted is looked at again.
+// What a disabled integration was told, and nobody worked on before it was removed, a run finds.
+func TestOldDeliveriesThatNobodyWorkedOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.tellTask("changed", "a")
+	for _, sql := range []string{`UPDATE kb.integrations SET enabled = false`, `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days'`} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	w.eventually("the delivery to be removed", func() bool { return len(w.deliveries()) == 0 })
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at <= now()`), 1)
+}
+
+// While a run is under way that may have listed it before, what was deleted waits for its end, and is then asked for once more.
 func TestADeletionDuringARun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -370,15 +681,18 @@ func TestADeletionDuringARun(t *testing.T) {
 	w.tellTask("deleted", "a")
 	w.eventually("the task to be deleted", func() bool { _, ok := w.objects()["a"]; return !ok })
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "RECEIVED": 1})
+	asked := w.source.count("a")
+	w.wake()
+	w.eventually("the job to rest again", func() bool {
+		return value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook' AND scheduled_at > now() AND (metadata ->> 'snoozes')::int = 2`) == 1
+	})
+	w.want(w.source.count("a"), asked)
 	run(`UPDATE kb.synced_objects SET deleted_at = NULL WHERE external_id = 'a'`) // as the run does with a page from before
 	run(`UPDATE kb.sync_runs SET status = 'SUCCESS', finished_at = now()`)
-	w.eventually("the job to rest", func() bool {
-		tag, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'available', scheduled_at = now() WHERE queue = 'webhook' AND state = 'scheduled'`)
-		w.must(err)
-		return tag.RowsAffected() == 1
-	})
+	w.wake()
 	w.settled()
 	if _, ok := w.objects()["a"]; ok {
 		t.Error("what a run stored again stayed")
 	}
+	w.want(w.source.count("a"), asked+1)
 }

@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -13,8 +15,12 @@ import (
 	"patchbay/internal/syncer"
 )
 
-// maxDepth is how far above an object missing parents are looked for.
-const maxDepth = 10
+const (
+	// maxDepth is how far above an object missing parents are looked for.
+	maxDepth = 10
+	// restAtOnce is how much of what else is to be read with an object is stored together: as much is read again where the limit ends it.
+	restAtOnce = 20
+)
 
 // reader reads what deliveries tell of one object.
 type reader struct {
@@ -26,51 +32,95 @@ type reader struct {
 	commit  store.WebhookCommit
 	at      map[string]int // position in commit.Objects by external id
 	fetched map[provider.Ref]bool
-	parents map[string]string // of what is stored, by external id
+	outside map[string]bool // by external id: the selection does not hold it
+	stored  map[string]bool // by external id: true is there, false is marked as deleted
 }
 
-// gatherAll reads everything that the deliveries ask for: each object once, however many deliveries there are.
+// gatherAll reads what the deliveries ask for: each object once, however many deliveries there are. What else is to be read with them is in
+// the commit's Rest, and is read by the next ones.
 func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
 	r := &reader{
-		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{},
-		plan:   provider.Plan{Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings},
-		commit: store.WebhookCommit{ReadAt: work.At},
+		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
+		plan: provider.Plan{
+			Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings,
+			Reading: work.ToldAt.UTC().Format(time.RFC3339Nano), // what was read before something was told does not answer that
+		},
+		commit: store.WebhookCommit{ReadAt: work.At, GoneAt: work.GoneAt, Deliveries: []uuid.UUID{}},
 	}
-	var refs, details []provider.Ref
-	var moved []string
 	for _, d := range work.Deliveries {
 		r.commit.Deliveries = append(r.commit.Deliveries, d.ID)
-		for _, list := range [][]store.NamedObject{d.Reads.Changed, d.Reads.Moved, d.Reads.Details, d.Reads.Gone} {
-			for _, n := range list {
-				refs = append(refs, provider.Ref(n))
+	}
+	rest := store.WebhookRest{At: work.At}
+	if work.Rest != nil {
+		rest = *work.Rest
+	}
+	var err error
+	if work.Rest == nil || work.ToldAt.After(rest.At) {
+		var below []store.NamedObject
+		below, err = r.deliveries(ctx)
+		for _, n := range rest.Objects { // of what was told before
+			if !slices.Contains(below, n) {
+				below = append(below, n)
 			}
 		}
+		rest.At, rest.Objects = work.At, below
+	} else {
+		n := min(restAtOnce, len(rest.Objects))
+		err = r.objects(ctx, rest.Objects[:n])
+		rest.Objects = rest.Objects[n:]
+	}
+	r.commit.Failure = cmp.Or(rest.Failure, r.commit.Failure)
+	if len(rest.Objects) > 0 {
+		rest.Failure = r.commit.Failure
+		r.commit.Rest = &rest
+	}
+	return r.commit, err
+}
+
+// deliveries reads what the deliveries tell of, and returns what is to be read with it: what is below something that moved, or that was
+// marked as deleted and is there again.
+func (r *reader) deliveries(ctx context.Context) (below []store.NamedObject, err error) {
+	var told []store.NamedObject
+	var details []provider.Ref
+	moved := map[string]bool{}
+	for _, d := range r.work.Deliveries {
+		told = slices.Concat(told, d.Reads.Changed, d.Reads.Moved, d.Reads.Details, d.Reads.Gone)
 		for _, n := range d.Reads.Details {
 			details = append(details, provider.Ref(n))
 		}
 		for _, n := range d.Reads.Moved {
-			moved = append(moved, n.ExternalID)
+			moved[n.ExternalID] = true
 		}
 	}
-	if r.commit.Deliveries == nil {
-		r.commit.Deliveries = []uuid.UUID{}
+	if err := r.objects(ctx, told); err != nil {
+		return nil, err
 	}
-	if len(moved) > 0 {
-		below, err := tenant.ObjectsBelow(ctx, work.IntegrationID, moved)
-		if err != nil {
-			return r.commit, err
+	if err := r.details(ctx, details); err != nil {
+		return nil, err
+	}
+	var with []string
+	for id := range r.at {
+		if live, stored := r.stored[id]; stored && (moved[id] || !live) {
+			with = append(with, id)
 		}
-		for _, n := range below {
-			refs = append(refs, provider.Ref(n))
-		}
+	}
+	if len(with) == 0 {
+		return nil, nil
+	}
+	below, err = r.tenant.ObjectsBelow(ctx, r.work.IntegrationID, with)
+	return slices.DeleteFunc(below, func(n store.NamedObject) bool { return r.fetched[provider.Ref(n)] }), err
+}
+
+// objects reads objects, with the parents that are missing.
+func (r *reader) objects(ctx context.Context, named []store.NamedObject) error {
+	refs := make([]provider.Ref, len(named))
+	for i, n := range named {
+		refs[i] = provider.Ref(n)
 	}
 	if err := r.fetch(ctx, refs, true); err != nil {
-		return r.commit, err
+		return err
 	}
-	if err := r.choose(ctx); err != nil {
-		return r.commit, err
-	}
-	return r.commit, r.details(ctx, details)
+	return r.choose(ctx)
 }
 
 // fetch reads objects that were not read yet. What is not there is gone if that was told of; a parent that is not may be of another type.
@@ -108,6 +158,7 @@ func (r *reader) pages(pages iter.Seq2[*provider.Page, error], each func(*provid
 				r.fail([]integration.SyncFailure{{Type: o.Type, Reason: reason}})
 				continue
 			}
+			r.outside[i.ExternalID] = o.Outside
 			if at, twice := r.at[i.ExternalID]; twice {
 				r.commit.Objects[at] = i
 			} else {
@@ -127,8 +178,8 @@ func (r *reader) fail(failures []integration.SyncFailure) {
 	}
 }
 
-// choose reads the parents that are missing, and leaves out what the integration does not import unless it is stored already: what is
-// not below a node of its selection, and what its options exclude.
+// choose reads the parents that are missing, and leaves out what the integration does not import unless it is stored already: what its
+// selection does not hold, and what its options exclude.
 func (r *reader) choose(ctx context.Context) error {
 	if len(r.commit.Objects) == 0 {
 		return nil
@@ -142,7 +193,7 @@ func (r *reader) choose(ctx context.Context) error {
 			}
 		}
 		var err error
-		if r.parents, err = r.tenant.Lineage(ctx, r.work.IntegrationID, ids); err != nil {
+		if r.stored, err = r.tenant.StoredObjects(ctx, r.work.IntegrationID, ids); err != nil {
 			return err
 		}
 		more, err := r.fetchParents(ctx)
@@ -155,7 +206,7 @@ func (r *reader) choose(ctx context.Context) error {
 	}
 	for i := range r.commit.Objects {
 		o := &r.commit.Objects[i]
-		if !r.within(o.ExternalID) || o.Completed && !r.plan.IncludeCompleted || o.Archived && !r.plan.IncludeArchived {
+		if r.outside[o.ExternalID] || o.Completed && !r.plan.IncludeCompleted || o.Archived && !r.plan.IncludeArchived {
 			o.OnlyKnown = true
 		}
 	}
@@ -174,11 +225,11 @@ var above = map[integration.ObjectType][]integration.ObjectType{
 // fetchParents reads parents that are neither stored nor read yet, and tells whether there were any.
 func (r *reader) fetchParents(ctx context.Context) (more bool, err error) {
 	for _, o := range slices.Clone(r.commit.Objects) {
-		if o.ParentID == nil || r.has(*o.ParentID) {
+		if o.ParentID == nil || r.has(*o.ParentID) || r.mapped(o) {
 			continue
 		}
-		if _, stored := r.parents[o.ExternalID]; stored && !r.within(o.ExternalID) {
-			continue // it is kept up, but what is above it is not imported
+		if r.outside[o.ExternalID] {
+			continue // should it be stored, it is kept up, but what is above it is not imported
 		}
 		types := above[o.Type]
 		if o.Type == integration.ObjectTask && slices.ContainsFunc(o.Relations, func(rel store.ImportedRelation) bool {
@@ -205,45 +256,13 @@ func (r *reader) fetchParents(ctx context.Context) (more bool, err error) {
 
 // has reports whether an object is stored or was read.
 func (r *reader) has(id string) bool {
-	if _, read := r.at[id]; read {
-		return true
-	}
-	_, stored := r.parents[id]
-	return stored
+	_, read := r.at[id]
+	return read || r.stored[id]
 }
 
-// within reports whether an object is below a node of the selection, or is one: by its parent, or what it says that it belongs to.
-func (r *reader) within(id string) bool {
-	if r.work.Selection == nil {
-		return true
-	}
-	seen := map[string]bool{"": true}
-	next := []string{id}
-	for len(next) > 0 {
-		id, next = next[0], next[1:]
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		if slices.Contains(r.work.Selection, id) {
-			return true
-		}
-		at, read := r.at[id]
-		if !read {
-			next = append(next, r.parents[id])
-			continue
-		}
-		o := &r.commit.Objects[at]
-		if o.ParentID != nil {
-			next = append(next, *o.ParentID)
-		}
-		for _, rel := range o.Relations {
-			if rel.Type == integration.RelBelongsTo && rel.Source == id {
-				next = append(next, rel.Target)
-			}
-		}
-	}
-	return false
+// mapped reports whether an object's parent is what it is mapped to, which is nothing of the provider's.
+func (r *reader) mapped(o store.ImportedObject) bool {
+	return slices.ContainsFunc(r.work.Mappings, func(m integration.SyncMapping) bool { return m.ExternalID == o.ExternalID && m.Target == *o.ParentID })
 }
 
 // details reads what hangs on objects that are there and are, or will be, stored.
@@ -251,8 +270,7 @@ func (r *reader) details(ctx context.Context, refs []provider.Ref) error {
 	var wanted []provider.Ref
 	for _, ref := range refs {
 		at, there := r.at[ref.ExternalID]
-		_, stored := r.parents[ref.ExternalID]
-		if there && (stored || !r.commit.Objects[at].OnlyKnown) && !slices.Contains(wanted, ref) {
+		if there && (r.stored[ref.ExternalID] || !r.commit.Objects[at].OnlyKnown) && !slices.Contains(wanted, ref) {
 			wanted = append(wanted, ref)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,10 @@ const (
 	maxNesting = 100
 	// maxWord is how long the names of a delivery and its event are kept, in bytes.
 	maxWord = 255
+	// mostHeld bounds the bodies that are held at once, in bytes.
+	mostHeld = 64 << 20
+	// bodyTime is how long a body may take to come. ClickUp waits 7 s for an answer.
+	bodyTime = 10 * time.Second
 )
 
 // Answers to a delivery that is not taken. Neither says whether there is such an integration, or what is wrong with the signature.
@@ -36,9 +41,13 @@ var (
 	errUnreadable = integration.Invalid("", "the delivery is no JSON of a form that is known")
 )
 
+// errFull is where as many bodies are held as may be.
+var errFull = errors.New("webhook: too many deliveries at once")
+
 // ServeHTTP takes a delivery to /webhooks/{provider}/{integration} or /webhooks/{provider}. It answers 200 once the delivery is stored,
 // together with the job that works on it, or was before; 400 for what is not signed or cannot be read, never 401 or 410, which
-// make third parties give up a webhook; and 503 where it could not be stored, so that it is sent again.
+// make third parties give up a webhook; and 503 where it could not be stored, so that it is sent again. Nothing of a body is read for an integration
+// that does not exist.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hooks := s.connect.Webhooks(r.PathValue("provider"))
 	if hooks == nil || r.PathValue("integration") == "" && hooks.HookID == nil {
@@ -47,20 +56,15 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	status, began := http.StatusOK, time.Now()
 	defer func() { s.measures.answer(r.Context(), r.PathValue("provider"), status, time.Since(began)) }()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		status = http.StatusRequestEntityTooLarge
-		http.Error(w, "a delivery may have at most "+strconv.Itoa(maxBody)+" bytes", status)
-		return
-	}
-	if err == nil {
-		err = s.receive(r, hooks, body)
-	}
+	err := s.receive(w, r, hooks)
 	var shown *integration.Error
+	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
 		w.WriteHeader(status)
+	case errors.As(err, &tooLarge):
+		status = http.StatusRequestEntityTooLarge
+		http.Error(w, "a delivery may have at most "+strconv.Itoa(maxBody)+" bytes", status)
 	case errors.As(err, &shown) && shown.Kind == integration.KindRateLimited:
 		status = http.StatusTooManyRequests
 		w.Header().Set("Retry-After", strconv.Itoa(shown.RetryAfterSeconds()))
@@ -68,49 +72,80 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errRefused), errors.Is(err, errUnreadable):
 		status = http.StatusBadRequest
 		http.Error(w, shown.Message, status)
-	case r.Context().Err() != nil: // the sender is gone
-		status = 499 // as proxies call it
+	case errors.Is(err, os.ErrDeadlineExceeded) && r.Context().Err() == nil:
+		status = http.StatusRequestTimeout
+		http.Error(w, "the delivery took too long to come: send it again", status)
 	default:
 		status = http.StatusServiceUnavailable
-		s.Log.ErrorContext(r.Context(), "a delivery cannot be stored", "error", err)
+		if r.Context().Err() == nil && !errors.Is(err, errFull) { // the sender is there still
+			s.Log.ErrorContext(r.Context(), "a delivery cannot be stored", "error", err)
+		}
 		http.Error(w, "the delivery could not be stored: send it again", status)
 	}
 }
 
 // receive verifies a delivery before anything of it is parsed, and stores it.
-func (s *Service) receive(r *http.Request, hooks *provider.Webhooks, body []byte) error {
-	ctx, now := r.Context(), time.Now()
-	targets, err := s.targets(r, hooks, body)
-	if err != nil {
-		return err
+func (s *Service) receive(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks) error {
+	var targets []*connect.WebhookTarget
+	given := r.PathValue("integration")
+	if given != "" {
+		var err error
+		if targets, err = s.target(r, given); err != nil {
+			return err
+		}
 	}
-	for _, t := range targets {
-		if len(body) > 0 && hooks.Verify(r.Header, body, t.Secrets(now), now) {
-			return s.accept(ctx, hooks, t, r.Header, body)
+	if given == "" || len(targets) > 0 {
+		if done, err := s.verify(w, r, hooks, &targets); done || err != nil {
+			return err
 		}
 	}
 	for _, t := range targets {
 		s.noted(t.WebhookTarget, func(n *note) { n.refused++ })
 	}
-	return s.Failures.Failed(ctx, s.RemoteAddr(r), errRefused)
+	return s.Failures.Failed(r.Context(), s.RemoteAddr(r), errRefused)
 }
 
-// targets are the integrations that a delivery may be for.
-func (s *Service) targets(r *http.Request, hooks *provider.Webhooks, body []byte) ([]*connect.WebhookTarget, error) {
-	name := r.PathValue("provider")
-	given := r.PathValue("integration")
-	if given == "" {
-		hook, ok := hooks.HookID(body)
-		if !ok || hook == "" || !plain(hook) {
-			return nil, nil
-		}
-		return s.connect.WebhookTargetsByHook(r.Context(), name, hook)
+// verify reads the body, and stores the delivery if one of the targets' secrets has signed it; those of the common address are found by
+// the body. It holds the body no longer than that takes: who is refused may be held up.
+func (s *Service) verify(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks, targets *[]*connect.WebhookTarget) (signed bool, err error) {
+	size := r.ContentLength
+	if size < 0 || size > maxBody {
+		size = maxBody
 	}
+	defer s.held.Add(-size)
+	if s.held.Add(size) > mostHeld {
+		return false, errFull
+	}
+	limit := http.NewResponseController(w)
+	_ = limit.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer of tests has one
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return false, err
+	}
+	_ = limit.SetReadDeadline(time.Time{}) // it would end the request's context
+	if *targets == nil {
+		if hook, ok := hooks.HookID(body); ok && hook != "" && plain(hook) {
+			if *targets, err = s.connect.WebhookTargetsByHook(r.Context(), r.PathValue("provider"), hook); err != nil {
+				return false, err
+			}
+		}
+	}
+	now := time.Now()
+	for _, t := range *targets {
+		if len(body) > 0 && hooks.Verify(r.Header, body, t.Secrets(now), now) {
+			return true, s.accept(r.Context(), hooks, t, r.Header, body)
+		}
+	}
+	return false, nil
+}
+
+// target is the integration that an address names, if there is one.
+func (s *Service) target(r *http.Request, given string) ([]*connect.WebhookTarget, error) {
 	id, err := uuid.Parse(given)
 	if err != nil {
 		return nil, nil
 	}
-	target, err := s.connect.WebhookTarget(r.Context(), name, id)
+	target, err := s.connect.WebhookTarget(r.Context(), r.PathValue("provider"), id)
 	if err != nil || target == nil {
 		return nil, err
 	}
@@ -131,7 +166,7 @@ func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *conne
 		return err
 	}
 	n := store.NewDelivery{
-		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, DeliveryID: read.id, Event: read.event, Object: read.object,
+		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, ByBody: read.byBody, DeliveryID: read.id, Event: read.event, Object: read.object,
 		Reads: read.reads, Payload: body, Headers: kept,
 	}
 	tenant := s.db.Tenant(integration.Scope{Org: t.Org, Actor: actor})
@@ -155,6 +190,7 @@ const actor = "webhook"
 // reading is a delivery as it is stored.
 type reading struct {
 	key       [sha256.Size]byte
+	byBody    bool // key is the body's hash
 	id, event string
 	object    string // what it is about; empty where it is ignored
 	reads     store.DeliveryReads
@@ -177,7 +213,7 @@ func readDelivery(hooks *provider.Webhooks, kept map[string]string, body []byte)
 	if d.Key != "" {
 		r.key = sha256.Sum256([]byte("key\x00" + d.Key))
 	} else {
-		r.key = sha256.Sum256(append([]byte("body\x00"), body...))
+		r.key, r.byBody = sha256.Sum256(append([]byte("body\x00"), body...)), true
 	}
 	if r.id == "" {
 		r.id = "sha256:" + hex.EncodeToString(r.key[:8])

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,7 @@ type Service struct {
 	connect *connect.Service
 	Options
 	measures measures
+	held     atomic.Int64 // bytes of bodies under way
 
 	mu    sync.Mutex
 	notes map[uuid.UUID]*note // of integrations, since they were last written

@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +22,11 @@ const (
 	noteEvery = 5 * time.Second
 	// lastNotes is how long writing that may take as the process ends.
 	lastNotes = 5 * time.Second
+	// netEvery is how often objects are looked for that no job is queued for, and netAge how long none has been heard of.
+	netEvery = time.Minute
+	netAge   = time.Minute
+	// netAtOnce bounds one look.
+	netAtOnce = 500
 	// pruneEvery is how often old deliveries are removed.
 	pruneEvery = time.Hour
 	// historyAge is how long deliveries are kept.
@@ -41,7 +48,20 @@ func (s *Service) Watch(ctx context.Context) {
 			s.Log.ErrorContext(ctx, what+"; it is tried again", "error", err)
 		}
 	}
-	var pruned time.Time
+	var pruning sync.WaitGroup // which may take long, and holds up nothing else
+	defer pruning.Wait()
+	pruning.Go(func() {
+		tick := time.NewTicker(pruneEvery)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			try("old deliveries cannot be removed", s.prune)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	})
+	var caught time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -58,9 +78,9 @@ func (s *Service) Watch(ctx context.Context) {
 			try("objects whose worker died cannot be taken over", s.takeOver)
 			try("parked deliveries cannot be taken up", s.unpark)
 			s.closeIdle()
-			if time.Since(pruned) > pruneEvery {
-				pruned = time.Now()
-				try("old deliveries cannot be removed", s.prune)
+			if time.Since(caught) > netEvery {
+				caught = time.Now()
+				try("objects without a job cannot be taken over", s.catchJobless)
 			}
 		case <-notes.C:
 			try("when deliveries of webhooks came cannot be noted", s.writeNotes)
@@ -71,33 +91,35 @@ func (s *Service) Watch(ctx context.Context) {
 // takeOver gives objects whose worker died to new jobs.
 func (s *Service) takeOver(ctx context.Context) error {
 	orphans, err := s.db.OrphanedWebhookObjects(ctx, lease)
-	if err != nil {
-		return err
-	}
+	return errors.Join(err, s.renew(ctx, orphans, lease, "an object that a webhook told of had lost its worker"))
+}
+
+// catchJobless gives objects to new jobs whose job is not there any more, as after somebody emptied the queue.
+func (s *Service) catchJobless(ctx context.Context) error {
+	jobless, err := s.db.JoblessWebhookObjects(ctx, netAge, netAtOnce)
+	return errors.Join(err, s.renew(ctx, jobless, netAge, "an object that a webhook told of had lost its job"))
+}
+
+// renew gives objects that no worker has held for so long to new jobs. One that fails leaves the others.
+func (s *Service) renew(ctx context.Context, orphans []store.OrphanedWebhookObject, since time.Duration, what string) (failed error) {
 	for _, o := range orphans {
-		err := s.db.Tenant(integration.Scope{Org: o.Org}).InTx(ctx, func(tx *store.Tenant) error {
-			fence, err := tx.TakeOverWebhookObject(ctx, o.ID, lease)
+		failed = errors.Join(failed, s.db.Tenant(integration.Scope{Org: o.Org}).InTx(ctx, func(tx *store.Tenant) error {
+			fence, err := tx.TakeOverWebhookObject(ctx, o.ID, since)
 			if err != nil || fence == 0 {
 				return err
 			}
-			s.Log.WarnContext(ctx, "an object that a webhook told of had lost its worker", "object", o.ID)
+			s.Log.WarnContext(ctx, what, "object", o.ID)
 			return tx.Enqueue(ctx, objectArgs{Org: o.Org, Object: o.ID, Fence: fence})
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	return nil
+	return failed
 }
 
-// unpark takes up the deliveries of integrations that were enabled.
+// unpark takes up the deliveries of integrations that were enabled. One that fails leaves the others.
 func (s *Service) unpark(ctx context.Context) error {
-	parked, err := s.db.ParkedWebhooks(ctx, unparkAtOnce)
-	if err != nil {
-		return err
-	}
+	parked, failed := s.db.ParkedWebhooks(ctx, unparkAtOnce)
 	for _, p := range parked {
-		err := s.db.Tenant(integration.Scope{Org: p.Org}).InTx(ctx, func(tx *store.Tenant) error {
+		failed = errors.Join(failed, s.db.Tenant(integration.Scope{Org: p.Org}).InTx(ctx, func(tx *store.Tenant) error {
 			objects, err := tx.UnparkWebhook(ctx, p.ID, unparkAtOnce)
 			if err != nil {
 				return err
@@ -108,33 +130,23 @@ func (s *Service) unpark(ctx context.Context) error {
 				}
 			}
 			return nil
-		})
-		if err != nil {
-			return err
-		}
+		}))
 	}
-	return nil
+	return failed
 }
 
-// prune removes deliveries that came long ago, whatever became of them.
+// prune removes deliveries that came long ago, whatever became of them. An organisation's that fail leave the others'.
 func (s *Service) prune(ctx context.Context) error {
 	before := time.Now().Add(-historyAge)
-	orgs, err := s.db.OrganisationsWithOldDeliveries(ctx, before)
-	if err != nil {
-		return err
-	}
+	orgs, failed := s.db.OrganisationsWithOldDeliveries(ctx, before)
 	for _, org := range orgs {
-		for {
-			removed, err := s.db.Tenant(integration.Scope{Org: org}).PruneDeliveries(ctx, before, pruneAtOnce)
-			if err != nil {
-				return err
-			}
-			if removed < pruneAtOnce {
-				break
-			}
+		for removed := pruneAtOnce; removed == pruneAtOnce; {
+			var err error
+			removed, err = s.db.Tenant(integration.Scope{Org: org}).PruneDeliveries(ctx, before, pruneAtOnce)
+			failed = errors.Join(failed, err)
 		}
 	}
-	return nil
+	return failed
 }
 
 // change notes that subscribers are to be told of an integration's objects.

@@ -30,9 +30,9 @@ func commentsKey(task string) string { return "task:" + task + "/comments" }
 const commentsPage = 25
 
 // commentsOf reads all comments on a task, the newest first, and the replies below each. What cannot be read is in failed; they are
-// whole where nothing is. Where the limit ends it, it goes on from there when it is called again.
-func (c *connection) commentsOf(ctx context.Context, task string) (objects []provider.Object, bad []integration.SyncFailure, whole bool, err error) {
-	c = c.remembering(c.talks, task)
+// whole where nothing is. Where the limit ends it, it goes on from there when it is called again for the same reading.
+func (c *connection) commentsOf(ctx context.Context, reading, task string) (objects []provider.Object, bad []integration.SyncFailure, whole bool, err error) {
+	c = c.remembering(c.talks, reading+"/"+task)
 	defer func() { c.kept.end(c.reading, err) }()
 	seen := map[text]bool{}
 	listed := true

@@ -9,9 +9,9 @@ import (
 )
 
 // Details reads the comments on tasks, unless the settings leave them out. Nothing else has details.
-func (c *connection) Details(ctx context.Context, _ provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
+func (c *connection) Details(ctx context.Context, plan provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return each(ctx, of, func(ctx context.Context, ref provider.Ref) (*provider.Page, error) {
-		page, err := c.details(ctx, ref)
+		page, err := c.details(ctx, plan.Reading, ref)
 		if missing(err) { // its listing will notice
 			return &provider.Page{Step: page.Step, Done: []provider.Ref{ref}}, nil
 		}
@@ -32,12 +32,12 @@ func unread(ref provider.Ref, reason string) []integration.SyncFailure {
 	return []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "its details could not be read: "+reason)}
 }
 
-func (c *connection) details(ctx context.Context, ref provider.Ref) (page *provider.Page, err error) {
+func (c *connection) details(ctx context.Context, reading string, ref provider.Ref) (page *provider.Page, err error) {
 	page = &provider.Page{Done: []provider.Ref{ref}}
 	if ref.Type == integration.ObjectTask && c.comments {
 		var whole bool
 		page.Step = "comments"
-		if page.Objects, page.Failed, whole, err = c.commentsOf(ctx, ref.ExternalID); whole {
+		if page.Objects, page.Failed, whole, err = c.commentsOf(ctx, reading, ref.ExternalID); whole {
 			page.Covered = []string{commentsKey(ref.ExternalID)}
 		}
 	}

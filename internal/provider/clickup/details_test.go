@@ -127,6 +127,34 @@ func TestMoreCommentsThanTheLimitAllowsAreRead(t *testing.T) {
 	}
 }
 
+// What was read before something was told does not answer that.
+func TestAnotherReadingBeginsAnew(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 38, Members: 1, Spaces: 1, FolderlessLists: 1, Plain: true})
+	task := srv.CreateTask(srv.Lists(workspace(srv))[0].ID, clickuptest.Task{Name: "talk"})
+	for i := range 60 {
+		srv.AddComment(task.ID, fmt.Sprint("comment ", i))
+	}
+	c := connected(t, srv)
+	comments := func(reading string, requests int) *imported {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+			if requests--; requests < 0 {
+				cancel()
+			}
+		}})
+		return collect(c.Details(ctx, provider.Plan{Reading: reading}, []provider.Ref{taskRef(task.ID)}))
+	}
+	if got := comments("first", 2); got.err == nil {
+		t.Fatal("two requests were enough")
+	}
+	newest := srv.AddComment(task.ID, "the newest")
+	if got := comments("second", 100); got.err != nil || got.objects["comment:"+newest.ID].ExternalID == "" {
+		t.Errorf("the newest comment is missing; %v", got.err)
+	}
+}
+
 func TestALimitInTheMiddleKeepsWhatWasRead(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Options{Seed: 32, Members: 2, Spaces: 1, FolderlessLists: 1, TasksPerList: 60, CommentsPerTask: 1, Plain: true})
@@ -320,5 +348,41 @@ func TestAnOddAnswerCoversNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is read alone says whether the selection holds it, also below a place that is mapped, and after that was moved.
+func TestFetchSaysWhatIsOutside(t *testing.T) {
+	t.Parallel()
+	srv := clickuptest.New(clickuptest.Small(36))
+	snap := srv.Snapshot(srv.Workspaces()[0].ID, clickuptest.Selection{})
+	in, out := snap.Spaces[0].ID, snap.Spaces[1].ID
+	folder := srv.CreateFolder(in, "Folder")
+	list, other := srv.CreateList(folder.ID, "List"), srv.CreateList(in, "Other")
+	inside, outside := srv.CreateTask(list.ID, clickuptest.Task{Name: "Inside"}), srv.CreateTask(other.ID, clickuptest.Task{Name: "Outside"})
+	plan := provider.Plan{Selection: []string{folder.ID}, Mappings: []integration.SyncMapping{
+		{Kind: integration.MapList, ExternalID: list.ID, Target: "a board"}, {Kind: integration.MapFolder, ExternalID: folder.ID, Target: "an area"},
+	}}
+	c := connected(t, srv)
+	said := func() map[string]bool {
+		all := map[string]bool{}
+		for id, o := range collect(c.Fetch(t.Context(), plan, []provider.Ref{
+			{Type: integration.ObjectProject, ExternalID: in}, {Type: integration.ObjectProject, ExternalID: out},
+			{Type: integration.ObjectCollection, ExternalID: folder.ID}, {Type: integration.ObjectCollection, ExternalID: list.ID},
+			{Type: integration.ObjectCollection, ExternalID: other.ID}, taskRef(inside.ID), taskRef(outside.ID),
+		})).objects {
+			all[id] = o.Outside
+		}
+		return all
+	}
+	want := map[string]bool{in: true, out: true, folder.ID: false, list.ID: false, other.ID: true, inside.ID: false, outside.ID: true}
+	if diff := cmp.Diff(want, said()); diff != "" {
+		t.Error(diff)
+	}
+	srv.MoveList(other.ID, folder.ID)
+	collect(c.Fetch(t.Context(), plan, []provider.Ref{{Type: integration.ObjectCollection, ExternalID: other.ID}})) // as its event has it read
+	want[other.ID], want[outside.ID] = false, false
+	if diff := cmp.Diff(want, said()); diff != "" {
+		t.Errorf("after the list was moved: %s", diff)
 	}
 }

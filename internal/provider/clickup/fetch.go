@@ -77,6 +77,7 @@ func (r *run) single(ctx context.Context, ref provider.Ref) (*provider.Object, e
 			return nil, err
 		}
 		o := r.spaceObject(s, r.plan)
+		o.Outside = !r.chosen.all && !r.chosen.has(s.ID)
 		return &o, nil
 	case integration.ObjectCollection:
 		return r.singleCollection(ctx, ref.ExternalID)
@@ -107,7 +108,7 @@ func (r *run) singleTask(ctx context.Context, id string) (*provider.Object, erro
 	}
 	o := r.taskObject(t, r.plan)
 	key, err := r.taskListing(ctx, t)
-	o.Listing = cmp.Or(key, o.Listing)
+	o.Listing, o.Outside = cmp.Or(key, o.Listing), key == ""
 	return &o, err
 }
 
@@ -117,7 +118,10 @@ func (r *run) singleCollection(ctx context.Context, id string) (*provider.Object
 	noList := r.singleInto(ctx, r.v2("list", id), &l)
 	if noList == nil && l.ID != "" {
 		o := r.listObject(l, text(l.inFolder()), text(l.Space), r.plan)
-		return &o, nil
+		r.above.note(inList, l.ID, parentPlace{folder: text(l.inFolder()), space: text(l.Space)})
+		var err error
+		o.Outside, err = r.outside(ctx, inList, l.ID)
+		return &o, err
 	}
 	if err := unlessGone(noList); err != nil {
 		return nil, err
@@ -130,7 +134,10 @@ func (r *run) singleCollection(ctx context.Context, id string) (*provider.Object
 			parent = text(f.Space)
 		}
 		o := r.folderObject(f, parent, text(f.Space), r.plan)
-		return &o, nil
+		r.above.note(inFolder, f.ID, parentPlace{folder: text(f.Parent), space: text(f.Space)})
+		var err error
+		o.Outside, err = r.outside(ctx, inFolder, f.ID)
+		return &o, err
 	}
 	if err := unlessGone(noFolder); err != nil {
 		return nil, err
@@ -173,10 +180,8 @@ func (r *run) singleDocument(ctx context.Context, id string) (*provider.Object, 
 	if err != nil {
 		return nil, err
 	}
-	if key == "" {
-		key = r.docsKey()
-	}
-	o := r.docObject(d, key, r.plan)
+	o := r.docObject(d, cmp.Or(key, r.docsKey()), r.plan)
+	o.Outside = key == ""
 	return &o, nil
 }
 

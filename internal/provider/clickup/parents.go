@@ -4,16 +4,22 @@ import (
 	"context"
 	"net/url"
 	"sync"
+	"time"
 )
 
 // parentPlace is where a list or folder lies.
 type parentPlace struct{ folder, space text }
 
-// parents remembers where lists and folders lie for as long as the connection lives, so that a run which waited for the limit
-// does not ask again.
+// parents remembers for a while where lists and folders lie, so that a run which waited for the limit does not ask again. They may be
+// moved: one connection reads for webhooks as long as these come.
 type parents struct {
 	mu    sync.Mutex
-	known map[string]parentPlace // by kind and id
+	known map[string]knownParent // by kind and id
+}
+
+type knownParent struct {
+	parentPlace
+	noted time.Time
 }
 
 // mostParents bounds what is remembered, to about ten megabytes.
@@ -23,16 +29,16 @@ func (p *parents) get(kind, of text) (parentPlace, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at, known := p.known[string(kind+":"+of)]
-	return at, known
+	return at.parentPlace, known && time.Since(at.noted) < longestKept
 }
 
 func (p *parents) note(kind, of text, at parentPlace) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil || len(p.known) >= mostParents {
-		p.known = map[string]parentPlace{}
+		p.known = map[string]knownParent{}
 	}
-	p.known[string(kind+":"+of)] = at
+	p.known[string(kind+":"+of)] = knownParent{at, time.Now()}
 }
 
 // parentOf is the place above a list or folder, which is asked for where no walk came by it; there is none where the token
@@ -87,4 +93,13 @@ func (r *run) selected(ctx context.Context, kind, at text) (text, error) {
 		}
 	}
 	return "", nil
+}
+
+// outside is whether a folder or list is in no place of the selection.
+func (r *run) outside(ctx context.Context, kind, at text) (bool, error) {
+	if r.chosen.all {
+		return false, nil
+	}
+	place, err := r.selected(ctx, kind, at)
+	return place == "", err
 }
