@@ -239,8 +239,9 @@ func (p *patient) settled(t *testing.T, want []string) *doctor.Report {
 func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
-	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 15`, // the last one
-		`ALTER TABLE kb.api_keys DROP COLUMN parent_id, DROP CONSTRAINT IF EXISTS api_keys_parent_check`)
+	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 16`, // the last one
+		`DROP INDEX kb.synced_objects_deleted_idx`,
+		`ALTER TABLE kb.sync_runs DROP COLUMN lost`)
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {
