@@ -3154,7 +3154,7 @@ input StartSyncInput {
   includeArchived: Boolean
   "How many objects are stored together, 10 to 1000; while the database is busy, up to five times as many, and 1000 at most."
   batchSize: Int
-  "Lets a full run mark more than 30 % of what it covers as deleted."
+  "Lets a run mark as deleted more than 30 % of what it covers, or, where it is incremental, of what the integration has."
   confirmDeletions: Boolean = false
 }
 

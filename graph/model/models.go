@@ -190,7 +190,7 @@ type StartSyncInput struct {
 	IncludeArchived graphql.Omittable[*bool] `json:"includeArchived,omitempty"`
 	// How many objects are stored together, 10 to 1000; while the database is busy, up to five times as many, and 1000 at most.
 	BatchSize graphql.Omittable[*int] `json:"batchSize,omitempty"`
-	// Lets a full run mark more than 30 % of what it covers as deleted.
+	// Lets a run mark as deleted more than 30 % of what it covers, or, where it is incremental, of what the integration has.
 	ConfirmDeletions graphql.Omittable[*bool] `json:"confirmDeletions,omitempty"`
 }
 

@@ -239,9 +239,8 @@ func (p *patient) settled(t *testing.T, want []string) *doctor.Report {
 func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
-	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 17`, // the last one
-		`ALTER TABLE kb.webhook_objects DROP COLUMN gone_at, DROP COLUMN rest`,
-		`DROP INDEX kb.webhook_deliveries_org_id_received_at_idx, kb.webhook_deliveries_status_idx`, `DROP FUNCTION kb.jobless_webhook_objects`)
+	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 18`, // the last one
+		`DROP INDEX kb.synced_objects_type_idx`, `DROP TABLE kb.forgotten_integrations`, `DROP FUNCTION kb.forget_some, kb.forget_more`)
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {

@@ -242,22 +242,16 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref) iter.Seq2[*provider.Page, error] {
 	return func(yield func(*provider.Page, error) bool) {
 		for _, ref := range of {
-			p := &provider.Page{Done: []provider.Ref{ref}, Covered: []string{"comments of " + ref.ExternalID}}
-			if a.silent {
-				p.Covered = nil
-				if !yield(p, nil) {
-					return
-				}
-				continue
-			}
-			if ref.ExternalID == a.refused {
-				p.Failed, p.Covered = []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is refused"}}, nil
-				if !yield(p, nil) {
-					return
-				}
-				continue
-			}
+			p := &provider.Page{Done: []provider.Ref{ref}}
 			err := a.request(ctx, "comments", func() {
+				if a.silent {
+					return
+				}
+				if ref.ExternalID == a.refused {
+					p.Failed = []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is refused"}}
+					return
+				}
+				p.Covered = []string{"comments of " + ref.ExternalID}
 				for i, text := range a.comments[ref.ExternalID] {
 					p.Objects = append(p.Objects, provider.Object{
 						Type: integration.ObjectComment, ExternalID: fmt.Sprintf("comment:%s:%d", ref.ExternalID, i), Title: text, Content: text,
