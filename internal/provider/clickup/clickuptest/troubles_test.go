@@ -92,17 +92,20 @@ func TestAnAnswerWaitsUntilItMayGo(t *testing.T) {
 	t.Parallel()
 	c := start(t, clickuptest.Options{})
 	go1, answered := make(chan struct{}), make(chan struct{})
-	c.srv.Fail(clickuptest.Fault{Until: go1, Times: 1})
+	trouble := c.srv.Fail(clickuptest.Fault{Until: go1, Times: 1})
 	go func() {
 		defer close(answered)
 		c.ask(http.MethodGet, "/api/v2/user", "")
 	}()
+	for trouble.Hits() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c.get("/api/v2/user") // others are not held up
 	select {
 	case <-answered:
 		t.Error("it was answered at once")
-	case <-time.After(20 * time.Millisecond):
+	default:
 	}
-	c.get("/api/v2/user") // others are not held up
 	close(go1)
 	<-answered
 }
