@@ -43,6 +43,14 @@ export function Session({ children }: { children: ReactNode }) {
     current.current = session;
   });
   useEffect(() => {
+    // Before those of the dialogs that the form lies over, which listen later.
+    const swallow = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && current.current.status.state === "signed-out") event.stopImmediatePropagation();
+    };
+    window.addEventListener("keydown", swallow, { capture: true });
+    return () => window.removeEventListener("keydown", swallow, { capture: true });
+  }, []);
+  useEffect(() => {
     if (!viewer) return;
     const connected = connect({
       ended: () => current.current.recheck(),
@@ -73,7 +81,7 @@ export function Session({ children }: { children: ReactNode }) {
     return (
       <Context value={value}>
         <Provider value={client}>{children}</Provider>
-        <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered>
+        <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered zIndex={1000}>
           {form}
         </Modal>
       </Context>
