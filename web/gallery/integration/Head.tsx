@@ -71,6 +71,8 @@ function More({ integration, action, actions }: { integration: Integration; acti
   const address = useAddress();
   const [deleting, setDeleting] = useState(false);
   const { id, displayName, enabled, hasConfiguration, provider, syncState } = integration;
+  // By the server's answer one may have gone elsewhere.
+  const deleted = () => location.pathname.startsWith(`/integrations/${id}`) && address.go(address.page("/"), { replace: true });
   const importable = enabled && hasConfiguration && provider.capabilities.supportsImport && !syncState.currentRun;
   return (
     <>
@@ -104,7 +106,7 @@ function More({ integration, action, actions }: { integration: Integration; acti
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <DeleteDialog integration={integration} opened={deleting} onClose={() => setDeleting(false)} onDeleted={() => address.go(address.page("/"), { replace: true })} />
+      <DeleteDialog integration={integration} opened={deleting} onClose={() => setDeleting(false)} onDeleted={deleted} />
     </>
   );
 }
