@@ -1,6 +1,7 @@
 import { Button, Group, Modal, Progress, Stack, Text } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useClient, useMutation, useQuery } from "urql";
+import { usePolling } from "../connection";
 import { type Trouble, trouble } from "../errors";
 import { Problem } from "../kit/Problem";
 import { RowSkeletons } from "../kit/RowSkeletons";
@@ -23,11 +24,7 @@ export function EncryptionSection() {
   const status = data?.encryptionStatus;
   const running = status?.rotation?.finishedAt === null;
   const problem = trouble(error);
-  useEffect(() => {
-    if (!running) return;
-    const timer = setInterval(() => read({ requestPolicy: "network-only" }), pollEvery);
-    return () => clearInterval(timer);
-  }, [running, read]);
+  usePolling(() => read({ requestPolicy: "network-only" }), pollEvery, running);
 
   const older = status?.sealedRows.filter(({ keyId }) => keyId !== status.currentKeyId) ?? [];
   const left = older.reduce((sum, { rows }) => sum + rows, 0);

@@ -3,7 +3,7 @@ import { useDebouncedCallback } from "@mantine/hooks";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
-import { useCatchUp } from "../connection";
+import { useCatchUp, useWhenChanged } from "../connection";
 import { Empty } from "../kit/Empty";
 import { SearchIcon } from "../kit/icons";
 import { When } from "../kit/When";
@@ -25,6 +25,7 @@ const ObjectDrawer = lazy(() => import("./ObjectDrawer"));
 /** What was imported. */
 export function Objects({ integration }: { integration: Integration }) {
   const { id, provider, syncState } = integration;
+  const running = syncState.currentRun !== null;
   const filters = useFilters();
   const given = filters.get("type");
   const type = given !== null && given in objectTypes ? (given as ObjectType) : null;
@@ -39,7 +40,7 @@ export function Objects({ integration }: { integration: Integration }) {
     count({ requestPolicy: "network-only" });
   };
   useCatchUp(readAgain);
-  useWhenChanged(`${syncState.totalSynced} ${syncState.status} ${syncState.currentRun?.id}`, readAgain);
+  useWhenChanged(`${syncState.totalSynced} ${syncState.status} ${syncState.currentRun?.id}`, running, readAgain);
 
   const opened = filters.get("object");
   return (
@@ -59,7 +60,7 @@ export function Objects({ integration }: { integration: Integration }) {
           onChange={(event) => filters.set({ deleted: event.currentTarget.checked ? "1" : null }, { replace: true })}
         />
       </div>
-      <Text size="sm" c="dimmed" mb="xs" role="status">
+      <Text size="sm" c="dimmed" mb="xs" role={running ? undefined : "status"}>
         {counted ? plural(counted.syncedObjects.totalCount, "object") : "\u00a0"}
       </Text>
       <Rows
@@ -185,14 +186,4 @@ function Nothing({ integration: { id, syncState, provider } }: { integration: In
       </Button>
     </Empty>
   );
-}
-
-/** Acts once something has become another than it was. */
-function useWhenChanged(what: string, act: () => void) {
-  const before = useRef(what);
-  useEffect(() => {
-    if (before.current === what) return;
-    before.current = what;
-    act();
-  });
 }
