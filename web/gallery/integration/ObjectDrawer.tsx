@@ -13,7 +13,7 @@ import { Markdown } from "./Markdown";
 import { type Integration, ObjectByExternalId, type SyncedObject } from "./operations";
 import { Outward } from "./Outward";
 import { Properties } from "./Properties";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 
 interface Props {
   integration: Integration;

@@ -15,7 +15,7 @@ import classes from "./integration.module.css";
 import { Deliveries, type Delivery, type Integration, Replay } from "./operations";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 import { deliveryStatus, webhookHealth } from "./words";
 
