@@ -58,10 +58,11 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
   useLayoutEffect(() => onLosable(losable), [losable, onLosable]); // before the next key
   useLeaving(losable !== null, onLeave);
   useEffect(() => {
+    if (form.saving) return;
     const wrong = element.current?.querySelector<HTMLElement>("[aria-invalid=true]");
     wrong?.focus({ preventScroll: true });
     wrong?.scrollIntoView({ block: "center" });
-  }, [form.refusals]);
+  }, [form.refusals, form.saving]);
 
   /** Goes on after the saving, by which a secret that is shown once is not copied. */
   const goOn = (how: () => void) => (issued ? onLeave(how) : how());
@@ -91,7 +92,8 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
   );
   return (
     <form ref={element} className={classes.form} onSubmit={submit} noValidate autoComplete="off">
-      <div className={classes.sections}>
+      {/* What is typed meanwhile would be lost. */}
+      <fieldset disabled={form.saving} className={classes.sections}>
         <Text size="sm" c="dimmed" mb="lg">
           {provider.description} {documentation && <External href={documentation}>{`${provider.displayName}'s documentation`}</External>}
         </Text>
@@ -115,7 +117,7 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
           )}
         </Part>
         {integration && names}
-      </div>
+      </fieldset>
       <ActionBar
         form={form}
         leaving={leaving ? losable : null}
