@@ -1,11 +1,12 @@
 import { Anchor, Badge, Button, Checkbox, NativeSelect, Table, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
 import { useCatchUp, useWhenChanged } from "../connection";
 import { Empty } from "../kit/Empty";
 import { SearchIcon } from "../kit/icons";
+import { lazily } from "../kit/lazily";
 import { When } from "../kit/When";
 import { plural } from "../kit/words";
 import type { ObjectType } from "../runs/operations";
@@ -16,11 +17,11 @@ import classes from "./integration.module.css";
 import { CountObjects, type Integration, type ListedObject, Objects as List } from "./operations";
 import { Outward } from "./Outward";
 import { Rows } from "./Rows";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 
 // It brings a Markdown parser.
-const ObjectDrawer = lazy(() => import("./ObjectDrawer"));
+const ObjectDrawer = lazily(() => import("./ObjectDrawer"));
 
 /** What was imported. */
 export function Objects({ integration }: { integration: Integration }) {
