@@ -5,6 +5,7 @@ import { configures, Primary } from "../catalogue/Actions";
 import { DeleteDialog } from "../catalogue/DeleteDialog";
 import { type Action, stateOf } from "../catalogue/state";
 import { type Actions, useActions } from "../catalogue/useActions";
+import { Announced } from "../kit/Announced";
 import { MoreIcon } from "../kit/icons";
 import { count } from "../kit/words";
 import { useAddress } from "../shell/address";
@@ -39,9 +40,8 @@ export function Head({ integration }: { integration: Integration }) {
               </Text>
             )}
           </div>
-          <div role="status">
-            <Said words={state.words} tone={state.tone} />
-          </div>
+          <Said words={state.words} tone={state.tone} />
+          <Announced>{state.spoken ?? state.words}</Announced>
           {(reason ?? progress?.step) && (
             <Text size="sm" c="dimmed" lineClamp={2} title={reason ?? undefined}>
               {reason ?? progress?.step}
@@ -106,7 +106,7 @@ function More({ integration, action, actions }: { integration: Integration; acti
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <DeleteDialog integration={integration} opened={deleting} onClose={() => setDeleting(false)} onDeleted={deleted} />
+      {deleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} onDeleted={deleted} />}
     </>
   );
 }
