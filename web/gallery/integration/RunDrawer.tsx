@@ -142,7 +142,7 @@ function Failures({ integration, run }: { integration: Integration; run: Run }) 
           <li key={`${type} ${externalId}`}>
             <Text size="sm" style={{ overflowWrap: "anywhere" }}>
               {objectTypes[type].one}{" "}
-              <Anchor component={Link} inherit href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
+              <Anchor component={Link} inherit underline="always" href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
                 {externalId}
               </Anchor>
               : {reason}
