@@ -26,6 +26,7 @@ func TestGallery(t *testing.T) {
 		"gallery-administration.mjs",
 		"gallery-connect.mjs",
 		"gallery-importing.mjs",
+		"gallery-journey.mjs",
 		"gallery-page.mjs",
 	} {
 		t.Run(strings.TrimSuffix(script, ".mjs"), func(t *testing.T) {
@@ -36,7 +37,7 @@ func TestGallery(t *testing.T) {
 			slow := clickup.Fail(clickuptest.Fault{Delay: 50 * time.Millisecond}) // or there would be no progress to see
 			api := httptest.NewServer(clickup)
 			t.Cleanup(api.Close)
-			s := start(t, binary(t), "CLICKUP_API_URL="+api.URL)
+			s := start(t, plainBinary(t), "CLICKUP_API_URL="+api.URL)
 			actions := map[string]func(){
 				"stop":                      func() { s.stop(t) },
 				"start":                     func() { s.start(t) },
