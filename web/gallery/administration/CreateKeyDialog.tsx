@@ -8,6 +8,7 @@ import { AlertIcon } from "../kit/icons";
 import { Problem } from "../kit/Problem";
 import { exact } from "../kit/words";
 import { useScope } from "../shell/scope";
+import { useLeaving } from "../shell/useLeaving";
 import classes from "./administration.module.css";
 import { expiry, type Lifetime, lifetimes } from "./keys";
 import { type ApiKey, CreateApiKey, Me } from "./operations";
@@ -32,6 +33,7 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
   const [missing, setMissing] = useState<Record<string, string>>({});
   const [{ data, error, fetching }, create] = useMutation(CreateApiKey);
   const problem = trouble(error);
+  useLeaving(fetching || data !== undefined, () => {}); // the dialog stays, and says why
   const wrong = (field: string) => missing[field] ?? (problem?.field === field ? problem.message : undefined);
 
   function submit(event: SubmitEvent) {

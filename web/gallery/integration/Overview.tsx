@@ -35,7 +35,7 @@ export function Overview({ integration }: { integration: Integration }) {
 function useCounts({ id, syncState }: Integration) {
   const [{ data, error }, read] = useQuery({ query: Counts, variables: { id } });
   const again = () => read({ requestPolicy: "network-only" });
-  useWhenChanged(String(syncState.totalSynced), syncState.currentRun !== null, again);
+  useWhenChanged(`${syncState.totalSynced} ${syncState.status}`, syncState.currentRun !== null, again);
   return { data, error, again };
 }
 
