@@ -65,6 +65,7 @@ await scenario(async (browser) => {
     equal(await page.evaluate(() => document.activeElement.value), key, "what has the focus");
     await look.once(page, "created");
     await page.keyboard.press("Escape"); // a slip
+    await page.goBack(); // another
     await dialog.getByRole("button", { name: "I have copied it" }).click();
     await dialog.waitFor({ state: "detached" });
     assert(!(await page.content()).includes(key), "the key is still in the page");

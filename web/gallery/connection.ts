@@ -81,9 +81,9 @@ export function usePolling(act: () => void, every: number, wanted = true) {
 
 /**
  * Reads again what a subscription keeps true, while there is none: every few seconds, and once when it is back, for what
- * was missed meanwhile.
+ * was missed meanwhile. While a run is shown as live, now and then too: an answer that was on its way may undo what was told of its end.
  */
-export function useCatchUp(read: () => void) {
+export function useCatchUp(read: () => void, running = false) {
   const live = useConnection() === "live";
   const latest = useRef(read);
   const missed = useRef(false);
@@ -94,7 +94,7 @@ export function useCatchUp(read: () => void) {
     if (live && missed.current) latest.current();
     missed.current = !live;
   }, [live]);
-  usePolling(read, pollEvery, !live);
+  usePolling(read, live ? 2 * pollEvery : pollEvery, !live || running);
 }
 
 /** Acts once something has become another than it was: at once, or every few seconds while it changes all the time. */

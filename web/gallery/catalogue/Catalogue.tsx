@@ -35,9 +35,9 @@ export function Catalogue() {
 
   const readAgain = () => read({ requestPolicy: "network-only" });
   useSubscription({ query: SyncStateChanged, variables });
-  useCatchUp(readAgain);
-
   const items = data?.gallery.flatMap(cards);
+  useCatchUp(readAgain, items?.some(({ integration }) => integration?.syncState.currentRun));
+
   const shown = items?.filter(({ provider, integration }) => matches(provider, integration, filter, search));
   const attention = items?.filter(({ provider, integration }) => needsAttention(provider, integration)).length ?? 0;
   const problem = trouble(error);

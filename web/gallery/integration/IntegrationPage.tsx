@@ -34,7 +34,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   const readAgain = () => read({ requestPolicy: "network-only" });
   const integration = data?.integrationById;
   useSubscription({ query: StateChanged, variables: { orgId, projectId: integration?.projectId ?? project.id }, pause: !integration });
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, Boolean(integration?.syncState.currentRun));
   useDocumentTitle(integration ? `${integration.displayName} · Patchbay` : "Patchbay");
 
   // A link may have come without its project, which the header and every change go by.
