@@ -13,7 +13,7 @@ import (
 )
 
 // scriptTimeout bounds one script: most take seconds, and tenfold on a busy machine.
-const scriptTimeout = 3 * time.Minute
+const scriptTimeout = 5 * time.Minute
 
 // missing skips the test, or fails it where everything has to be there.
 func missing(t *testing.T, what string) {
