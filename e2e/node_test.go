@@ -13,7 +13,7 @@ import (
 )
 
 // scriptTimeout bounds one script: most take seconds, and tenfold on a busy machine.
-const scriptTimeout = 3 * time.Minute
+const scriptTimeout = 5 * time.Minute
 
 // missing skips the test, or fails it where everything has to be there.
 func missing(t *testing.T, what string) {
@@ -90,7 +90,7 @@ func (n nodeJS) run(t *testing.T, script string, actions map[string]func(), env 
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	failed := false
+	failed, since := false, time.Now()
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -110,6 +110,8 @@ func (n nodeJS) run(t *testing.T, script string, actions map[string]func(), env 
 			cancel()
 		default:
 			checks++
+			t.Logf("%5.1f s: %s", time.Since(since).Seconds(), l.Check)
+			since = time.Now()
 			t.Run(l.Check, func(t *testing.T) {
 				if !l.OK {
 					failed = true

@@ -19,29 +19,42 @@ import (
 // tempDir is these tests' folder.
 var tempDir string
 
-var theBinary struct {
+// A program is built once.
+type program struct {
 	once sync.Once
 	path string
 }
 
-// binary builds the program once.
+var watched, plain program
+
+// binary is the program with the race detector, where these tests have it.
 func binary(t *testing.T) string {
 	t.Helper()
-	theBinary.once.Do(func() { theBinary.path = build(t, "patchbay") })
-	if theBinary.path == "" {
-		t.Fatal("the program does not build")
+	if !withRace() {
+		return plainBinary(t)
 	}
-	return theBinary.path
+	return watched.build(t, "patchbay-race", "-race")
 }
 
-// build builds the program, with the race detector where these tests have it.
+// plainBinary is the program as its users have it: the detector makes it several times slower, and browsers wait for it.
+func plainBinary(t *testing.T) string {
+	t.Helper()
+	return plain.build(t, "patchbay")
+}
+
+func (p *program) build(t *testing.T, name string, flags ...string) string {
+	t.Helper()
+	p.once.Do(func() { p.path = build(t, name, flags...) })
+	if p.path == "" {
+		t.Fatal("the program does not build")
+	}
+	return p.path
+}
+
 func build(t *testing.T, name string, flags ...string) string {
 	t.Helper()
 	path := filepath.Join(tempDir, name)
 	args := append([]string{"build", "-o", path}, flags...)
-	if withRace() {
-		args = append(args, "-race")
-	}
 	command := exec.Command("go", append(args, "patchbay")...)
 	command.Dir = ".."
 	if out, err := command.CombinedOutput(); err != nil {

@@ -1,5 +1,8 @@
 // What the scenarios share: a browser whose every complaint counts, and checks that Go reads line by line.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import axe from "axe-core";
 import { chromium } from "playwright-core";
 
 export const base = process.env.PATCHBAY_URL;
@@ -143,7 +146,8 @@ export async function openTab(page, name) {
   await page.waitForTimeout(300);
 }
 
-function answerTo(page, operation) {
+/** Waits for the server's answer to an operation of the page. */
+export function answerTo(page, operation) {
   return page.waitForResponse(
     (response) => response.url() === `${base}/graphql` && response.request().postDataJSON()?.operationName === operation,
   );
@@ -156,6 +160,13 @@ export async function run(page, name) {
   const answer = await (await answered).json();
   await page.locator(".graphiql-response .view-lines").getByText(answer.errors ? '"errors"' : '"data"').waitFor();
   return answer;
+}
+
+/** Sends an operation as an administrator's program would, and expects that it is done. */
+export async function api(query, variables) {
+  const { data, errors } = await send(query, variables, process.env.ADMIN_KEY);
+  equal(errors, undefined, "errors");
+  return data;
 }
 
 /** Sends an operation as a program would. */
@@ -222,4 +233,52 @@ export async function keepsNoSecret(page, secrets) {
     assert(!text.includes(secret), "a secret is stored");
   }
   assert(!/pb_[a-z2-7]{52}/.test(text), "an API key is stored");
+}
+
+const pictures = join(import.meta.dirname, "../screenshots");
+mkdirSync(pictures, { recursive: true });
+const sizes = [[375, 812], [1440, 900]];
+
+/**
+ * What looks at a page in a state: takes a picture for people, and fails if something is cut off, or axe finds something.
+ * of is what axe looks at; within has to be wholly in sight from left to right.
+ */
+export function looker(prefix, { of = "html", within = "[role=dialog]" } = {}) {
+  async function picture(page, state, size, scheme) {
+    await page.waitForFunction(() => document.getAnimations().every((each) => each.playState === "finished" || each.effect.getComputedTiming().endTime === Infinity));
+    await page.screenshot({ path: join(pictures, `${prefix}-${size}-${scheme}-${state}.png`) });
+    const beyond = await page.evaluate((within) => {
+      const wide = [document.documentElement, ...document.querySelectorAll("[role=dialog]")].filter((each) => each.scrollWidth > each.clientWidth);
+      const out = [...document.querySelectorAll(within)].filter((each) => each.getBoundingClientRect().right > innerWidth + 1 || each.getBoundingClientRect().left < -1);
+      return [...wide, ...out].map((each) => each.outerHTML.slice(0, 80));
+    }, within);
+    equal(beyond, [], `what is cut off, or scrolls sideways, at ${size} px`);
+  }
+  /** A state's colours are all that differs by day and by night. */
+  async function accessible(page, what) {
+    if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe.source);
+    const { violations } = await page.evaluate(([of, rules]) => window.axe.run(of, { resultTypes: ["violations"], ...rules }), [of, what === "dark" ? { runOnly: ["color-contrast"] } : {}]);
+    const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`).join(" ")}`);
+    equal(found, [], `what axe found, ${what}`);
+  }
+  /** As it is on a desk by day. */
+  async function once(page, state) {
+    await picture(page, state, 1440, "light");
+    await accessible(page, "light");
+  }
+  /** On a phone and on a desk, by day and by night. */
+  function all(page, state) {
+    return check(`${prefix}, ${state}: nothing is cut off, and axe finds nothing`, async () => {
+      for (const scheme of ["dark", "light"]) {
+        await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+        await page.waitForFunction((scheme) => [undefined, scheme].includes(document.documentElement.dataset.mantineColorScheme), scheme);
+        for (const [width, height] of sizes) {
+          await page.setViewportSize({ width, height });
+          await picture(page, state, width, scheme);
+        }
+        await accessible(page, scheme);
+      }
+    });
+  }
+  return { once, all };
 }

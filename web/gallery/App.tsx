@@ -1,23 +1,34 @@
 import { localStorageColorSchemeManager, MantineProvider, Skeleton } from "@mantine/core";
-import { lazy, type ReactNode, Suspense, useEffect } from "react";
-import { Route, Switch } from "wouter";
+import { Suspense, useEffect } from "react";
+import { Route, Switch, useLocation } from "wouter";
 import { Catalogue } from "./catalogue/Catalogue";
 import { Empty } from "./kit/Empty";
+import { focusMain } from "./kit/focusMain";
+import { lazily } from "./kit/lazily";
+import { ReturnFocus } from "./kit/ReturnFocus";
 import { nonce } from "./nonce";
 import { useAddress } from "./shell/address";
 import { ConnectionBanner } from "./shell/ConnectionBanner";
 import { ErrorBoundary } from "./shell/ErrorBoundary";
 import { Header } from "./shell/Header";
 import { Live } from "./shell/Live";
+import { PageChange } from "./shell/PageChange";
 import { ScopeProvider } from "./shell/scope";
 import { Session } from "./shell/session";
 import classes from "./shell/shell.module.css";
 import { cssVariables, theme } from "./theme";
 
-const ConnectDrawer = lazy(() => import("./connect/ConnectDrawer"));
-const ImportDialog = lazy(() => import("./importing/ImportDialog"));
-const IntegrationPage = lazy(() => import("./integration/IntegrationPage"));
-const AdministrationPage = lazy(() => import("./administration/AdministrationPage"));
+const ConnectDrawer = lazily(() => import("./connect/ConnectDrawer"));
+const ImportDialog = lazily(() => import("./importing/ImportDialog"));
+const IntegrationPage = lazily(() => import("./integration/IntegrationPage"));
+const AdministrationPage = lazily(() => import("./administration/AdministrationPage"));
+
+/** Loads the other parts while nothing else is to be done: later the server may be away. */
+function loadAhead() {
+  const load = () => [ConnectDrawer, ImportDialog, IntegrationPage, AdministrationPage].forEach((part) => part.load().catch(() => {}));
+  if ("requestIdleCallback" in window) requestIdleCallback(load);
+  else setTimeout(load, 2_000);
+}
 
 const colorSchemes = localStorageColorSchemeManager({ key: "patchbay:colour-scheme" });
 
@@ -26,19 +37,19 @@ export function App() {
     <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto" colorSchemeManager={colorSchemes} getStyleNonce={() => nonce}>
       <ErrorBoundary>
         <Session>
+          <button type="button" className={classes.skip} onClick={focusMain}>
+            Skip to the content
+          </button>
           <Header />
           <ConnectionBanner />
+          <PageChange />
           <ErrorBoundary>
             <ScopeProvider>
               <Live />
-              <main className={classes.main}>
-                <Suspense fallback={<Skeleton height={240} />}>
-                  <Pages />
-                </Suspense>
+              <main className={classes.main} tabIndex={-1}>
+                <Pages />
               </main>
-              <Suspense>
-                <Dialogs />
-              </Suspense>
+              <Dialogs />
             </ScopeProvider>
           </ErrorBoundary>
         </Session>
@@ -48,17 +59,23 @@ export function App() {
 }
 
 function Pages() {
+  const [path] = useLocation();
+  useEffect(loadAhead, []);
   return (
-    <Switch>
-      <Route path="/">
-        <Catalogue />
-      </Route>
-      <Route path="/integrations/:id/:tab?">{({ id, tab }) => <IntegrationPage id={id} tab={tab ?? "overview"} />}</Route>
-      <Route path="/administration/:section?">{({ section }) => <AdministrationPage section={section ?? "keys"} />}</Route>
-      <Route>
-        <Empty title="There is no such page" />
-      </Route>
-    </Switch>
+    <ErrorBoundary at={path}>
+      <Suspense fallback={<Skeleton height={240} />}>
+        <Switch>
+          <Route path="/">
+            <Catalogue />
+          </Route>
+          <Route path="/integrations/:id/:tab?">{({ id, tab }) => <IntegrationPage id={id} tab={tab ?? "overview"} />}</Route>
+          <Route path="/administration/:section?">{({ section }) => <AdministrationPage section={section ?? "keys"} />}</Route>
+          <Route>
+            <Empty title="There is no such page" />
+          </Route>
+        </Switch>
+      </Suspense>
+    </ErrorBoundary>
   );
 }
 
@@ -67,24 +84,18 @@ function Dialogs() {
   const { open, close } = useAddress();
   if (!open) return null;
   const { dialog, value } = open;
+  const at = `${dialog} ${value}`;
   return (
-    <ReturnFocus key={`${dialog} ${value}`}>
-      {dialog === "import" ? (
-        <ImportDialog integrationId={value} onClose={close} />
-      ) : (
-        <ConnectDrawer target={dialog === "connect" ? { provider: value } : { integrationId: value }} onClose={close} />
-      )}
-    </ReturnFocus>
+    <ErrorBoundary at={at}>
+      <Suspense>
+        <ReturnFocus key={at}>
+          {dialog === "import" ? (
+            <ImportDialog integrationId={value} onClose={close} />
+          ) : (
+            <ConnectDrawer target={dialog === "connect" ? { provider: value } : { integrationId: value }} onClose={close} />
+          )}
+        </ReturnFocus>
+      </Suspense>
+    </ErrorBoundary>
   );
-}
-
-/** Gives the focus back to what opened a dialog. */
-function ReturnFocus({ children }: { children: ReactNode }) {
-  useEffect(() => {
-    const opener = document.activeElement;
-    return () => {
-      if (opener instanceof HTMLElement && opener.isConnected) setTimeout(() => opener.focus({ preventScroll: true }));
-    };
-  }, []);
-  return children;
 }

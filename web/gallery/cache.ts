@@ -73,7 +73,10 @@ export const cache = cacheExchange({
     Mutation: {
       createProject: asksAgain("projects"),
       createIntegration: asksAgain("gallery", "integrations", "integration", "syncStates"),
-      updateIntegration: asksAgain("externalStructure"),
+      // Enabling alone changes nothing of what is there, which costs the provider's budget to read.
+      updateIntegration: (_result, { input }, cache) => {
+        if ((input as { settings?: unknown }).settings) forget(cache, "externalStructure");
+      },
       deleteIntegration: asksAgain("gallery", "integrations", "integration", "integrationById", "syncStates"),
       startSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),
       cancelSync: asksAgain("gallery", "integrationById", "syncStates", "syncRuns"),

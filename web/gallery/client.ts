@@ -1,5 +1,5 @@
-import { createClient } from "graphql-ws";
-import { Client, fetchExchange, mapExchange, subscriptionExchange } from "urql";
+import { type Client as Socket, createClient, type Sink, type SubscribePayload } from "graphql-ws";
+import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
 
@@ -13,26 +13,41 @@ export interface SignedIn {
 // What the server closes a WebSocket with once nobody may use it: its key ended, or there was none.
 const endings = new Set([4401, 4403]);
 const ending = (reason: unknown) => reason instanceof CloseEvent && endings.has(reason.code);
-const longestWait = 15_000;
+
+/** How long to wait before trying again, in milliseconds: longer each time, and not all clients at once. */
+const backOff = (failures: number) => Math.min(15_000, 500 * 2 ** Math.min(failures, 5)) * (0.5 + Math.random());
+/** How long a ping may go without its answer, in milliseconds. */
+const pongWithin = 5_000;
+
+const codes = (errors: readonly { extensions?: { [name: string]: unknown } | undefined }[]) => errors.map(({ extensions }) => extensions?.code);
+/** What was shown may not, or does not exist, any more. */
+const withdrawn = ({ graphQLErrors }: CombinedError) => codes(graphQLErrors).some((code) => code === "NOT_FOUND" || code === "FORBIDDEN" || code === "UNAUTHENTICATED");
+/** A subscription was refused for a reason that may pass. */
+const passing = (reason: unknown) => !Array.isArray(reason) || codes(reason).every((code) => code === "INTERNAL" || code === "RATE_LIMITED");
 
 /** Makes the client of one principal: what another one sees is not kept in it. Call close at the end. */
 export function connect(session: SignedIn): { client: Client; close(): void } {
-  const socket = createClient({
+  let unanswered: ReturnType<typeof setTimeout> | undefined;
+  const socket: Socket = createClient({
     url: () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`,
     lazyCloseTimeout: 5_000, // from one page to the next
     keepAlive: 20_000,
     retryAttempts: Infinity,
     shouldRetry: (reason) => !ending(reason),
-    retryWait: (retries) => {
-      const wait = Math.min(longestWait, 500 * 2 ** Math.min(retries, 5));
-      return new Promise((resolve) => setTimeout(resolve, wait * (0.5 + Math.random())));
-    },
+    retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, backOff(retries))),
     on: {
       connected: () => link.streams(true),
+      // A connection that is dead without a word is noticed by this alone.
+      ping: (received) => {
+        if (!received) unanswered = setTimeout(() => socket.terminate(), pongWithin);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(unanswered);
+      },
       closed: (event) => {
-        if (!(event instanceof CloseEvent)) return;
+        clearTimeout(unanswered);
         if (ending(event)) session.ended();
-        if (event.code !== 1000) link.streams(false);
+        if ((event as { code: number }).code !== 1000) link.streams(false);
       },
     },
   });
@@ -63,43 +78,71 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
     exchanges: [
       mapExchange({
         onError(error, operation) {
-          if (!error.graphQLErrors.some(({ extensions }) => extensions.code === "UNAUTHENTICATED")) return;
+          if (!codes(error.graphQLErrors).includes("UNAUTHENTICATED")) return;
           session.ended();
           // What was asked in vain is asked again with the next session.
           if (operation.kind !== "query") return;
           session.back(() => client.reexecuteOperation(client.createRequestOperation("query", operation, { ...operation.context, requestPolicy: "network-only" })));
         },
-        // Without the server, what is known stays in sight.
+        // What is known stays in sight where nothing better comes.
         onResult(result) {
           const { operation, error, data } = result;
           if (operation.kind !== "query") return result;
           if (data) known.set(operation.key, data);
-          return error?.networkError ? { ...result, data: known.get(operation.key) } : result;
+          else if (error && withdrawn(error)) known.delete(operation.key);
+          return error && !data ? { ...result, data: known.get(operation.key) } : result;
         },
       }),
       cache,
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({
-          subscribe: (sink) => {
-            let end: () => void;
-            const begin = () => {
-              end = socket.subscribe(
-                { query: query ?? "", variables: variables as Record<string, unknown> },
-                {
-                  next: (answer) => sink.next(answer as Parameters<typeof sink.next>[0]),
-                  complete: () => sink.complete(),
-                  // It goes on with the next session.
-                  error: (reason) => (ending(reason) ? void (end = session.back(begin)) : sink.error(reason)),
-                },
-              );
-            };
-            begin();
-            return { unsubscribe: () => end() };
-          },
+          subscribe: (sink) => ({ unsubscribe: follow(socket, session, { query: query ?? "", variables: variables as Record<string, unknown> }, sink as Sink) }),
         }),
       }),
     ],
   });
   return { client, close: () => void socket.dispose() };
+}
+
+/** Subscribes for as long as it is wanted: what is refused is asked for again, with the next session or after a while. Returns how to end it. */
+function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, sink: Sink): () => void {
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let end = () => {};
+  function settle() {
+    clearTimeout(timer);
+    failures = 0;
+    link.breaks(sink, false);
+  }
+  function begin() {
+    if (failures > 0) timer = setTimeout(settle, 5_000); // it may have nothing to tell for long
+    end = socket.subscribe(payload, {
+      next: (answer) => {
+        settle();
+        sink.next(answer);
+      },
+      complete: () => {
+        settle();
+        sink.complete();
+      },
+      error: (reason) => {
+        clearTimeout(timer);
+        if (ending(reason)) {
+          end = session.back(begin);
+        } else if (passing(reason)) {
+          link.breaks(sink, true);
+          timer = setTimeout(begin, backOff(failures++));
+        } else {
+          settle();
+          sink.error(reason);
+        }
+      },
+    });
+  }
+  begin();
+  return () => {
+    settle();
+    end();
+  };
 }

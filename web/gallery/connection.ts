@@ -2,22 +2,25 @@ import { useEffect, useRef, useSyncExternalStore } from "react";
 
 /**
  * Whether what the page shows is kept true: by subscriptions, by asking every few seconds while those cannot be had, or not
- * at all while the server cannot be reached.
+ * at all while the server cannot be reached or nobody is signed in.
  */
-export type Connection = "live" | "polling" | "offline";
+export type Connection = "live" | "polling" | "offline" | "signed-out";
 
 /** How often is asked while nothing is told, in milliseconds. */
 const pollEvery = 5_000;
 
 /** Knows how the server can be reached, by what came of trying. */
 export class Link {
+  private signedIn = true;
   private reachable = true;
   private streaming = true; // until it turns out otherwise
+  private readonly broken = new Set<unknown>();
   private readonly listeners = new Set<() => void>();
 
   get state(): Connection {
+    if (!this.signedIn) return "signed-out";
     if (!this.reachable) return "offline";
-    return this.streaming ? "live" : "polling";
+    return this.streaming && this.broken.size === 0 ? "live" : "polling";
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -38,6 +41,16 @@ export class Link {
     });
   }
 
+  /** A subscription was refused, though the WebSocket is open; or it goes on, or nobody wants it any more. */
+  breaks(subscription: unknown, broken: boolean) {
+    this.set(() => (broken ? this.broken.add(subscription) : this.broken.delete(subscription)));
+  }
+
+  /** A session has begun, or is over. */
+  signs(signedIn: boolean) {
+    this.set(() => (this.signedIn = signedIn));
+  }
+
   private set(change: () => void) {
     const before = this.state;
     change();
@@ -51,25 +64,49 @@ export function useConnection(): Connection {
   return useSyncExternalStore(link.subscribe, () => link.state);
 }
 
+/** Acts every so many milliseconds: while that is wanted, somebody is signed in, and the page is in sight. */
+export function usePolling(act: () => void, every: number, wanted = true) {
+  const latest = useRef(act);
+  useEffect(() => {
+    latest.current = act;
+  });
+  useEffect(() => {
+    if (!wanted) return;
+    const timer = setInterval(() => {
+      if (!document.hidden && link.state !== "signed-out") latest.current();
+    }, every);
+    return () => clearInterval(timer);
+  }, [every, wanted]);
+}
+
 /**
  * Reads again what a subscription keeps true, while there is none: every few seconds, and once when it is back, for what
- * was missed meanwhile.
+ * was missed meanwhile. While a run is shown as live, now and then too: an answer that was on its way may undo what was told of its end.
  */
-export function useCatchUp(read: () => void) {
-  const connection = useConnection();
+export function useCatchUp(read: () => void, running = false) {
+  const live = useConnection() === "live";
   const latest = useRef(read);
   const missed = useRef(false);
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (connection === "live") {
-      if (missed.current) latest.current();
-      missed.current = false;
-      return;
-    }
-    missed.current = true;
-    const timer = setInterval(() => latest.current(), pollEvery);
-    return () => clearInterval(timer);
-  }, [connection]);
+    if (live && missed.current) latest.current();
+    missed.current = !live;
+  }, [live]);
+  usePolling(read, live ? 2 * pollEvery : pollEvery, !live || running);
+}
+
+/** Acts once something has become another than it was: at once, or every few seconds while it changes all the time. */
+export function useWhenChanged(what: string, changing: boolean, act: () => void) {
+  const seen = useRef(what);
+  const look = () => {
+    if (seen.current === what) return;
+    seen.current = what;
+    act();
+  };
+  useEffect(() => {
+    if (!changing) look();
+  });
+  usePolling(look, 3_000, changing);
 }

@@ -36,6 +36,8 @@ export const theme = createTheme({
         return { root: tone ? { "--alert-color": tone, "--alert-bg": `color-mix(in srgb, ${tone} 10%, var(--surface))` } : {} };
       },
     },
+    SegmentedControl: { defaultProps: { transitionDuration: 120 } },
+    Collapse: { defaultProps: { transitionDuration: 120 } },
     // Within the landmark that they belong to, and with the focus on the first entry.
     Menu: { defaultProps: { transitionProps: { duration: 80 }, withinPortal: false, withInitialFocusPlaceholder: false } },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 }, openDelay: 300, withArrow: true, events: { hover: true, focus: true, touch: true } } },

@@ -20,7 +20,7 @@ export interface Session {
   apiKey: string | null;
   status: Status;
   useKey(apiKey: string | null): void;
-  recheck(): void;
+  recheck(): Promise<void>;
 }
 
 /** Keeps the API key and asks the server who it belongs to. */
@@ -45,14 +45,15 @@ export function useSession(): Session {
     },
     [check],
   );
-  const recheck = useCallback(() => void check(apiKey), [check, apiKey]);
+  const recheck = useCallback(() => check(apiKey), [check, apiKey]);
 
   // The sign-in link may have been opened in another tab meanwhile.
   const waiting = status.state === "signed-out" || status.state === "failed";
   useEffect(() => {
     if (!waiting) return;
-    window.addEventListener("focus", recheck);
-    return () => window.removeEventListener("focus", recheck);
+    const look = () => void recheck();
+    window.addEventListener("focus", look);
+    return () => window.removeEventListener("focus", look);
   }, [waiting, recheck]);
 
   return { apiKey, status, useKey, recheck };

@@ -1,12 +1,14 @@
-import { Button, Group, Modal, MultiSelect, Radio, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, MultiSelect, Radio, Select, Stack, Text, TextInput } from "@mantine/core";
 import { type SubmitEvent, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
+import { Dialog } from "../kit/Dialog";
 import { AlertIcon } from "../kit/icons";
 import { Problem } from "../kit/Problem";
 import { exact } from "../kit/words";
 import { useScope } from "../shell/scope";
+import { useLeaving } from "../shell/useLeaving";
 import classes from "./administration.module.css";
 import { expiry, type Lifetime, lifetimes } from "./keys";
 import { type ApiKey, CreateApiKey, Me } from "./operations";
@@ -31,6 +33,7 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
   const [missing, setMissing] = useState<Record<string, string>>({});
   const [{ data, error, fetching }, create] = useMutation(CreateApiKey);
   const problem = trouble(error);
+  useLeaving(fetching || data !== undefined, () => {}); // the dialog stays, and says why
   const wrong = (field: string) => missing[field] ?? (problem?.field === field ? problem.message : undefined);
 
   function submit(event: SubmitEvent) {
@@ -48,10 +51,10 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
   if (data) {
     // Only by its button: what is closed by a slip is lost.
     return (
-      <Modal opened onClose={onClose} title={`The key ${data.createApiKey.apiKey.name}`} centered size="lg" closeOnEscape={false} closeOnClickOutside={false} withCloseButton={false}>
+      <Dialog onClose={onClose} title={`The key ${data.createApiKey.apiKey.name}`} size="lg" closeOnEscape={false} closeOnClickOutside={false} withCloseButton={false}>
         <Stack>
-          <Copyable label="API key" value={data.createApiKey.key} />
-          <div className={classes.note}>
+          <Copyable label="API key" value={data.createApiKey.key} autoFocus />
+          <div className={classes.note} role="alert">
             <AlertIcon />
             <div>
               <strong>It will not come back.</strong> This is the only time that the key is shown. Copy it now to where it is needed, such as a password manager; whoever has it has its access.
@@ -61,11 +64,12 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             <Button onClick={onClose}>I have copied it</Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     );
   }
   return (
-    <Modal opened onClose={onClose} title="Create an API key" centered size="lg">
+    // What is being made would be seen by nobody.
+    <Dialog onClose={() => fetching || onClose()} title="Create an API key" size="lg">
       <form onSubmit={submit} noValidate autoComplete="off">
         <Stack>
           <TextInput
@@ -123,7 +127,7 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
           </Text>
           {problem && !fields.includes(problem.field ?? "") && <Problem what="The key could not be made" trouble={problem} />}
           <Group justify="end">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" disabled={fetching} onClick={onClose}>
               Cancel
             </Button>
             <Button type="submit" loading={fetching}>
@@ -132,7 +136,7 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 
   function said(): string {

@@ -1,7 +1,10 @@
-import { Button, Group, Modal, Progress, Stack, Text } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { Button, Group, Progress, Stack, Text } from "@mantine/core";
+import { useState } from "react";
 import { useClient, useMutation, useQuery } from "urql";
+import { usePolling } from "../connection";
 import { type Trouble, trouble } from "../errors";
+import { Announced } from "../kit/Announced";
+import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
 import { RowSkeletons } from "../kit/RowSkeletons";
 import { When } from "../kit/When";
@@ -23,11 +26,7 @@ export function EncryptionSection() {
   const status = data?.encryptionStatus;
   const running = status?.rotation?.finishedAt === null;
   const problem = trouble(error);
-  useEffect(() => {
-    if (!running) return;
-    const timer = setInterval(() => read({ requestPolicy: "network-only" }), pollEvery);
-    return () => clearInterval(timer);
-  }, [running, read]);
+  usePolling(() => read({ requestPolicy: "network-only" }), pollEvery, running);
 
   const older = status?.sealedRows.filter(({ keyId }) => keyId !== status.currentKeyId) ?? [];
   const left = older.reduce((sum, { rows }) => sum + rows, 0);
@@ -83,6 +82,7 @@ export function EncryptionSection() {
 
 function Progressing({ of: { total, done, failed, finishedAt } }: { of: Rotation }) {
   const most = Math.max(total, done + failed);
+  const words = `${count(done)} of ${plural(most, "integration")} sealed anew`;
   return (
     <section className={`${classes.panel} ${classes.padded}`} aria-label="Rotation">
       <Stack gap="xs">
@@ -96,10 +96,11 @@ function Progressing({ of: { total, done, failed, finishedAt } }: { of: Rotation
           )}
         </Text>
         {!finishedAt && most > 0 && <Progress value={(100 * (done + failed)) / most} aria-label="Sealed anew" />}
-        <Text size="sm" role="status">
-          {count(done)} of {plural(most, "integration")} sealed anew
+        <Text size="sm">
+          {words}
           {!finishedAt && ". It goes on when you leave this page."}
         </Text>
+        <Announced>{finishedAt ? words : "Sealing anew"}</Announced>
         {failed > 0 && (
           <Text size="sm" className={classes.bad}>
             {plural(failed, "integration")} did not open and stayed as {failed === 1 ? "it was" : "they were"}: damaged, or copied from elsewhere. The server’s log has the ids. Giving every secret
@@ -160,7 +161,7 @@ function RotateDialog({ onClose }: { onClose(): void }) {
     if (!error) onClose();
   }
   return (
-    <Modal opened onClose={onClose} title="Seal anew under the current key?" centered>
+    <Dialog onClose={onClose} title="Seal anew under the current key?">
       <Stack>
         <Text size="sm">
           Every secret that an earlier key sealed is opened inside the database and sealed under the current key, in the background, while everything goes on working. What does not open stays as it is,
@@ -176,6 +177,6 @@ function RotateDialog({ onClose }: { onClose(): void }) {
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,8 +1,9 @@
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useMutation } from "urql";
 import { actorInWords } from "../audit/words";
 import { trouble } from "../errors";
 import { ConfirmByName } from "../kit/ConfirmByName";
+import { Dialog } from "../kit/Dialog";
 import { Problem } from "../kit/Problem";
 import { plural } from "../kit/words";
 import { useNow, When } from "../kit/When";
@@ -25,7 +26,7 @@ export function RevokeDialog({ of: key, all, onClose }: { of: ApiKey; all: reado
 
   if (key.sessionOf !== null) {
     return (
-      <Modal opened onClose={onClose} title={`End the session of ${actorInWords(key.sessionOf).name}?`} centered>
+      <Dialog onClose={onClose} title={`End the session of ${actorInWords(key.sessionOf).name}?`}>
         <Stack>
           <Text size="sm">
             It began <When at={key.createdAt} />. The browser is asked to sign in again within seconds{mine ? ", which may be this one" : ""}. Keys that were made in it go on.
@@ -40,11 +41,11 @@ export function RevokeDialog({ of: key, all, onClose }: { of: ApiKey; all: reado
             </Button>
           </Group>
         </Stack>
-      </Modal>
+      </Dialog>
     );
   }
   return (
-    <ConfirmByName opened title={`Revoke ${key.name}?`} name={key.name} action="Revoke" busy={fetching} trouble={problem} onConfirm={() => void confirm()} onClose={onClose}>
+    <ConfirmByName title={`Revoke ${key.name}?`} name={key.name} action="Revoke" busy={fetching} trouble={problem} onConfirm={() => void confirm()} onClose={onClose}>
       Whoever uses this key is refused within seconds
       {sessions > 0 && `, and ${plural(sessions, "browser session")} that it began ${sessions === 1 ? "ends" : "end"} with it`}. It was{" "}
       {key.lastUsedAt ? (

@@ -67,7 +67,7 @@ export function Actions(props: Props) {
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <DeleteDialog integration={integration} opened={deleting} onClose={() => setDeleting(false)} />
+      {deleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} />}
     </div>
   );
 }

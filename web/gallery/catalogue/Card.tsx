@@ -1,7 +1,7 @@
-import { Anchor, Badge, Progress, Switch, Text, Title, Tooltip } from "@mantine/core";
+import { Anchor, Badge, Progress, Switch, Text, Title } from "@mantine/core";
 import { Link } from "wouter";
 import { When } from "../kit/When";
-import { briefly, count, exact, plural } from "../kit/words";
+import { briefly, count, plural } from "../kit/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import { Actions } from "./Actions";
@@ -122,12 +122,10 @@ function LastSync({ integration: { syncState } }: { integration: Integration }) 
       )}
       <span title={plural(totalSynced, "object")}>{briefly(totalSynced)} objects</span>
       {nextSyncAt && (
-        <Tooltip label={exact(new Date(nextSyncAt))}>
-          <span>
-            {" "}
-            · next <When at={nextSyncAt} />
-          </span>
-        </Tooltip>
+        <>
+          {" "}
+          · next <When at={nextSyncAt} />
+        </>
       )}
     </Text>
   );

@@ -1,6 +1,6 @@
 import { Button, Group, Kbd, SegmentedControl, Skeleton, TextInput, Title } from "@mantine/core";
-import { useDocumentTitle, useHotkeys } from "@mantine/hooks";
-import { type KeyboardEvent, useRef, useState } from "react";
+import { useDocumentTitle } from "@mantine/hooks";
+import { type KeyboardEvent, type RefObject, useEffect, useRef } from "react";
 import { useQuery, useSubscription } from "urql";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
@@ -8,10 +8,11 @@ import { Empty } from "../kit/Empty";
 import { SearchIcon } from "../kit/icons";
 import { Problem } from "../kit/Problem";
 import { useScope } from "../shell/scope";
+import { useFilters } from "../shell/useFilters";
 import { Card } from "./Card";
 import classes from "./catalogue.module.css";
 import { type Entry, Gallery, type Integration, type Provider, SyncStateChanged } from "./operations";
-import { type Filter, matches, needsAttention } from "./state";
+import { type Filter, filters, matches, needsAttention } from "./state";
 
 interface Item {
   key: string;
@@ -25,28 +26,29 @@ export function Catalogue() {
   const { orgId, project } = useScope();
   const variables = { orgId, projectId: project.id };
   const [{ data, error }, read] = useQuery({ query: Gallery, variables });
-  const [filter, setFilter] = useState<Filter>("all");
-  const [search, setSearch] = useState("");
+  const query = useFilters();
+  const filter = filters.find((name) => name === query.get("show")) ?? "all";
+  const search = query.get("search") ?? "";
+  const narrow = (to: { show?: Filter; search?: string }) => query.set(Object.fromEntries(Object.entries(to).map(([name, value]) => [name, value === "all" ? null : value || null])), { replace: true });
   const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
+  useSlash(field);
 
   const readAgain = () => read({ requestPolicy: "network-only" });
   useSubscription({ query: SyncStateChanged, variables });
-  useCatchUp(readAgain);
-
   const items = data?.gallery.flatMap(cards);
+  useCatchUp(readAgain, items?.some(({ integration }) => integration?.syncState.currentRun));
+
   const shown = items?.filter(({ provider, integration }) => matches(provider, integration, filter, search));
   const attention = items?.filter(({ provider, integration }) => needsAttention(provider, integration)).length ?? 0;
   const problem = trouble(error);
   const found = items && problem?.code === "OFFLINE" ? null : problem; // the banner says so
 
   function clear() {
-    setFilter("all");
-    setSearch("");
+    narrow({ show: "all", search: "" });
     field.current?.focus();
   }
   function escape(event: KeyboardEvent) {
-    if (event.key === "Escape") setSearch("");
+    if (event.key === "Escape") narrow({ search: "" });
   }
 
   return (
@@ -63,14 +65,14 @@ export function Catalogue() {
           leftSection={<SearchIcon />}
           rightSection={<Kbd size="xs">/</Kbd>}
           value={search}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+          onChange={(event) => narrow({ search: event.currentTarget.value })}
           onKeyDown={escape}
         />
         <SegmentedControl
           className={classes.filter}
           aria-label="Show"
           value={filter}
-          onChange={(value) => setFilter(value as Filter)}
+          onChange={(value) => narrow({ show: value as Filter })}
           data={[
             { value: "all", label: "All" },
             { value: "connected", label: "Connected" },
@@ -102,6 +104,20 @@ export function Catalogue() {
       )}
     </>
   );
+}
+
+/** "/" leads to the search, unless a field or a dialog has the keyboard. By what the key types: on some it is typed with Shift. */
+function useSlash(field: RefObject<HTMLInputElement | null>) {
+  useEffect(() => {
+    const press = (event: globalThis.KeyboardEvent) => {
+      if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (document.querySelector("[role=dialog]") || document.activeElement?.matches("input, textarea, select, [contenteditable]")) return;
+      event.preventDefault();
+      field.current?.focus();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, [field]);
 }
 
 function cards({ provider, integrations }: Entry): Item[] {

@@ -7,13 +7,12 @@ import { DeleteIntegration, type Integration } from "./operations";
 
 interface Props {
   integration: Integration;
-  opened: boolean;
   onClose(): void;
   /** Leads away from what is gone. */
   onDeleted?: () => void;
 }
 
-export function DeleteDialog({ integration, opened, onClose, onDeleted }: Props) {
+export function DeleteDialog({ integration, onClose, onDeleted }: Props) {
   const { orgId, project } = useScope();
   const [{ fetching, error }, remove] = useMutation(DeleteIntegration);
   const { name, displayName, syncState } = integration;
@@ -23,7 +22,6 @@ export function DeleteDialog({ integration, opened, onClose, onDeleted }: Props)
   }
   return (
     <ConfirmByName
-      opened={opened}
       title={`Delete ${displayName}?`}
       name={name}
       action="Delete"

@@ -8,7 +8,7 @@ const provider: Provider = {
   displayName: "ClickUp",
   description: "Tasks, lists and docs.",
   logoUrl: "/logos/clickup.svg",
-  settingsSchema: { required: ["api_token", "workspace_id"], properties: { api_token: { title: "API token" }, workspace_id: { title: "Workspace" } } },
+  settingsSchema: { required: ["api_token", "workspace_id"], properties: { api_token: { title: "API token" }, workspace_id: { title: "Workspace ID" } } },
   capabilities: { supportsImport: true, supportsIncrementalSync: true, supportsWebhooks: true, supportsBidirectionalSync: false },
 };
 

@@ -9,6 +9,8 @@ export type Action = "connect" | "continue" | "enable" | "import" | "sync" | "ca
 
 export interface State {
   words: string;
+  /** The same without numbers that change all the time, where there are some. */
+  spoken?: string;
   /** Why, where the words do not say it. */
   reason: string | null;
   tone: Tone;
@@ -71,21 +73,23 @@ export function stateOf(provider: Provider, integration: Integration | null): St
 export const passing = new Set(["unavailable", "rate_limited"]);
 
 /** Says how a live run stands. */
-export function running(provider: Pick<Provider, "displayName">, run: Run): State {
+export function running(provider: Pick<Provider, "displayName">, run: Run): State & { spoken: string } {
   const progress = { done: run.processed, total: run.total, step: run.step };
-  const busy = { tone: "busy", action: "cancel", progress } as const;
+  const busy = { tone: "busy", action: "cancel", progress, spoken: "Syncing" } as const;
   if (run.waitingUntil) {
     const until = clock(new Date(run.waitingUntil));
     // The step says which of the two it is.
     const limited = !run.step || run.step.startsWith("waiting for the rate limit");
+    const words = limited ? `Waiting for ${provider.displayName}'s rate limit until ${until}` : `Trying again at ${until}`;
     return {
       ...busy,
       tone: "warn",
-      words: limited ? `Waiting for ${provider.displayName}'s rate limit until ${until}` : `Trying again at ${until}`,
+      words,
+      spoken: words,
       reason: limited ? null : run.step,
     };
   }
-  if (run.status === "PENDING") return { ...busy, words: "Waiting to start", reason: null };
+  if (run.status === "PENDING") return { ...busy, words: "Waiting to start", spoken: "Waiting to start", reason: null };
   if (run.total !== null && run.total > 0) {
     const left = run.estimatedSecondsLeft === null ? "" : `, ${about(run.estimatedSecondsLeft)} left`;
     return { ...busy, words: `Syncing ${Math.min(100, Math.floor((run.processed / run.total) * 100))} %${left}`, reason: null };
@@ -105,15 +109,16 @@ function missing(provider: Provider, integration: Integration): string[] {
   const schema = provider.settingsSchema as { required?: string[]; properties?: Record<string, { title?: string }> };
   return (schema.required ?? [])
     .filter((name) => !integration.configuredSecrets.includes(name) && (integration.settings[name] ?? null) === null)
-    .map((name) => inSentence(schema.properties?.[name]?.title ?? name));
+    .map((name) => inSentence((schema.properties?.[name]?.title ?? name).replace(/ ID$/, "")));
 }
 
-/** "Workspace ID" is "workspace ID" within a sentence, and "API token" stays. */
+/** "Workspace" is "workspace" within a sentence, and "API token" stays. */
 function inSentence(title: string): string {
   return /^[A-Z][a-z]/.test(title) ? title.charAt(0).toLowerCase() + title.slice(1) : title;
 }
 
-export type Filter = "all" | "connected" | "attention";
+export const filters = ["all", "connected", "attention"] as const;
+export type Filter = (typeof filters)[number];
 
 /** Whether a card is shown. Every word that is searched for has to be in it. */
 export function matches(provider: Provider, integration: Integration | null, filter: Filter, search: string): boolean {

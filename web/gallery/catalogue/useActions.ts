@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { type CombinedError, useMutation } from "urql";
 import { trouble } from "../errors";
 import { useScope } from "../shell/scope";
@@ -23,10 +23,16 @@ export function useActions(integration: Integration | null): Actions {
   const [starting, start] = useMutation(SyncNow);
   const [cancelling, cancel] = useMutation(CancelSync);
 
+  // A complaint is of how it stood then.
+  const { enabled, syncState } = integration ?? {};
+  const stands = `${enabled} ${syncState?.status} ${syncState?.lastSyncAt} ${syncState?.currentRun?.id}`;
+  useEffect(() => setComplaint(null), [stands]);
+
   async function attempt(what: Promise<{ error?: CombinedError | undefined }>) {
     setComplaint(null);
-    const { error } = await what;
-    setComplaint(trouble(error)?.message ?? null);
+    const found = trouble((await what).error);
+    // What is asked for runs already, or has ended, which shows.
+    setComplaint(found && found.code !== "CONFLICT" ? found.message : null);
   }
   return {
     enabled: switching ?? integration?.enabled ?? false,

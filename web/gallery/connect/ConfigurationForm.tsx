@@ -1,13 +1,14 @@
 import { Stack, Text, Title } from "@mantine/core";
 import { type ReactNode, type SubmitEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { useQuery } from "urql";
+import { useMutation, useQuery } from "urql";
 import { External } from "../kit/External";
 import { useAddress } from "../shell/address";
+import { useLeaving } from "../shell/useLeaving";
 import { ActionBar } from "./ActionBar";
 import classes from "./connect.module.css";
 import { controlId, type Field, fieldsOf, safeLink, type Section } from "./fields";
 import { Names } from "./Names";
-import { IntegrationToConfigure, type IssuedSecret } from "./operations";
+import { IntegrationToConfigure, type IssuedSecret, RotateWebhookSecret } from "./operations";
 import { ScheduleFields } from "./ScheduleFields";
 import { SecretField } from "./SecretField";
 import { help, SettingField } from "./SettingField";
@@ -20,19 +21,20 @@ import { Workspace } from "./Workspace";
 
 interface Props {
   subject: Subject;
-  /** Somebody wants to leave. */
-  leaving: boolean;
+  /** How somebody wants to leave. */
+  leaving: (() => void) | null;
   /** Told what would be lost; null where nothing would. */
   onLosable(what: string | null): void;
   onStay(): void;
-  onLeave(): void;
-  onCancel(): void;
+  /** Leaves so, once it was asked where something would be lost. */
+  onLeave(how: () => void): void;
+  onClose(): void;
 }
 
 const titles: Record<Section, string> = { credentials: "Credentials", workspace: "Workspace", import: "What to import" };
 
 /** The form in its sections, by what the provider's settings say. */
-export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave, onCancel }: Props) {
+export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave, onClose }: Props) {
   const { provider, from, taken, named } = subject;
   const [fields] = useState(() => fieldsOf(provider));
   const form = useConfiguration({ provider, fields, from });
@@ -49,24 +51,23 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
   const address = useAddress();
   const test = useTest(form);
   const [issued, setIssued] = useState<IssuedSecret | null>(null);
+  const rotation = useMutation(RotateWebhookSecret);
   const element = useRef<HTMLFormElement>(null);
 
-  const losable = issued ? "The new webhook secret will not come back. Have you copied it?" : changed ? "What you typed is not saved." : null;
+  const losable = issued ? "The new webhook secret will not come back. Have you copied it?" : rotation[0].fetching ? "A new webhook secret is being made, and shown here alone." : changed ? "What you typed is not saved." : null;
   useLayoutEffect(() => onLosable(losable), [losable, onLosable]); // before the next key
+  useLeaving(losable !== null, onLeave);
   useEffect(() => {
-    if (losable === null) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [losable]);
-  useEffect(() => {
+    if (form.saving) return;
     const wrong = element.current?.querySelector<HTMLElement>("[aria-invalid=true]");
     wrong?.focus({ preventScroll: true });
     wrong?.scrollIntoView({ block: "center" });
-  }, [form.refusals]);
+  }, [form.refusals, form.saving]);
 
+  /** Goes on after the saving, by which a secret that is shown once is not copied. */
+  const goOn = (how: () => void) => (issued ? onLeave(how) : how());
   async function save() {
-    if (changed && (await form.save())) onLeave();
+    if (changed && (await form.save())) goOn(onClose);
   }
   async function saveAndImport() {
     if (lacking.length > 0) {
@@ -74,7 +75,7 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
       return;
     }
     const saved = changed ? await form.save() : form.integration;
-    if (saved) address.go(address.dialog("import", saved.id), { replace: true });
+    if (saved) goOn(() => address.lead("import", saved.id));
   }
   function submit(event: SubmitEvent) {
     event.preventDefault();
@@ -91,7 +92,8 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
   );
   return (
     <form ref={element} className={classes.form} onSubmit={submit} noValidate autoComplete="off">
-      <div className={classes.sections}>
+      {/* What is typed meanwhile would be lost. */}
+      <fieldset disabled={form.saving} className={classes.sections}>
         <Text size="sm" c="dimmed" mb="lg">
           {provider.description} {documentation && <External href={documentation}>{`${provider.displayName}'s documentation`}</External>}
         </Text>
@@ -105,7 +107,7 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
           </Part>
         ))}
         <Part title="Keep current" number={numbered.length + 1}>
-          {supportsWebhooks && <Webhook form={form} integration={integration} issued={issued} onIssued={setIssued} />}
+          {supportsWebhooks && <Webhook form={form} integration={integration} rotation={rotation} issued={issued} onIssued={setIssued} />}
           {supportsImport ? (
             <ScheduleFields form={form} />
           ) : (
@@ -115,13 +117,13 @@ export function ConfigurationForm({ subject, leaving, onLosable, onStay, onLeave
           )}
         </Part>
         {integration && names}
-      </div>
+      </fieldset>
       <ActionBar
         form={form}
         leaving={leaving ? losable : null}
         onStay={onStay}
-        onLeave={onLeave}
-        onCancel={onCancel}
+        onLeave={() => leaving?.()}
+        onCancel={() => onLeave(onClose)}
         onSaveAndImport={() => void saveAndImport()}
       />
     </form>

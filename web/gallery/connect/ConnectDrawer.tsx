@@ -14,16 +14,16 @@ export default function ConnectDrawer({ target, onClose }: { target: Target; onC
   const { mayEdit, role } = useRole();
   const { subject, absent, trouble, read } = useSubject(target, !mayEdit);
   const losable = useRef<string | null>(null);
-  const [leaving, setLeaving] = useState(false);
+  const [leaving, setLeaving] = useState<(() => void) | null>(null);
   const onLosable = useCallback((what: string | null) => {
     losable.current = what;
-    if (what === null) setLeaving(false);
+    if (what === null) setLeaving(null);
   }, []);
-  const onCancel = () => (losable.current === null ? onClose() : setLeaving(!leaving));
+  const leave = (how: () => void) => (losable.current === null ? how() : setLeaving(() => how));
   return (
     <Drawer
       opened
-      onClose={onCancel}
+      onClose={() => (leaving ? setLeaving(null) : leave(onClose))}
       position="right"
       size={680}
       title={<Heading target={target} subject={subject} />}
@@ -32,7 +32,7 @@ export default function ConnectDrawer({ target, onClose }: { target: Target; onC
       {!mayEdit ? (
         <Empty title="You may look, but not change this">{`Settings need the editor's role, and yours is ${role.toLowerCase()}. Ask an administrator for it.`}</Empty>
       ) : subject ? (
-        <ConfigurationForm subject={subject} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(false)} onLeave={onClose} onCancel={onCancel} />
+        <ConfigurationForm subject={subject} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(null)} onLeave={leave} onClose={onClose} />
       ) : trouble ? (
         <div className={classes.sections}>
           <Problem what="The settings cannot be read" trouble={trouble} retry={read} />

@@ -1,6 +1,6 @@
 import { Anchor, Button, Checkbox, Collapse, Group, Stack, Text } from "@mantine/core";
 import { useId, useState } from "react";
-import { useMutation } from "urql";
+import { useMutation, type UseMutationResponse } from "urql";
 import { Link } from "wouter";
 import { type Trouble, trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
@@ -9,7 +9,7 @@ import { When } from "../kit/When";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./connect.module.css";
-import { type Integration, type IssuedSecret, RegisterWebhook, RotateWebhookSecret } from "./operations";
+import { type Integration, type IssuedSecret, RegisterWebhook } from "./operations";
 import { RotateSecret } from "./RotateSecret";
 import { SecretField } from "./SecretField";
 import type { Configuration } from "./useConfiguration";
@@ -18,18 +18,18 @@ interface Props {
   form: Configuration;
   /** As it is known to be now; null before it is saved. */
   integration: Integration | null;
+  rotation: UseMutationResponse<{ rotateWebhookSecret: IssuedSecret }, { integrationId: string }>;
   issued: IssuedSecret | null;
   onIssued(secret: IssuedSecret | null): void;
 }
 
 /** Where the provider tells of changes: set up by this server, or by hand. */
-export function Webhook({ form, integration, issued, onIssued }: Props) {
+export function Webhook({ form, integration, rotation: [{ fetching: rotating }, rotate], issued, onIssued }: Props) {
   const { provider, withWebhook, setWithWebhook } = form;
   const { supportsWebhookRegistration } = provider.capabilities;
   const { mayAdminister } = useRole();
   const address = useAddress();
   const [{ fetching: settingUp }, register] = useMutation(RegisterWebhook);
-  const [{ fetching: rotating }, rotate] = useMutation(RotateWebhookSecret);
   const [found, setFound] = useState<Trouble | null>(null);
 
   if (!integration?.webhook) {

@@ -44,19 +44,20 @@ export function Deletions({ gone, covered, target, onStarted, onConfirming }: Pr
           Mark them as deleted…
         </Button>
       )}
-      <ConfirmByName
-        opened={asking}
-        title={`Mark some ${plural(gone, "object")} as deleted?`}
-        name={target.name}
-        action="Import and delete"
-        busy={fetching}
-        trouble={trouble(error)}
-        onConfirm={() => void confirm()}
-        onClose={() => ask(false)}
-      >
-        Everything that is selected is read again. What is missing then is marked as deleted, however much it is, and is not shown any more. What {from} has again later comes
-        back with an import.
-      </ConfirmByName>
+      {asking && (
+        <ConfirmByName
+          title={`Mark some ${plural(gone, "object")} as deleted?`}
+          name={target.name}
+          action="Import and delete"
+          busy={fetching}
+          trouble={trouble(error)}
+          onConfirm={() => void confirm()}
+          onClose={() => ask(false)}
+        >
+          Everything that is selected is read again. What is missing then is marked as deleted, however much it is, and is not shown any more. What {from} has again later comes
+          back with an import.
+        </ConfirmByName>
+      )}
     </Alert>
   );
 }

@@ -2,6 +2,7 @@ import { Button, Progress as Bar, Text } from "@mantine/core";
 import { useMutation } from "urql";
 import { running } from "../catalogue/state";
 import { trouble } from "../errors";
+import { Announced } from "../kit/Announced";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
@@ -22,7 +23,7 @@ interface Props {
 export function Live({ run, target: { provider }, onClose }: Props) {
   const { mayEdit } = useRole();
   const [{ fetching, error }, cancel] = useMutation(CancelImport);
-  const { words, reason, tone } = running(provider, run);
+  const { words, spoken, reason, tone } = running(provider, run);
   const { processed, total, step, mode } = run;
   const known = total !== null && total > 0;
   const found = trouble(error);
@@ -35,10 +36,7 @@ export function Live({ run, target: { provider }, onClose }: Props) {
         <Text fw={500} className={classes.words} data-tone={tone}>
           {words}
         </Text>
-        {/* Without the numbers, which would be read out each second. */}
-        <span role="status" className={classes.unseen}>
-          {waiting ? words : run.status === "PENDING" ? "Waiting to start" : "Import is running"}
-        </span>
+        <Announced>{spoken}</Announced>
         {known && <Bar value={Math.min(100, (processed / total) * 100)} size="lg" mt="sm" aria-label="Items handled" />}
         <Text size="sm" c="dimmed" mt="xs">
           {known ? `${count(processed)} of ${plural(total, "item")}` : processed > 0 && plural(processed, "item")}

@@ -5,6 +5,7 @@ import { configures, Primary } from "../catalogue/Actions";
 import { DeleteDialog } from "../catalogue/DeleteDialog";
 import { type Action, stateOf } from "../catalogue/state";
 import { type Actions, useActions } from "../catalogue/useActions";
+import { Announced } from "../kit/Announced";
 import { MoreIcon } from "../kit/icons";
 import { count } from "../kit/words";
 import { useAddress } from "../shell/address";
@@ -39,9 +40,8 @@ export function Head({ integration }: { integration: Integration }) {
               </Text>
             )}
           </div>
-          <div role="status">
-            <Said words={state.words} tone={state.tone} />
-          </div>
+          <Said words={state.words} tone={state.tone} />
+          <Announced>{state.spoken ?? state.words}</Announced>
           {(reason ?? progress?.step) && (
             <Text size="sm" c="dimmed" lineClamp={2} title={reason ?? undefined}>
               {reason ?? progress?.step}
@@ -71,6 +71,8 @@ function More({ integration, action, actions }: { integration: Integration; acti
   const address = useAddress();
   const [deleting, setDeleting] = useState(false);
   const { id, displayName, enabled, hasConfiguration, provider, syncState } = integration;
+  // By the server's answer one may have gone elsewhere.
+  const deleted = () => location.pathname.startsWith(`/integrations/${id}`) && address.go(address.page("/"), { replace: true });
   const importable = enabled && hasConfiguration && provider.capabilities.supportsImport && !syncState.currentRun;
   return (
     <>
@@ -104,7 +106,7 @@ function More({ integration, action, actions }: { integration: Integration; acti
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <DeleteDialog integration={integration} opened={deleting} onClose={() => setDeleting(false)} onDeleted={() => address.go(address.page("/"), { replace: true })} />
+      {deleting && <DeleteDialog integration={integration} onClose={() => setDeleting(false)} onDeleted={deleted} />}
     </>
   );
 }

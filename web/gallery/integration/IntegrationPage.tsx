@@ -13,7 +13,7 @@ import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
 import { Head } from "./Head";
 import classes from "./integration.module.css";
-import type { Draft } from "./lines";
+import { type Draft, draftKept, keepDraft } from "./lines";
 import { Mappings } from "./Mappings";
 import { Objects } from "./Objects";
 import { type Integration, IntegrationById, StateChanged } from "./operations";
@@ -34,7 +34,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   const readAgain = () => read({ requestPolicy: "network-only" });
   const integration = data?.integrationById;
   useSubscription({ query: StateChanged, variables: { orgId, projectId: integration?.projectId ?? project.id }, pause: !integration });
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, Boolean(integration?.syncState.currentRun));
   useDocumentTitle(integration ? `${integration.displayName} · Patchbay` : "Patchbay");
 
   // A link may have come without its project, which the header and every change go by.
@@ -71,7 +71,11 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
 function Page({ integration, tab }: { integration: Integration; tab: string }) {
   const address = useAddress();
   const { mayAdminister } = useRole();
-  const [draft, setDraft] = useState<Draft | null>(null); // outlives a look at another tab
+  const [draft, setDraft] = useState(() => draftKept(integration.id)); // outlives a look at something else
+  function change(next: Draft | null) {
+    keepDraft(integration.id, next);
+    setDraft(next);
+  }
   const chosen = tabs.find((name) => name === tab);
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -121,7 +125,7 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
       case "webhooks":
         return <Webhooks integration={integration} />;
       case "mappings":
-        return <Mappings integration={integration} draft={draft} onDraft={setDraft} />;
+        return <Mappings integration={integration} draft={draft} onDraft={change} />;
       case "audit":
         return <AuditLog integration={integration} />;
     }

@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Stack, Table, Text } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble, troubles } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -42,13 +42,6 @@ function Editor({ integration, draft, onDraft }: Props) {
   const unnamed = trouble(structure.error);
   const faults = faultsOf(error ? troubles(error) : []);
   const unsaved = draft !== null;
-
-  useEffect(() => {
-    if (!unsaved) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
-  }, [unsaved]);
 
   function change(next: typeof lines) {
     onDraft(same(next, base) ? null : { lines: next, base });

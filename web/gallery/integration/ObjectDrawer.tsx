@@ -13,7 +13,7 @@ import { Markdown } from "./Markdown";
 import { type Integration, ObjectByExternalId, type SyncedObject } from "./operations";
 import { Outward } from "./Outward";
 import { Properties } from "./Properties";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 
 interface Props {
   integration: Integration;
@@ -138,7 +138,7 @@ function Relationships({ object: { relationships, externalParentId } }: { object
           <>
             <dt>Below</dt>
             <dd>
-              <Anchor component={Link} inherit href={filters.href({ object: externalParentId })}>
+              <Anchor component={Link} inherit underline="always" href={filters.href({ object: externalParentId })}>
                 {externalParentId}
               </Anchor>
             </dd>
@@ -153,7 +153,7 @@ function Relationships({ object: { relationships, externalParentId } }: { object
               <dd>
                 {of.map(({ target }) => (
                   <div key={target.id}>
-                    <Anchor component={Link} inherit href={filters.href({ object: target.externalId })}>
+                    <Anchor component={Link} inherit underline="always" href={filters.href({ object: target.externalId })}>
                       {target.title || "Without a title"}
                     </Anchor>{" "}
                     <Text span size="xs" c="dimmed">

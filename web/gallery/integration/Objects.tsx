@@ -1,11 +1,12 @@
 import { Anchor, Badge, Button, Checkbox, NativeSelect, Table, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
-import { useCatchUp } from "../connection";
+import { useCatchUp, useWhenChanged } from "../connection";
 import { Empty } from "../kit/Empty";
 import { SearchIcon } from "../kit/icons";
+import { lazily } from "../kit/lazily";
 import { When } from "../kit/When";
 import { plural } from "../kit/words";
 import type { ObjectType } from "../runs/operations";
@@ -16,15 +17,16 @@ import classes from "./integration.module.css";
 import { CountObjects, type Integration, type ListedObject, Objects as List } from "./operations";
 import { Outward } from "./Outward";
 import { Rows } from "./Rows";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 
 // It brings a Markdown parser.
-const ObjectDrawer = lazy(() => import("./ObjectDrawer"));
+const ObjectDrawer = lazily(() => import("./ObjectDrawer"));
 
 /** What was imported. */
 export function Objects({ integration }: { integration: Integration }) {
   const { id, provider, syncState } = integration;
+  const running = syncState.currentRun !== null;
   const filters = useFilters();
   const given = filters.get("type");
   const type = given !== null && given in objectTypes ? (given as ObjectType) : null;
@@ -39,7 +41,7 @@ export function Objects({ integration }: { integration: Integration }) {
     count({ requestPolicy: "network-only" });
   };
   useCatchUp(readAgain);
-  useWhenChanged(`${syncState.totalSynced} ${syncState.status} ${syncState.currentRun?.id}`, readAgain);
+  useWhenChanged(`${syncState.totalSynced} ${syncState.status} ${syncState.currentRun?.id}`, running, readAgain);
 
   const opened = filters.get("object");
   return (
@@ -59,7 +61,7 @@ export function Objects({ integration }: { integration: Integration }) {
           onChange={(event) => filters.set({ deleted: event.currentTarget.checked ? "1" : null }, { replace: true })}
         />
       </div>
-      <Text size="sm" c="dimmed" mb="xs" role="status">
+      <Text size="sm" c="dimmed" mb="xs" role={running ? undefined : "status"}>
         {counted ? plural(counted.syncedObjects.totalCount, "object") : "\u00a0"}
       </Text>
       <Rows
@@ -185,14 +187,4 @@ function Nothing({ integration: { id, syncState, provider } }: { integration: In
       </Button>
     </Empty>
   );
-}
-
-/** Acts once something has become another than it was. */
-function useWhenChanged(what: string, act: () => void) {
-  const before = useRef(what);
-  useEffect(() => {
-    if (before.current === what) return;
-    before.current = what;
-    act();
-  });
 }

@@ -1,8 +1,8 @@
 import { Anchor, Button, Group, SimpleGrid, Skeleton, Stack, Text, Title } from "@mantine/core";
-import { useEffect } from "react";
 import { useMutation, useQuery } from "urql";
 import { Link } from "wouter";
 import { stateOf } from "../catalogue/state";
+import { useWhenChanged } from "../connection";
 import { trouble } from "../errors";
 import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
@@ -34,14 +34,8 @@ export function Overview({ integration }: { integration: Integration }) {
 
 function useCounts({ id, syncState }: Integration) {
   const [{ data, error }, read] = useQuery({ query: Counts, variables: { id } });
-  const running = syncState.currentRun !== null;
-  const { totalSynced } = syncState;
   const again = () => read({ requestPolicy: "network-only" });
-  useEffect(() => {
-    // Counting takes longer than telling: while a run goes on, now and then will do.
-    const timer = setTimeout(() => read({ requestPolicy: "network-only" }), running ? 5_000 : 0);
-    return () => clearTimeout(timer);
-  }, [read, running, running ? Math.floor(totalSynced / 1_000) : totalSynced]);
+  useWhenChanged(`${syncState.totalSynced} ${syncState.status}`, syncState.currentRun !== null, again);
   return { data, error, again };
 }
 

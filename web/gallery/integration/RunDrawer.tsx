@@ -2,8 +2,10 @@ import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Text, 
 import { useMutation, useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
 import { CancelSync } from "../catalogue/operations";
+import { running } from "../catalogue/state";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
+import { Announced } from "../kit/Announced";
 import { Empty } from "../kit/Empty";
 import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
@@ -60,8 +62,9 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
     <Stack gap="lg">
       <div>
         <Group justify="space-between" align="start" wrap="nowrap">
-          <div role="status">
+          <div>
             <Said words={words} tone={tone} />
+            <Announced>{finishedAt ? words : running(integration.provider, run).spoken}</Announced>
             {!finishedAt && step && (
               <Text size="sm" c="dimmed">
                 {step}
@@ -139,7 +142,7 @@ function Failures({ integration, run }: { integration: Integration; run: Run }) 
           <li key={`${type} ${externalId}`}>
             <Text size="sm" style={{ overflowWrap: "anywhere" }}>
               {objectTypes[type].one}{" "}
-              <Anchor component={Link} inherit href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
+              <Anchor component={Link} inherit underline="always" href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
                 {externalId}
               </Anchor>
               : {reason}

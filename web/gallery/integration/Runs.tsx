@@ -13,7 +13,7 @@ import { type Integration, Runs as List } from "./operations";
 import { RunDrawer } from "./RunDrawer";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 import { changes, kind, outcome } from "./words";
 

@@ -1,7 +1,8 @@
 import { Anchor, Button, NativeSelect, Stack, Table, Text, Title } from "@mantine/core";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useMutation } from "urql";
 import { Link } from "wouter";
+import { usePolling } from "../connection";
 import { trouble, type Trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
 import { Empty } from "../kit/Empty";
@@ -14,7 +15,7 @@ import classes from "./integration.module.css";
 import { Deliveries, type Delivery, type Integration, Replay } from "./operations";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
-import { useFilters } from "./useFilters";
+import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 import { deliveryStatus, webhookHealth } from "./words";
 
@@ -26,7 +27,7 @@ export function Webhooks({ integration }: { integration: Integration }) {
   const filters = useFilters();
   const status = statuses.find((name) => name === filters.get("status")) ?? null;
   const { nodes, again, ...list } = usePages(Deliveries, { id: integration.id, status }, (data) => data.webhookDeliveries);
-  usePolling(again);
+  usePolling(again, pollEvery);
   const [refused, setRefused] = useState<Trouble | null>(null);
   return (
     <Stack>
@@ -157,18 +158,4 @@ function Row({ delivery, onRefused }: { delivery: Delivery; onRefused(trouble: T
       <Table.Td className={classes.wide}>{button || "–"}</Table.Td>
     </Table.Tr>
   );
-}
-
-/** Asks every few seconds while the page is in sight. */
-function usePolling(again: () => void) {
-  const latest = useRef(again);
-  useEffect(() => {
-    latest.current = again;
-  });
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) latest.current();
-    }, pollEvery);
-    return () => clearInterval(timer);
-  }, []);
 }

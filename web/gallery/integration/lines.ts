@@ -1,4 +1,5 @@
 import type { Trouble } from "../errors";
+import { keep, kept } from "../kit/kept";
 import type { Mapping, Node } from "./operations";
 
 export type Kind = Mapping["kind"];
@@ -36,6 +37,17 @@ export function line(mapping: Mapping): Line {
 
 export function draftOf(mappings: Mapping[]): Draft {
   return { lines: mappings.map(line), base: mappings };
+}
+
+/** What was left unsaved in this tab. */
+export function draftKept(integrationId: string): Draft | null {
+  const draft = kept<Draft>(`mappings:${integrationId}`);
+  return draft && { ...draft, lines: draft.lines.map(line) };
+}
+
+/** Null forgets it. */
+export function keepDraft(integrationId: string, draft: Draft | null) {
+  keep(`mappings:${integrationId}`, draft);
 }
 
 export function inputOf(lines: Line[]): Mapping[] {

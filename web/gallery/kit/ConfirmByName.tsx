@@ -1,10 +1,10 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { type ReactNode, type SubmitEvent, useState } from "react";
 import type { Trouble } from "../errors";
+import { Dialog } from "./Dialog";
 import { Problem } from "./Problem";
 
 interface Props {
-  opened: boolean;
   /** Such as "Delete ClickUp?". */
   title: string;
   /** What has to be typed. */
@@ -20,18 +20,15 @@ interface Props {
 }
 
 /** Asks for a name to be typed before something that cannot be undone. */
-export function ConfirmByName({ opened, title, name, action, busy, trouble, onConfirm, onClose, children }: Props) {
+export function ConfirmByName({ title, name, action, busy, trouble, onConfirm, onClose, children }: Props) {
   const [typed, setTyped] = useState("");
+  const same = typed.trim() === name.trim(); // pasted, it may bring a space
   function submit(event: SubmitEvent) {
     event.preventDefault();
-    if (typed.trim() === name) onConfirm();
-  }
-  function close() {
-    setTyped("");
-    onClose();
+    if (same) onConfirm();
   }
   return (
-    <Modal opened={opened} onClose={close} title={title} centered>
+    <Dialog onClose={onClose} title={title}>
       <form onSubmit={submit} autoComplete="off">
         <Stack>
           <Text size="sm" component="div">
@@ -49,15 +46,15 @@ export function ConfirmByName({ opened, title, name, action, busy, trouble, onCo
           />
           {trouble && <Problem what={`${action} failed`} trouble={trouble} />}
           <Group justify="end">
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={onClose}>
               Cancel
             </Button>
-            <Button type="submit" color="red.9" loading={busy} disabled={typed.trim() !== name}>
+            <Button type="submit" color="red.9" loading={busy} disabled={!same}>
               {action}
             </Button>
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -4,7 +4,7 @@ import { useRef } from "react";
 import { CheckIcon, CopyIcon } from "./icons";
 
 /** A value to take elsewhere. Where the browser does not let the page copy (plain http), it is selected instead. */
-export function Copyable({ label, value, description }: { label: string; value: string; description?: string }) {
+export function Copyable({ label, value, description, autoFocus }: { label: string; value: string; description?: string; autoFocus?: boolean }) {
   const clipboard = useClipboard({ timeout: 2_000 });
   const input = useRef<HTMLInputElement>(null);
   function copy() {
@@ -18,6 +18,7 @@ export function Copyable({ label, value, description }: { label: string; value: 
       description={description}
       value={value}
       readOnly
+      autoFocus={autoFocus}
       onFocus={(event) => event.currentTarget.select()}
       styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
       rightSection={

@@ -31,7 +31,7 @@ interface Known<N> {
  * A list that is read page by page. What the cache learns of its items shows at once. Each page begins where the one before it ends
  * by now, so that nothing is missing or twice where something came in between.
  */
-export function usePages<D, V extends AnyVariables, N>(query: TypedDocumentNode<D, V>, variables: Omit<V, "after">, pick: (data: D) => Connection<N>): Pages<N> {
+export function usePages<D, V extends AnyVariables, N>(query: TypedDocumentNode<D, V>, variables: Omit<V, "after">, pick: (data: D) => Connection<N>, pause = false): Pages<N> {
   const client = useClient();
   const key = JSON.stringify(variables);
   const [wanted, setWanted] = useState({ key, pages: 1 });
@@ -45,6 +45,7 @@ export function usePages<D, V extends AnyVariables, N>(query: TypedDocumentNode<
   });
 
   useEffect(() => {
+    if (pause) return;
     const question = `${turn} ${key}`;
     const requestPolicy: RequestPolicy = asked.current === question ? "cache-first" : "cache-and-network"; // another page alone
     asked.current = question;
@@ -78,7 +79,7 @@ export function usePages<D, V extends AnyVariables, N>(query: TypedDocumentNode<
     return () => {
       for (const { end } of chain.splice(0)) end();
     };
-  }, [client, query, key, pages, turn]);
+  }, [client, query, key, pages, turn, pause]);
 
   return {
     nodes: known.nodes,

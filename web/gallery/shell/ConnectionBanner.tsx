@@ -1,7 +1,6 @@
 import { useDebouncedValue } from "@mantine/hooks";
-import { useEffect } from "react";
 import { useClient } from "urql";
-import { useConnection } from "../connection";
+import { useConnection, usePolling } from "../connection";
 import { graphql } from "../graphql";
 import classes from "./shell.module.css";
 
@@ -13,15 +12,12 @@ export function ConnectionBanner() {
   const connection = useConnection();
   const [lasting] = useDebouncedValue(connection, 1_500); // what mends itself at once is not worth a word
 
-  useEffect(() => {
-    if (connection !== "offline") return;
-    const timer = setInterval(() => void client.query(Reach, {}, { requestPolicy: "network-only" }).toPromise(), 3_000);
-    return () => clearInterval(timer);
-  }, [client, connection]);
+  usePolling(() => void client.query(Reach, {}, { requestPolicy: "network-only" }).toPromise(), 3_000, connection === "offline");
 
+  const fine = (state: typeof connection) => state === "live" || state === "signed-out"; // a form asks for the next session
   return (
     <div role="status">
-      {lasting !== "live" && connection !== "live" && (
+      {!fine(lasting) && !fine(connection) && (
         <div className={classes.banner}>
           {connection === "offline"
             ? "The server cannot be reached. What you see may be out of date; trying again…"

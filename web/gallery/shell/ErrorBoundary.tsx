@@ -1,12 +1,22 @@
-import { Alert, Button, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { Component, type ReactNode } from "react";
 
-/** What is left of a page that broke: the reason, and a way on. A part that cannot be loaded is one of a newer version. */
-export class ErrorBoundary extends Component<{ children: ReactNode }, { error: Error | null }> {
+interface Props {
+  /** Where one is: elsewhere, it is tried again. */
+  at?: string;
+  children: ReactNode;
+}
+
+/** What is left of a page that broke: the reason, and ways on. A part that cannot be loaded is one of a newer version. */
+export class ErrorBoundary extends Component<Props, { error: Error | null }> {
   override state: { error: Error | null } = { error: null };
 
   static getDerivedStateFromError(error: unknown) {
     return { error: error instanceof Error ? error : new Error(String(error)) };
+  }
+
+  override componentDidUpdate({ at }: Props) {
+    if (this.state.error && at !== this.props.at) this.setState({ error: null });
   }
 
   override render() {
@@ -16,9 +26,14 @@ export class ErrorBoundary extends Component<{ children: ReactNode }, { error: E
       <Alert role="alert" color="red" title="This page broke" m="lg">
         <Stack gap="sm" align="start">
           <Text size="sm">{error.message}</Text>
-          <Button size="xs" variant="default" onClick={() => location.reload()}>
-            Reload
-          </Button>
+          <Group gap="xs">
+            <Button size="xs" variant="default" onClick={() => this.setState({ error: null })}>
+              Try again
+            </Button>
+            <Button size="xs" variant="default" onClick={() => location.reload()}>
+              Reload
+            </Button>
+          </Group>
         </Stack>
       </Alert>
     );

@@ -29,21 +29,20 @@ export function Header() {
 function Projects() {
   const { viewer } = useSignedIn();
   const { mayEdit } = useRole();
-  const { projects } = useProjects();
+  const { projects, chosen, complete } = useProjects();
   const address = useAddress();
-  const chosen = projects?.find(({ id }) => id === address.project) ?? projects?.[0];
-  if (!projects || !chosen) return null;
+  if (!projects?.length || (!chosen && !complete)) return null;
   return (
     <Menu position="bottom-start" width={260}>
       <Menu.Target>
-        <Button variant="subtle" color="gray" size="compact-sm" className={classes.project} rightSection={<ChevronIcon size={12} />} aria-label={`Project ${chosen.name}: choose another`}>
-          {chosen.name}
+        <Button variant="subtle" color="gray" size="compact-sm" className={classes.project} rightSection={<ChevronIcon size={12} />} aria-label={chosen ? `Project ${chosen.name}: choose another` : undefined}>
+          {chosen?.name ?? "Choose a project"}
         </Button>
       </Menu.Target>
       <Menu.Dropdown className={classes.projects}>
         <Menu.Label>Organisation {viewer.orgId}</Menu.Label>
         {projects.map(({ id, name }) => (
-          <Menu.Item key={id} component={Link} href={address.gallery(id)} rightSection={id === chosen.id && <CheckIcon />} aria-current={id === chosen.id || undefined}>
+          <Menu.Item key={id} component={Link} href={address.gallery(id)} rightSection={id === chosen?.id && <CheckIcon />} aria-current={id === chosen?.id || undefined}>
             {name}
           </Menu.Item>
         ))}

@@ -21,32 +21,48 @@ export interface Address {
   go(address: string, options?: { replace?: boolean }): void;
   /** Has the import dialog follow a run, or none. */
   follow(run: string | null): void;
+  /** Puts another dialog in the place of the one that is open. */
+  lead(dialog: Dialog, value: string): void;
   /** Closes the dialog. */
   close(): void;
 }
 
+/** Addresses begin from where one is as they are asked for, which may be elsewhere than at the render before. */
+
 export function useAddress(): Address {
-  const [path, go] = useLocation();
+  const [, go] = useLocation();
   const search = useSearch();
   const query = new URLSearchParams(search);
   const project = query.get("project");
-  const dialog = dialogs.find((name) => query.has(name));
+  const open = opened(query);
+  /** Does what a dialog wants once its work is done: not any more where it was left meanwhile. */
+  const become = (next: Record<string, string>) => {
+    const now = opened(new URLSearchParams(location.search));
+    if (open && now?.dialog === open.dialog && now.value === open.value) go(here(next), { replace: true });
+  };
   return {
     project,
-    open: dialog ? { dialog, value: query.get(dialog) ?? "" } : null,
-    run: dialog === "import" ? query.get("run") : null,
+    open,
+    run: open?.dialog === "import" ? query.get("run") : null,
     page: (to) => address(to, project === null ? {} : { project }),
-    dialog: (name, value) => address(path, { ...without(query), [name]: value }),
+    dialog: (name, value) => here({ [name]: value }),
     gallery: (to) => address("/", { project: to }),
     go,
-    follow: (run) => go(address(path, { ...without(query), ...(dialog && { [dialog]: query.get(dialog) ?? "" }), ...(run !== null && { run }) }), { replace: true }),
-    close: () => go(address(path, without(query)), { replace: true }),
+    follow: (run) => become({ ...(open && { [open.dialog]: open.value }), ...(run !== null && { run }) }),
+    lead: (name, value) => become({ [name]: value }),
+    close: () => become({}),
   };
 }
 
-/** What is asked for, but for the dialogs. */
-function without(query: URLSearchParams): Record<string, string> {
-  return Object.fromEntries([...query].filter(([name]) => name !== "run" && !dialogs.includes(name as Dialog)));
+function opened(query: URLSearchParams): Address["open"] {
+  const dialog = dialogs.find((name) => query.has(name));
+  return dialog ? { dialog, value: query.get(dialog) ?? "" } : null;
+}
+
+/** The address that one is at, with this dialog instead of any. */
+function here(dialog: Record<string, string>): string {
+  const rest = [...new URLSearchParams(location.search)].filter(([name]) => name !== "run" && !dialogs.includes(name as Dialog));
+  return address(location.pathname, { ...Object.fromEntries(rest), ...dialog });
 }
 
 function address(path: string, query: Record<string, string>): string {

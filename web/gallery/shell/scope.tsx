@@ -1,10 +1,11 @@
 import { Button, Container, Group, Skeleton, Stack, TextInput } from "@mantine/core";
-import { createContext, type ReactNode, type SubmitEvent, useContext, useState } from "react";
-import { useMutation, useQuery } from "urql";
+import { createContext, type ReactNode, type SubmitEvent, useContext, useEffect, useState } from "react";
+import { useMutation } from "urql";
 import { trouble } from "../errors";
 import { graphql } from "../graphql";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
+import { usePages } from "../kit/usePages";
 import { useAddress } from "./address";
 import { useRole, useSignedIn } from "./session";
 
@@ -28,16 +29,24 @@ export function useScope(): Scope {
   return value;
 }
 
-/** The projects that one may choose from; at most 200. */
+/** The projects that one may choose from, and the one that the address has, or the first. Undefined until they are known. */
 export function useProjects() {
   const { orgId } = useSignedIn().viewer;
-  const [{ data, error }, read] = useQuery({ query: Projects, variables: { orgId: orgId ?? "" }, pause: orgId === null });
-  return { projects: data?.projects.nodes, error, read };
+  const { project } = useAddress();
+  const { nodes, loading, error, more, again } = usePages(Projects, { orgId: orgId ?? "" }, (data) => data.projects, orgId === null);
+  useEffect(() => {
+    if (!loading && !error) more?.();
+  });
+  const chosen = project === null ? nodes?.[0] : nodes?.find(({ id }) => id === project);
+  return { projects: nodes, chosen, complete: !loading && (!more || error !== undefined), error, again };
 }
 
 const Projects = graphql(`
-  query Projects($orgId: ID!) {
-    projects(orgId: $orgId, first: 200) { nodes { id name } }
+  query Projects($orgId: ID!, $after: String) {
+    projects(orgId: $orgId, first: 200, after: $after) {
+      nodes { id name }
+      pageInfo { hasNextPage endCursor }
+    }
   }
 `);
 
@@ -51,8 +60,7 @@ const CreateProject = graphql(`
 export function ScopeProvider({ children }: { children: ReactNode }) {
   const { viewer } = useSignedIn();
   const address = useAddress();
-  const { projects, error, read } = useProjects();
-  const chosen = projects?.find(({ id }) => id === address.project) ?? (address.project === null ? projects?.[0] : undefined);
+  const { projects, chosen, complete, error, again } = useProjects();
 
   if (viewer.orgId !== null && projects && chosen) {
     return <Context value={{ orgId: viewer.orgId, project: chosen, projects }}>{children}</Context>;
@@ -66,8 +74,8 @@ export function ScopeProvider({ children }: { children: ReactNode }) {
   function without() {
     const found = trouble(error);
     if (viewer.orgId === null) return <Empty title="You belong to no organisation">Integrations belong to one. Ask who runs this server.</Empty>;
-    if (found && !projects) return <Problem what="The projects cannot be read" trouble={found} retry={() => read({ requestPolicy: "network-only" })} />;
-    if (!projects) return <Skeleton height={32} width={240} />;
+    if (found && !projects) return <Problem what="The projects cannot be read" trouble={found} retry={again} />;
+    if (!projects || !complete) return <Skeleton height={32} width={240} />;
     if (projects.length === 0) return <FirstProject orgId={viewer.orgId} />;
     return (
       <Empty title="There is no such project">

@@ -3,6 +3,7 @@ import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, 
 import { type Client, Provider } from "urql";
 import { useSession, type Viewer } from "../../shared/session";
 import { connect } from "../client";
+import { link } from "../connection";
 import { Problem } from "../kit/Problem";
 import { SignIn } from "./SignIn";
 
@@ -43,9 +44,23 @@ export function Session({ children }: { children: ReactNode }) {
     current.current = session;
   });
   useEffect(() => {
+    // Before those of the dialogs that the form lies over, which listen later.
+    const swallow = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && current.current.status.state === "signed-out") event.stopImmediatePropagation();
+    };
+    window.addEventListener("keydown", swallow, { capture: true });
+    return () => window.removeEventListener("keydown", swallow, { capture: true });
+  }, []);
+  useEffect(() => {
     if (!viewer) return;
+    let asks = false;
     const connected = connect({
-      ended: () => current.current.recheck(),
+      // Asked once, however many answers say so: the server bounds how often a bad credential is shown.
+      ended: () => {
+        if (asks || current.current.status.state === "signed-out") return;
+        asks = true;
+        void current.current.recheck().finally(() => (asks = false));
+      },
       back: (callback) => {
         waiting.current.add(callback);
         return () => void waiting.current.delete(callback);
@@ -59,7 +74,9 @@ export function Session({ children }: { children: ReactNode }) {
   }, [viewer]);
 
   useEffect(() => {
+    if (status.state === "signed-out") link.signs(false);
     if (status.state !== "signed-in") return;
+    link.signs(true);
     const callbacks = [...waiting.current];
     waiting.current.clear();
     for (const callback of callbacks) callback();
@@ -68,12 +85,12 @@ export function Session({ children }: { children: ReactNode }) {
   const value = useMemo<SignedIn | null>(() => viewer && { viewer, signOut }, [viewer]);
 
   const asking = status.state === "signed-out";
-  const form = <SignIn onSignedIn={session.recheck} again={viewer !== null} />;
+  const form = <SignIn onSignedIn={() => void session.recheck()} again={viewer !== null} />;
   if (value && client) {
     return (
       <Context value={value}>
         <Provider value={client}>{children}</Provider>
-        <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered>
+        <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered zIndex={1000}>
           {form}
         </Modal>
       </Context>
@@ -83,7 +100,7 @@ export function Session({ children }: { children: ReactNode }) {
   if (status.state === "failed") {
     return (
       <SignInPage>
-        <Problem what="Patchbay cannot tell who you are" trouble={{ message: status.reason, code: "OFFLINE", field: null }} retry={session.recheck} />
+        <Problem what="Patchbay cannot tell who you are" trouble={{ message: status.reason, code: "OFFLINE", field: null }} retry={() => void session.recheck()} />
       </SignInPage>
     );
   }
