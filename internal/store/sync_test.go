@@ -672,7 +672,7 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		"a phrase of all":                 {integration.SyncedObjectFilter{Search: ptr(`"more text" -word1`)}, 50, 0, 1000},
 		"no search":                       {integration.SyncedObjectFilter{}, 50, 0, 1000},
 		"a rare type":                     {integration.SyncedObjectFilter{Type: ptr(integration.ObjectUser)}, 20, 20, 1000},
-		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 3000}, // its index is as large as that
+		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 4000}, // its index is as large as that
 		"all with those that are deleted": {integration.SyncedObjectFilter{IncludeDeleted: true}, 50, 0, 1000},
 	} {
 		tr := &tracer{}

@@ -110,8 +110,9 @@ var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": tr
 
 // sharedTables have rows that belong to no tenant, and so no column that could tell of one: these are all that they have.
 var sharedTables = map[string][]string{
-	"kb.api_usage":   {"account", "points", "at"}, // hashes of principals
-	"kb.rate_limits": {"fingerprint", "state", "changed_at"},
+	"kb.api_usage":              {"account", "points", "at"}, // hashes of principals
+	"kb.rate_limits":            {"fingerprint", "state", "changed_at"},
+	"kb.forgotten_integrations": {"integration_id"}, // which nobody can ask about any more
 }
 
 func TestSharedTablesTellOfNoTenant(t *testing.T) {
