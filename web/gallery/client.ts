@@ -2,6 +2,7 @@ import { type Client as Socket, createClient, type Sink, type SubscribePayload }
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
+import { keepEnds } from "./runs/ends";
 
 /** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
 export interface SignedIn {
@@ -52,6 +53,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
     },
   });
 
+  const mend = keepEnds();
   const known = new Map<number, unknown>(); // the last answer to each operation
   const client = new Client({
     url: "/graphql",
@@ -94,6 +96,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
         },
       }),
       cache,
+      mapExchange({ onResult: ({ data }) => mend(data) }),
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({
