@@ -68,12 +68,12 @@ ifneq ($(NODE),)
 	npm --prefix web run --silent typecheck
 endif
 
+# The browsers' tests run by themselves: what waits for a processor fails in ways that are nobody's fault.
 test: test-setup ## Run every test, with the race detector; installs what they need
 ifneq ($(NODE),)
 	npm --prefix web run --silent test
 endif
 	$(GO_TEST) $$(go list ./... | grep -v '/e2e$$')
-	# By themselves: browsers that wait for a processor fail in ways that are nobody's fault.
 	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium chromium-browser google-chrome >/dev/null && echo 1 || true) $(GO_TEST) ./e2e
 
 test-setup: web
