@@ -2,9 +2,10 @@
 
 -- +goose Up
 
--- Lists and counts of objects, of one type or all. It holds what row-level security asks for, so that counting reads no object. Not of live
--- objects alone: before the table is analysed, the planner takes such an index for tiny, and looks up by its first column what another finds.
-CREATE INDEX synced_objects_type_idx ON kb.synced_objects (integration_id, type, change_seq) INCLUDE (org_id, project_id, deleted_at);
+-- Counts, and lists of one type, read this index alone: it holds what they ask for, and what row-level security does. An index by type would
+-- take a tenth of an import.
+DROP INDEX kb.synced_objects_change_seq_key;
+CREATE UNIQUE INDEX synced_objects_change_seq_key ON kb.synced_objects (integration_id, change_seq) INCLUDE (org_id, project_id, type, deleted_at);
 
 -- Integrations that are gone and whose imported rows are still being removed, in steps, by whoever works on jobs.
 CREATE TABLE kb.forgotten_integrations (

@@ -240,7 +240,7 @@ func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
 	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 18`, // the last one
-		`DROP INDEX kb.synced_objects_type_idx`, `DROP TABLE kb.forgotten_integrations`, `DROP FUNCTION kb.forget_some, kb.forget_more`)
+		`DROP TABLE kb.forgotten_integrations`, `DROP FUNCTION kb.forget_some, kb.forget_more`)
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {

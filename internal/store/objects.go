@@ -15,11 +15,14 @@ import (
 // syncedObjectList names the cursors of SyncedObjects.
 const syncedObjectList = "syncedObjects"
 
-// objectSource selects imported objects o with what integration.SyncedObject shows.
-const objectSource = `
-			SELECT
+// shownColumns are what integration.SyncedObject shows of an imported object o of the integration i, and its place in the order of change.
+const shownColumns = `
 				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
-				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at, o.change_seq
+				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at, o.change_seq`
+
+// objectSource selects imported objects o.
+const objectSource = `
+			SELECT` + shownColumns + `
 			FROM kb.synced_objects o
 			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id`
 
@@ -49,7 +52,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 			return page.Page, integration.Invalid("after", "after is not a cursor of this list: give a cursor as an earlier page returned it")
 		}
 	}
-	// Conditions that are there only where they are needed, for indexes that have them.
+	// Conditions are there only where they are needed.
 	matches := objectScope + `
 				AND o.integration_id = $3`
 	filter := []any{t.scope.Org, t.scope.Projects, id}
@@ -62,11 +65,28 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		matches += `
 				AND o.deleted_at IS NULL`
 	}
-	list := fmt.Sprintf(`%s
-			WHERE %s
-				AND o.change_seq > $%d
-			ORDER BY o.change_seq
-			LIMIT $%d`, objectSource, matches, len(filter)+1, len(filter)+2)
+	// The index of change_seq has what they ask for: objects that do not match are not read.
+	list := fmt.Sprintf(`
+			WITH found AS MATERIALIZED (
+				SELECT o.change_seq
+				FROM kb.synced_objects o
+				WHERE %s
+					AND o.change_seq > $%d
+				ORDER BY o.change_seq
+				LIMIT $%d
+			)
+			SELECT%s
+			FROM found f
+			CROSS JOIN LATERAL (
+				SELECT o.*
+				FROM kb.synced_objects o
+				WHERE %s
+					AND o.integration_id = $3
+					AND o.change_seq = f.change_seq
+				OFFSET 0
+			) o
+			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
+			ORDER BY o.change_seq`, matches, len(filter)+1, len(filter)+2, shownColumns, objectScope)
 	listArgs := append(slices.Clone(filter), after, args.First+1)
 	count, countArgs := `SELECT count(*) FROM kb.synced_objects o WHERE `+matches, filter
 	if f.Search != nil {

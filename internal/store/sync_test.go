@@ -671,8 +671,8 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		"two words":                       {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 0, 0, 1000},
 		"a phrase of all":                 {integration.SyncedObjectFilter{Search: ptr(`"more text" -word1`)}, 50, 0, 1000},
 		"no search":                       {integration.SyncedObjectFilter{}, 50, 0, 1000},
-		"a rare type":                     {integration.SyncedObjectFilter{Type: ptr(integration.ObjectUser)}, 20, 20, 1000},
-		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 4000}, // its index is as large as that
+		"a rare type":                     {integration.SyncedObjectFilter{Type: ptr(integration.ObjectUser)}, 20, 20, 4000}, // the index is as large as that
+		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 4000},
 		"all with those that are deleted": {integration.SyncedObjectFilter{IncludeDeleted: true}, 50, 0, 1000},
 	} {
 		tr := &tracer{}
