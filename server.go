@@ -285,7 +285,7 @@ func tuneGC(environ []string) {
 		return false
 	}
 	if !set("GOGC") {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(300)
 	}
 	if !set("GOMEMLIMIT") {
 		debug.SetMemoryLimit(1 << 30)
