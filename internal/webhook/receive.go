@@ -84,20 +84,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receive verifies a delivery before anything of it is parsed, and stores it.
+// receive takes a delivery that is signed, and notes one that is not.
 func (s *Service) receive(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks) error {
-	var targets []*connect.WebhookTarget
-	given := r.PathValue("integration")
-	if given != "" {
-		var err error
-		if targets, err = s.target(r, given); err != nil {
-			return err
-		}
-	}
-	if given == "" || len(targets) > 0 {
-		if done, err := s.verify(w, r, hooks, &targets); done || err != nil {
-			return err
-		}
+	targets, signed, err := s.takeSigned(w, r, hooks)
+	if signed || err != nil {
+		return err
 	}
 	for _, t := range targets {
 		s.noted(t.WebhookTarget, func(n *note) { n.refused++ })
@@ -105,38 +96,44 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request, hooks *provide
 	return s.Failures.Failed(r.Context(), s.RemoteAddr(r), errRefused)
 }
 
-// verify reads the body, and stores the delivery if one of the targets' secrets has signed it; those of the common address are found by
-// the body. It holds the body no longer than that takes: who is refused may be held up.
-func (s *Service) verify(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks, targets *[]*connect.WebhookTarget) (signed bool, err error) {
+// takeSigned stores a delivery if one of the integrations that it may be for has signed it, before anything of it is parsed. Those of the
+// common address are found by the body. It holds the body no longer than that takes: who is refused may be held up.
+func (s *Service) takeSigned(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks) (targets []*connect.WebhookTarget, signed bool, err error) {
+	given := r.PathValue("integration")
+	if given != "" {
+		if targets, err = s.target(r, given); err != nil || len(targets) == 0 {
+			return nil, false, err
+		}
+	}
 	size := r.ContentLength
 	if size < 0 || size > maxBody {
 		size = maxBody
 	}
 	defer s.held.Add(-size)
 	if s.held.Add(size) > mostHeld {
-		return false, errFull
+		return nil, false, errFull
 	}
 	limit := http.NewResponseController(w)
 	_ = limit.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer of tests has one
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	_ = limit.SetReadDeadline(time.Time{}) // it would end the request's context
-	if *targets == nil {
+	if given == "" {
 		if hook, ok := hooks.HookID(body); ok && hook != "" && plain(hook) {
-			if *targets, err = s.connect.WebhookTargetsByHook(r.Context(), r.PathValue("provider"), hook); err != nil {
-				return false, err
+			if targets, err = s.connect.WebhookTargetsByHook(r.Context(), r.PathValue("provider"), hook); err != nil {
+				return nil, false, err
 			}
 		}
 	}
 	now := time.Now()
-	for _, t := range *targets {
+	for _, t := range targets {
 		if len(body) > 0 && hooks.Verify(r.Header, body, t.Secrets(now), now) {
-			return true, s.accept(r.Context(), hooks, t, r.Header, body)
+			return targets, true, s.accept(r.Context(), hooks, t, r.Header, body)
 		}
 	}
-	return false, nil
+	return targets, false, nil
 }
 
 // target is the integration that an address names, if there is one.
