@@ -296,8 +296,8 @@ type AdoptedSyncState struct {
 }
 
 // Adopt seals and inserts an integration with its sync state, and its project where that is missing, in one
-// transaction. Its webhook at the third party is to be looked for. It reports false, and changes nothing, where an integration of that id is there. A project of another
-// organisation is NotFound, a name that the project has already is a Conflict, and what a constraint refuses is Invalid.
+// transaction. Its webhook at the third party is to be looked for. It reports false, and changes nothing, where an integration of
+// that id is there. A project of another organisation is NotFound, a name that the project has already is a Conflict, and what a constraint refuses is Invalid.
 func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopted bool, err error) {
 	pass, err := derivePassphrases(ring, ring.CurrentID(), a.ID, a.Org)
 	if err != nil {

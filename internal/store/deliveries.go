@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -137,17 +136,16 @@ func (t *Tenant) WebhookDeliveries(ctx context.Context, id uuid.UUID, status *in
 		matches += `
 				AND d.status = $4`
 	}
-	place := len(filter)
 	var exists bool
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, filter[:3]...).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
-		b.Queue(`
-			SELECT `+deliveryColumns+`
+		b.Queue(fmt.Sprintf(`
+			SELECT %s
 			FROM kb.webhook_deliveries d
-			WHERE `+matches+`
-				AND ($`+strconv.Itoa(place+1)+`::timestamptz IS NULL OR (d.received_at, d.id) < ($`+strconv.Itoa(place+1)+`, $`+strconv.Itoa(place+2)+`::uuid))
+			WHERE %s
+				AND ($%[3]d::timestamptz IS NULL OR (d.received_at, d.id) < ($%[3]d, $%[4]d::uuid))
 			ORDER BY d.received_at DESC, d.id DESC
-			LIMIT $`+strconv.Itoa(place+3),
+			LIMIT $%[5]d`, deliveryColumns, matches, len(filter)+1, len(filter)+2, len(filter)+3),
 			append(slices.Clone(filter), afterAt, afterID, args.First+1)...,
 		).Query(func(rows pgx.Rows) error {
 			return page.collect(rows, func(row pgx.CollectableRow) (*integration.WebhookDelivery, string, error) {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -193,7 +194,7 @@ func TestNothingStaysBelowWhatIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id IN ('l1', 't1')`)
-	if _, err := w.at(t, *object, store.WebhookCommit{Objects: []store.ImportedObject{late}, ReadAt: readAt}); err != store.ErrContended {
+	if _, err := w.at(t, *object, store.WebhookCommit{Objects: []store.ImportedObject{late}, ReadAt: readAt}); !errors.Is(err, store.ErrContended) {
 		t.Errorf("below a list that was deleted since: %v", err)
 	}
 	if _, err := w.at(t, *object, store.WebhookCommit{Gone: []string{"l1"}, ReadAt: time.Now().Add(time.Minute)}); err != nil {

@@ -295,13 +295,12 @@ const commitSync = `
 				heartbeat_at = clock_timestamp(),
 				waiting_until = NULL,
 				incomplete = r.incomplete OR $41,
-				attempts = CASE WHEN advances THEN 0 ELSE r.attempts END,
-				lost = CASE WHEN advances THEN 0 ELSE r.lost END
-			FROM held h, (
-				SELECT r.stage <> $35 OR r.cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 AS advances
-				FROM held h
-				JOIN kb.sync_runs r ON r.id = h.id AND r.org_id = h.org_id
-			) a
+				attempts = CASE WHEN h.advances THEN 0 ELSE r.attempts END,
+				lost = CASE WHEN h.advances THEN 0 ELSE r.lost END
+			FROM (
+				SELECT *, stage <> $35 OR cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 AS advances
+				FROM held
+			) h
 			WHERE r.id = h.id
 				AND r.org_id = h.org_id
 			RETURNING true, (SELECT count(*) FROM noted)`
@@ -328,7 +327,7 @@ const beatRun = `
 
 // heldRun is the run that lockRun locked, as a WITH query.
 const heldRun = `held AS (
-				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at
+				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at, r.stage, r.cursor
 				FROM kb.sync_runs r
 				WHERE ` + runScope + `
 					AND r.id = $3

@@ -55,7 +55,7 @@ func (s *Service) StartSync(ctx context.Context, p integration.Principal, id uui
 	return s.start(ctx, p.Org, tenant, store.NewSyncRun{IntegrationID: id, Trigger: integration.TriggerManual, StartSync: in})
 }
 
-// start queues a run.
+// start queues a run in a transaction of its own, which tells of it.
 func (s *Service) start(ctx context.Context, org string, tenant *store.Tenant, n store.NewSyncRun) (run *integration.SyncRun, err error) {
 	n.ID = uuid.Must(uuid.NewV7())
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {

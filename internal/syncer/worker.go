@@ -217,7 +217,7 @@ func (r *run) retry(ctx context.Context, shown *integration.Error) error {
 	return river.JobSnooze(max(0, time.Until(until)))
 }
 
-// end ends the run.
+// end ends the run, of which its transaction tells.
 func (r *run) end(ctx context.Context, end store.SyncEnd) error {
 	ctx = context.WithoutCancel(ctx)
 	defer r.service.forget(r.work.ID)
