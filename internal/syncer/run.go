@@ -27,33 +27,13 @@ const (
 	detailsSweep = 7 * 24 * time.Hour
 	// maxStep is how long the words for what a run does may be, in bytes.
 	maxStep = 200
-	// refsAtOnce is how many single objects are asked for together.
-	refsAtOnce = 50
 	// detailsAtOnce is how many objects' details are asked for together. Where a slice ends among them, the next one goes on
 	// behind those that are settled.
 	detailsAtOnce = 1000
 	// pagesAhead and detailsAhead are how many pages are read while others are stored. A page of details is one object's.
 	pagesAhead   = 1
 	detailsAhead = 64
-	// commitAfter is how long read pages wait for more to be stored with.
-	commitAfter = time.Second
-	// While a batch is being stored, the next one gathers up to so many times the batch size, and MaxBatchSize at most, so long as its
-	// texts are not large: an object costs less among many.
-	gathered      = 5
-	gatheredBytes = 4 << 20
-	// A run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
-	// what was only moved, completed or archived does not count. Of what its options leave out and is below something that is gone it asks for
-	// no more either.
-	mostMissing      = 100
-	mostMissingShare = 0.3
-	mostAsked        = 2000
-	// asksOne is the step of a run that does.
-	asksOne = "asking for what was not listed"
 )
-
-// confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
-// while something is deleted, and options leave out what was archived or completed since.
-var confirmed = []integration.ObjectType{integration.ObjectProject, integration.ObjectCollection, integration.ObjectTask, integration.ObjectDocument}
 
 // run is one slice of a run.
 type run struct {
@@ -206,90 +186,6 @@ func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 	}
 	r.changed.Store(true)
 	return nil
-}
-
-// batch gathers pages that are stored together.
-type batch struct {
-	step   store.SyncStep // its cursor is the last page's that had one
-	at     map[string]int // position in step.Objects by external id
-	since  time.Time      // when its first page came
-	bytes  int            // of texts
-	listed bool           // its pages are of listings
-}
-
-func newBatch(listed bool) *batch {
-	return &batch{at: map[string]int{}, since: time.Now(), listed: listed}
-}
-
-// add takes a page in. Of an object that comes twice, the last counts.
-func (b *batch) add(p *provider.Page) {
-	for _, f := range p.Failed {
-		b.fail(f)
-	}
-	for _, o := range p.Objects {
-		i, reason := Imported(o)
-		if reason != "" {
-			b.fail(integration.SyncFailure{Type: o.Type, ExternalID: clean(o.ExternalID), Reason: reason})
-			continue
-		}
-		if at, twice := b.at[i.ExternalID]; twice {
-			b.step.Objects[at] = i
-		} else {
-			b.at[i.ExternalID] = len(b.step.Objects)
-			b.step.Objects = append(b.step.Objects, i)
-			b.step.Seen = append(b.step.Seen, i.ExternalID)
-		}
-		b.bytes += len(i.Properties)
-		if i.Content != nil {
-			b.bytes += len(*i.Content)
-		}
-		if i.UpdatedAt != nil && (b.step.SeenUntil == nil || i.UpdatedAt.After(*b.step.SeenUntil)) {
-			b.step.SeenUntil = i.UpdatedAt
-		}
-	}
-	for _, listing := range p.Covered {
-		b.step.Covered = append(b.step.Covered, clip(clean(listing), 2*integration.MaxExternalID))
-	}
-	for _, done := range p.Done {
-		b.step.Done = append(b.step.Done, done.ExternalID)
-	}
-	for _, gone := range p.Gone {
-		b.step.Gone = append(b.step.Gone, gone.ExternalID)
-	}
-	if p.Cursor != nil {
-		b.step.Cursor = p.Cursor
-	}
-	if p.Step != "" {
-		b.step.Step = clip(clean(p.Step), maxStep)
-	}
-	if p.Total != nil {
-		b.step.Total = p.Total
-	}
-	if p.Workspace != nil {
-		b.step.Workspace = &integration.ExternalAccount{ID: clean(p.Workspace.ID), Name: clean(p.Workspace.Name)}
-	}
-}
-
-// fail notes an item that was listed and could not be imported: it is not missing.
-func (b *batch) fail(f integration.SyncFailure) {
-	f.Reason = clean(f.Reason)
-	b.step.Failures = append(b.step.Failures, f)
-	if f.ExternalID != "" && b.listed {
-		b.step.Seen = append(b.step.Seen, clean(f.ExternalID))
-	}
-}
-
-// ready reports whether the batch is large or old enough to be stored, and full whether no more should be added to it.
-func (b *batch) ready(size int) bool {
-	return len(b.step.Objects)+len(b.step.Failures) >= size || time.Since(b.since) > commitAfter || b.bytes >= gatheredBytes
-}
-
-func (b *batch) full(size int) bool {
-	return len(b.step.Objects)+len(b.step.Failures) >= min(gathered*size, integration.MaxBatchSize) || b.bytes >= gatheredBytes
-}
-
-func (b *batch) empty() bool {
-	return len(b.step.Objects)+len(b.step.Failures)+len(b.step.Covered)+len(b.step.Done)+len(b.step.Gone)+len(b.step.Found) == 0 && b.step.Cursor == nil
 }
 
 // source is where pages come from, and what becomes of them.
@@ -520,103 +416,6 @@ func refs(named []store.NamedObject) []provider.Ref {
 		list[i] = provider.Ref(n)
 	}
 	return list
-}
-
-// sweep finds what is gone at its source, and ends the run. Nothing is taken for deleted unless its listing was read to the end.
-func (r *run) sweep(ctx context.Context) error {
-	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived, Confirm: confirmed, MostExcluded: mostAsked}
-	if r.work.Cursor == nil {
-		n, err := r.tenant.BeginSweep(ctx, r.work.ID, r.fence, rules)
-		if err != nil {
-			return err
-		}
-		if r.work.Mode == integration.SyncIncremental && n.Missing > mostMissing { // it covers next to nothing but what it misses
-			if n.Covered, err = r.tenant.CountObjects(ctx, r.work.IntegrationID); err != nil {
-				return err
-			}
-		}
-		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
-			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
-		}
-		cursor, err := json.Marshal(n.Covered)
-		if err != nil {
-			return err
-		}
-		if err := r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: "looking for what was deleted"}); err != nil {
-			return err
-		}
-	}
-	for {
-		missing, err := r.tenant.Unconfirmed(ctx, r.work.ID, refsAtOnce)
-		if err != nil {
-			return err
-		}
-		if len(missing) == 0 {
-			break
-		}
-		if err := r.confirm(ctx, missing); err != nil {
-			return err
-		}
-		if r.over() {
-			return errSliceOver
-		}
-	}
-	gone, err := r.tenant.CountDoomed(ctx, r.work.ID, r.fence)
-	if err != nil {
-		return err
-	}
-	var covered int
-	if err := json.Unmarshal(r.work.Cursor, &covered); err != nil {
-		return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
-	}
-	if r.tooMany(gone, covered) {
-		return r.finish(ctx, false, tooMany(gone, covered))
-	}
-	return r.finish(ctx, true, "")
-}
-
-// tooMany reports whether so many of the objects that a run covers, or that an integration has, are gone that it needs confirmDeletions.
-func (r *run) tooMany(gone, covered int) bool {
-	return !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
-}
-
-func tooMany(gone, covered int) string {
-	return fmt.Sprintf("%d of %d objects were not found any more: nothing was marked as deleted; "+
-		"if they were deleted indeed, start a full run with confirmDeletions", gone, covered)
-}
-
-// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are, whatever
-// they are below.
-func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
-	cursor := r.work.Cursor
-	unsettled := map[string]integration.ObjectType{}
-	for _, m := range missing {
-		unsettled[m.ExternalID] = m.Type
-	}
-	err := r.read(ctx, source{
-		ahead: pagesAhead,
-		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
-			return r.connection.Fetch(ctx, r.plan, refs(missing))
-		},
-		complete: func(step *store.SyncStep) {
-			for _, gone := range step.Gone {
-				delete(unsettled, gone)
-			}
-			for _, done := range step.Done {
-				if _, open := unsettled[done]; open {
-					step.Found, step.Seen = append(step.Found, done), append(step.Seen, done)
-					delete(unsettled, done)
-				}
-			}
-			step.Done = nil
-			step.Stage, step.Step = store.StageSweep, asksOne
-		},
-	})
-	if err != nil || len(unsettled) == 0 {
-		return err
-	}
-	left := slices.Collect(maps.Keys(unsettled))
-	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: left, Seen: left})
 }
 
 // finish ends a run that went through all of its stages.

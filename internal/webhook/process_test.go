@@ -14,14 +14,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
-	"patchbay/internal/store"
-	"patchbay/internal/webhook"
 )
 
 // works starts to work on what webhooks tell; it ends with the test, or by what is returned.
@@ -214,36 +209,6 @@ func TestTheSameBodyFromMany(t *testing.T) {
 	}
 }
 
-// An object that is told of anew has all its attempts again.
-func TestAttemptsBeginAnew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.works()
-	fail := func(context.Context, string) error {
-		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
-	}
-	w.source.task("a", "A")
-	w.source.onRead(fail)
-	attempts := func(n int) {
-		t.Helper()
-		w.eventually("the attempt to fail", func() bool { return value[int](w, `SELECT coalesce(max(attempts), 0) FROM kb.webhook_objects`) == n })
-	}
-	w.tellTask("changed", "a")
-	attempts(1)
-	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
-	w.must(err)
-	w.tellTask("changed", "a")
-	attempts(0)
-	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
-	w.must(err)
-	w.wake()
-	w.settled()
-	w.want(w.deliveries(), map[string]int{"FAILED": 2})
-	if reason := value[string](w, `SELECT DISTINCT error FROM kb.webhook_deliveries`); !strings.Contains(reason, "given up after 8 attempts: it does not answer") {
-		t.Errorf("they failed for %q", reason)
-	}
-}
-
 // What was deleted by one and made again since stays.
 func TestADeletionThatIsNotTrueAnyMore(t *testing.T) {
 	t.Parallel()
@@ -427,174 +392,6 @@ func TestNothingOlderIsStored(t *testing.T) {
 	close(written)
 	w.settled()
 	w.want(w.objects()["x"], "X, newest")
-}
-
-func TestFailuresAreTriedAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.works()
-	w.source.task("a", "A")
-	w.source.task("b", "broken")
-	w.source.task("c", "C")
-	failed := 0
-	w.source.onRead(func(_ context.Context, id string) error {
-		w.source.mu.Lock()
-		defer w.source.mu.Unlock()
-		switch failed++; {
-		case id == "c":
-			return integration.ProviderFailed("works", integration.ReasonAuthFailed, "the token is not valid")
-		case id == "a" && failed == 1:
-			return &provider.Wait{Until: time.Now().Add(200 * time.Millisecond), Cause: errors.New("too much")}
-		}
-		return nil
-	})
-	w.tellTask("changed", "a")
-	w.settled()
-	w.want(w.objects()["a"], "A")
-	w.tellTask("changed", "b")
-	w.settled()
-	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), 0)
-	w.tellTask("changed", "c")
-	w.settled()
-	w.want(w.deliveries(), map[string]int{"PROCESSED": 1, "FAILED": 2})
-	// What kept a delivery from being worked on, and is not its object's own, is caught up with by a run.
-	const catchUp = `SELECT catch_up_at - now() > interval '14 minutes' FROM kb.webhooks WHERE catch_up_at IS NOT NULL`
-	w.want(value[bool](w, catchUp), true)
-	for object, reason := range map[string]string{"TASK/b": "it is broken", "TASK/c": "the token is not valid"} {
-		if got := value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE object = $1`, object); !strings.Contains(got, reason) {
-			t.Errorf("%s failed for %q", object, got)
-		}
-	}
-	// One that does not answer is asked again later.
-	w.source.onRead(func(context.Context, string) error {
-		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
-	})
-	w.tellTask("changed", "a")
-	w.eventually("the attempt to fail", func() bool {
-		return value[int](w, `SELECT count(*) FROM kb.webhook_deliveries WHERE status = 'RECEIVED' AND attempts = 1 AND error LIKE '%does not answer%'`) == 1
-	})
-	w.source.onRead(nil)
-	w.settled()
-}
-
-// A disabled integration's deliveries are stored, and worked on once it is enabled.
-func TestADisabledIntegration(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	enable := func(on bool) {
-		given := &on
-		_, err := w.connect.UpdateIntegration(t.Context(), w.admin, w.project, "works", connect.IntegrationPatch{Enabled: &given}, store.With{})
-		w.must(err)
-	}
-	enable(false)
-	w.works()
-	w.source.task("a", "A")
-	w.tellTask("changed", "a")
-	w.eventually("the delivery to be parked", func() bool { return value[int](w, `SELECT count(*) FROM kb.webhooks WHERE parked`) == 1 })
-	w.want(w.deliveries(), map[string]int{"RECEIVED": 1})
-	w.want(w.source.count("a"), 0)
-	enable(true)
-	w.settled()
-	w.want(w.objects()["a"], "A")
-}
-
-// What could not be imported is not counted as processed.
-func TestWhatFailsIsCountedSo(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	reader := metric.NewManualReader()
-	w.service = webhook.New(w.db, w.connect, webhook.Options{Log: slog.New(slog.DiscardHandler), Meter: metric.NewMeterProvider(metric.WithReader(reader)).Meter("")})
-	w.works()
-	w.source.task("a", "broken")
-	w.tellTask("changed", "a")
-	w.settled()
-	w.eventually("it to be counted", func() bool {
-		var all metricdata.ResourceMetrics
-		w.must(reader.Collect(t.Context(), &all))
-		for _, scope := range all.ScopeMetrics {
-			for _, m := range scope.Metrics {
-				if sum, ok := m.Data.(metricdata.Sum[int64]); ok && m.Name == "patchbay.webhook.worked" {
-					outcome, _ := sum.DataPoints[0].Attributes.Value("outcome")
-					w.want(outcome.AsString(), "failed")
-					return true
-				}
-			}
-		}
-		return false
-	})
-}
-
-// What was read of an integration that was disabled meanwhile is not stored.
-func TestAnIntegrationThatIsDisabledWhileItIsRead(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.source.task("a", "A")
-	other := w.data.Connect(t, "", "")
-	var one sync.Mutex
-	w.source.onRead(func(ctx context.Context, _ string) error {
-		one.Lock()
-		defer one.Unlock()
-		_, err := other.Exec(ctx, `UPDATE kb.integrations SET enabled = false`)
-		return err
-	})
-	w.works()
-	w.tellTask("changed", "a")
-	w.eventually("the delivery to be parked", func() bool { return value[int](w, `SELECT count(*) FROM kb.webhooks WHERE parked`) == 1 })
-	w.want(w.objects(), map[string]string{})
-	w.want(w.deliveries(), map[string]int{"RECEIVED": 1})
-}
-
-// Somebody else goes on with what a worker that died had begun.
-func TestAWorkerThatDies(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.source.task("a", "A")
-	w.tellTask("changed", "a")
-	_, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'running', attempted_at = now() - interval '10 s', attempt = 1 WHERE queue = 'webhook'`)
-	w.must(err)
-	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '10 s'`)
-	w.must(err)
-	w.works()
-	w.settled()
-	w.want(w.objects()["a"], "A")
-	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
-}
-
-// What has no job any more gets another one.
-func TestAJobThatIsLost(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	w.source.task("a", "A")
-	w.tellTask("changed", "a")
-	w.source.task("b", "B")
-	w.tellTask("changed", "b")
-	_, err := w.root.Exec(t.Context(), `DELETE FROM river.river_job WHERE queue = 'webhook'`)
-	w.must(err)
-	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '2 minutes', told_at = now() - interval '2 minutes'`)
-	w.must(err)
-	w.works()
-	w.settled()
-	w.want(w.objects(), map[string]string{"a": "A", "b": "B", "list": "List", "space": "Space"})
-}
-
-// One that cannot be taken over leaves the others.
-func TestOneThatCannotBeTakenOver(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	for _, id := range []string{"a", "b"} {
-		w.source.task(id, strings.ToUpper(id))
-		w.tellTask("changed", id)
-	}
-	for _, sql := range []string{
-		`UPDATE river.river_job SET state = 'running', attempted_at = now() - interval '10 s', attempt = 1 WHERE queue = 'webhook'`,
-		`UPDATE kb.webhook_objects SET heartbeat_at = now() - interval '10 s'`,
-		`ALTER TABLE kb.webhook_objects ADD CONSTRAINT of_the_test CHECK (object <> 'TASK/a' OR fence = 1)`,
-	} {
-		_, err := w.root.Exec(t.Context(), sql)
-		w.must(err)
-	}
-	w.works()
-	w.eventually("the other to be taken over", func() bool { return w.objects()["b"] == "B" })
 }
 
 func TestItIsNotedWhenDeliveriesCame(t *testing.T) {

@@ -1,0 +1,103 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/store"
+)
+
+// below is a task in a listing of what is below another.
+func below(id, parent string) store.ImportedObject {
+	o := task(id, "Task")
+	o.ParentID, o.Listing = &parent, "below "+parent
+	return o
+}
+
+// What somebody else stores while a run is under way is not missed, whatever listing it is in and whatever it is below; the rest is.
+func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("old", "gone"), task("back", "Task"), below("with", "back")}})
+	age(t, w.root)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("new", "Task"), below("moved", "gone")}}) // unseen, as by another
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}})
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 5, Missing: 4}) || err != nil {
+		t.Error(n, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("back", "Is back")}})
+	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
+		t.Error(held, err)
+	}
+	left := column[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL ORDER BY 1`)
+	if diff := cmp.Diff([]string{"back", "moved", "new", "with"}, left); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What came below an object that is marked as deleted is missed by full runs, although no listing that it is in is covered any more.
+func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	closed := below("closed", "gone")
+	closed.Completed = true
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("left", "gone"), below("lower", "left"), below("seen", "gone"), closed}})
+	age(t, w.root)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id = 'gone'`)
+	commit(t, w.tenant, run, store.SyncStep{Seen: []string{"seen"}, Objects: []store.ImportedObject{below("new", "gone")}})
+	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}} // that there is more than none of what it does not list
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 2, Missing: 2}) || err != nil {
+		t.Error(n, err)
+	}
+	asked, err := w.tenant.Unconfirmed(ctx, run, 10)
+	if diff := cmp.Diff([]store.NamedObject{{Type: integration.ObjectTask, ExternalID: "left"}}, asked); diff != "" || err != nil {
+		t.Errorf("to be asked for, %v (-want +got):\n%s", err, diff)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	rules.MostExcluded = 1
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{Covered: 3, Missing: 3}) || err != nil {
+		t.Errorf("with what it does not list: %v, %v", n, err)
+	}
+	execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+	execute(t, w.root, `UPDATE kb.sync_runs SET mode = 'INCREMENTAL'`)
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n != (store.SweepCount{}) || err != nil {
+		t.Errorf("an incremental run: %v, %v", n, err)
+	}
+}
+
+// Of what is below something missing and is not listed, so much is asked for and more is left alone, with what is below it.
+func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	closed1, closed2 := below("closed1", "gone"), below("closed2", "open")
+	closed1.Completed, closed2.Completed = true, true
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}, Objects: []store.ImportedObject{
+		task("gone", "Task"), below("open", "gone"), closed1, closed2, below("lower", "closed1"),
+	}})
+	age(t, w.root)
+	for _, c := range []struct {
+		most, unconfirmed int
+		want              store.SweepCount
+	}{{2, 2, store.SweepCount{Covered: 5, Missing: 5}}, {1, 0, store.SweepCount{Covered: 2, Missing: 2}}} {
+		execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+		n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{MostExcluded: c.most})
+		if n != c.want || err != nil {
+			t.Errorf("%d: %+v, %v", c.most, n, err)
+		}
+		if asked, err := w.tenant.Unconfirmed(ctx, run, 10); len(asked) != c.unconfirmed || err != nil {
+			t.Errorf("%d: %v are asked for, %v", c.most, asked, err)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"patchbay/internal/integration"
+	"patchbay/internal/provider"
+	"patchbay/internal/store"
+)
+
+const (
+	// A run that misses more than both of these needs confirmDeletions. Of what it misses it asks for mostAsked before, so that
+	// what was only moved, completed or archived does not count. Of what its options leave out and is below something that is gone it asks for
+	// no more either.
+	mostMissing      = 100
+	mostMissingShare = 0.3
+	mostAsked        = 2000
+	// asksOne is the step of a run that does.
+	asksOne = "asking for what was not listed"
+	// refsAtOnce is how many single objects are asked for together.
+	refsAtOnce = 50
+)
+
+// confirmed are the types of objects that may exist although no listing had them: tasks come in numbered pages, which shift
+// while something is deleted, and options leave out what was archived or completed since.
+var confirmed = []integration.ObjectType{integration.ObjectProject, integration.ObjectCollection, integration.ObjectTask, integration.ObjectDocument}
+
+// sweep finds what is gone at its source, and ends the run. Nothing is taken for deleted unless its listing was read to the end.
+func (r *run) sweep(ctx context.Context) error {
+	rules := store.SweepRules{Completed: r.plan.IncludeCompleted, Archived: r.plan.IncludeArchived, Confirm: confirmed, MostExcluded: mostAsked}
+	if r.work.Cursor == nil {
+		n, err := r.tenant.BeginSweep(ctx, r.work.ID, r.fence, rules)
+		if err != nil {
+			return err
+		}
+		if r.work.Mode == integration.SyncIncremental && n.Missing > mostMissing { // it covers next to nothing but what it misses
+			if n.Covered, err = r.tenant.CountObjects(ctx, r.work.IntegrationID); err != nil {
+				return err
+			}
+		}
+		if n.Missing > mostAsked && r.tooMany(n.Missing, n.Covered) {
+			return r.finish(ctx, false, tooMany(n.Missing, n.Covered))
+		}
+		cursor, err := json.Marshal(n.Covered)
+		if err != nil {
+			return err
+		}
+		if err := r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: "looking for what was deleted"}); err != nil {
+			return err
+		}
+	}
+	for {
+		missing, err := r.tenant.Unconfirmed(ctx, r.work.ID, refsAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(missing) == 0 {
+			break
+		}
+		if err := r.confirm(ctx, missing); err != nil {
+			return err
+		}
+		if r.over() {
+			return errSliceOver
+		}
+	}
+	gone, err := r.tenant.CountDoomed(ctx, r.work.ID, r.fence)
+	if err != nil {
+		return err
+	}
+	var covered int
+	if err := json.Unmarshal(r.work.Cursor, &covered); err != nil {
+		return fmt.Errorf("the cursor of the run %s: %w", r.work.ID, err)
+	}
+	if r.tooMany(gone, covered) {
+		return r.finish(ctx, false, tooMany(gone, covered))
+	}
+	return r.finish(ctx, true, "")
+}
+
+// tooMany reports whether so many of the objects that a run covers, or that an integration has, are gone that it needs confirmDeletions.
+func (r *run) tooMany(gone, covered int) bool {
+	return !r.work.ConfirmDeletions && gone > mostMissing && float64(gone) > mostMissingShare*float64(covered)
+}
+
+func tooMany(gone, covered int) string {
+	return fmt.Sprintf("%d of %d objects were not found any more: nothing was marked as deleted; "+
+		"if they were deleted indeed, start a full run with confirmDeletions", gone, covered)
+}
+
+// confirm asks for missing objects one by one. Those that can neither be found nor be said to be gone are left as they are, whatever
+// they are below.
+func (r *run) confirm(ctx context.Context, missing []store.NamedObject) error {
+	cursor := r.work.Cursor
+	unsettled := map[string]integration.ObjectType{}
+	for _, m := range missing {
+		unsettled[m.ExternalID] = m.Type
+	}
+	err := r.read(ctx, source{
+		ahead: pagesAhead,
+		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+			return r.connection.Fetch(ctx, r.plan, refs(missing))
+		},
+		complete: func(step *store.SyncStep) {
+			for _, gone := range step.Gone {
+				delete(unsettled, gone)
+			}
+			for _, done := range step.Done {
+				if _, open := unsettled[done]; open {
+					step.Found, step.Seen = append(step.Found, done), append(step.Seen, done)
+					delete(unsettled, done)
+				}
+			}
+			step.Done = nil
+			step.Stage, step.Step = store.StageSweep, asksOne
+		},
+	})
+	if err != nil || len(unsettled) == 0 {
+		return err
+	}
+	left := slices.Collect(maps.Keys(unsettled))
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: asksOne, Found: left, Seen: left})
+}
