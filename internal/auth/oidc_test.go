@@ -46,6 +46,20 @@ func (o *OIDC) later() {
 	}
 }
 
+// meet has the service meet the provider's new key. go-oidc hands the answer of a fetch to whoever asks in the moment
+// between its end and its being put away, which a busy machine makes longer.
+func (o *OIDC) meet(t testing.TB, provider *optest.Provider) {
+	t.Helper()
+	got := "not tried"
+	for begun := time.Now(); got != ""; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > issuerTimeout {
+			t.Fatalf("a token of a new %s key is %s", provider.Key().Algorithm, got)
+		}
+		o.later()
+		got = o.outcome(provider.Sign(t, nil))
+	}
+}
+
 // outcome is how a token fared: "" where it was taken, or the kind of the failure.
 func (o *OIDC) outcome(token string) string {
 	_, _, err := o.Authenticate(context.Background(), token)
@@ -92,15 +106,7 @@ func TestTokensThatAreTaken(t *testing.T) {
 	}
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
 		provider.Rotate(t, algorithm)
-		got := "not tried"
-		for range 3 { // a fetch that began before the rotation may end after it
-			if o.later(); got != "" {
-				got = o.outcome(provider.Sign(t, nil))
-			}
-		}
-		if got != "" {
-			t.Errorf("%s: %s", algorithm, got)
-		}
+		o.meet(t, provider)
 	}
 }
 
@@ -301,7 +307,7 @@ func TestTheIssuersKeysAreRotated(t *testing.T) {
 	want(t, provider.Requests(keys), 1)
 
 	provider.Rotate(t, jose.ES256)
-	o.later()
+	o.meet(t, provider)
 	for i := range 20 {
 		want(t, o.outcome(provider.Sign(t, map[string]any{"sub": fmt.Sprint(i)})), "")
 		want(t, o.outcome(old), "")
@@ -475,7 +481,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	o, provider := newOIDC(b)
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.RS256, jose.ES256} {
 		provider.Rotate(b, algorithm)
-		o.later()
+		o.meet(b, provider)
 		token := provider.Sign(b, nil)
 		for name, remember := range map[string]bool{"remembered": true, "verified": false} {
 			b.Run(string(algorithm)+" "+name, func(b *testing.B) {
