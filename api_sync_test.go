@@ -210,6 +210,13 @@ func TestAnImport(t *testing.T) {
 	want(t, task.get(t, "syncedObject", "title"), nodes.get(t, "syncedObjects", "nodes", 0, "title"))
 	home := at(task.get(t, "syncedObject", "relationships", 0, "target", "externalId"))
 	want(t, home.get(t, "syncedObject", "title"), belongs[0].(map[string]any)["target"].(map[string]any)["title"])
+	// A target's texts come where they are asked for.
+	homes := c.do(t, `query ($id: UUID!) { syncedObjects(integrationId: $id, filter: {type: TASK}, first: 1) { nodes { relationships { ...to } } } }
+		fragment to on Relationship { target { externalId properties } }`, map[string]any{"id": id})
+	same := c.do(t, `query ($id: UUID!, $x: String!) { syncedObject(integrationId: $id, externalId: $x) { properties } }`,
+		map[string]any{"id": id, "x": homes.get(t, "syncedObjects", "nodes", 0, "relationships", 0, "target", "externalId")}).get(t, "syncedObject", "properties").(map[string]any)
+	want(t, homes.get(t, "syncedObjects", "nodes", 0, "relationships", 0, "target", "properties"), any(same))
+	want(t, len(same) > 0, true)
 	want(t, at("nowhere").Data, map[string]any{"syncedObject": nil})
 	at("").wantErrors(t, "BAD_USER_INPUT externalId")
 

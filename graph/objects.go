@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
@@ -67,21 +68,32 @@ func objectFilter(filter *integration.SyncedObjectFilter) (integration.SyncedObj
 	return *filter, integration.CheckText("filter.search", *filter.Search, integration.MaxSearch)
 }
 
-// relate fills in the relationships that the client asks for, one query for each level of them.
-func relate(ctx context.Context, tenant *store.Tenant, objects []*integration.SyncedObject) error {
-	for range levels(graphql.GetFieldContext(ctx).Field.Selections, "relationships") {
-		if err := tenant.Relate(ctx, objects); err != nil {
+// relate fills in the relationships that the client asks for, one query for each level of them, and the targets' texts where it asks
+// for these at any level.
+func relate(ctx context.Context, tenant *store.Tenant, objects []*integration.SyncedObject) (err error) {
+	asked := graphql.GetFieldContext(ctx).Field.Selections
+	texts := below(asked, "relationships", "content") || below(asked, "relationships", "properties")
+	for range levels(asked, "relationships") {
+		if objects, err = tenant.Relate(ctx, objects, texts); err != nil {
 			return err
 		}
-		var targets []*integration.SyncedObject
-		for _, o := range objects {
-			for _, r := range o.Relationships {
-				targets = append(targets, r.Target)
-			}
-		}
-		objects = targets
 	}
 	return nil
+}
+
+// below tells whether a field of this name is selected somewhere below one of the outer name.
+func below(set ast.SelectionSet, outer, name string) bool {
+	return slices.ContainsFunc(set, func(s ast.Selection) bool {
+		switch s := s.(type) {
+		case *ast.Field:
+			return s.Name == outer && levels(s.SelectionSet, name) > 0 || below(s.SelectionSet, outer, name)
+		case *ast.InlineFragment:
+			return below(s.SelectionSet, outer, name)
+		case *ast.FragmentSpread:
+			return below(s.Definition.SelectionSet, outer, name)
+		}
+		return false
+	})
 }
 
 // levels counts how deep fields of this name nest in each other.

@@ -39,9 +39,10 @@ const objectScope = `o.org_id = $1 AND ($2::uuid[] IS NULL OR o.project_id = ANY
 
 // SyncedObjects lists what was imported into an integration in the order of change: an object that changes moves to the end.
 // The cursor of a page's end, given again later, leads to all that changed since, and nothing is skipped under concurrent
-// writers. An integration outside the scope is NotFound.
+// writers. A page ends early where its texts come to maxTexts. An integration outside the scope is NotFound.
 func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.SyncedObjectFilter, args integration.PageArgs) (integration.Page[*integration.SyncedObject], error) {
 	page := newPage[*integration.SyncedObject](args)
+	page.size, page.most = textSize, maxTexts
 	var after int64
 	if args.After != nil {
 		keys, err := integration.DecodeCursor("after", syncedObjectList, *args.After, 1)
@@ -160,42 +161,17 @@ const searchTimeout = "5s"
 // maxRelationships bounds how many of an object's relationships are read.
 const maxRelationships = 100
 
-// Relate fills in the relationships of imported objects, in one query for all of them, sorted by type and the target's external
-// id, at most maxRelationships of each. Targets that were never imported, or are deleted at their source, are left out.
-func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject) error {
-	if len(objects) == 0 {
-		return nil
-	}
-	type key struct {
-		integration uuid.UUID
-		externalID  string
-	}
-	sources := map[key][]*integration.SyncedObject{} // several, where one is the target of several
-	var integrations []uuid.UUID
-	var ids []string
-	for _, o := range objects {
-		o.Relationships = []*integration.Relationship{}
-		k := key{o.IntegrationID, o.ExternalID}
-		if sources[k] == nil {
-			integrations, ids = append(integrations, o.IntegrationID), append(ids, o.ExternalID)
-		}
-		sources[k] = append(sources[k], o)
-	}
-	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(byIndex)
-		b.Queue(`
-			SELECT
-				g.external_id, o.relationship,
-				o.id, o.integration_id, o.type, o.title, o.content, o.properties, i.provider, o.external_id, o.external_url,
-				o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at
+// relatedTo selects the relationships of the objects that $3 and $4 name, at most $5 of each, whose targets are there.
+const relatedTo = `
+			SELECT g.external_id AS source_id, r.type, r.integration_id, r.target_id
 			FROM unnest($3::uuid[], $4::text[]) AS g (integration_id, external_id)
 			CROSS JOIN LATERAL (
-				SELECT r.type AS relationship, o.*
+				SELECT r.integration_id, r.type, r.target_id
 				FROM kb.synced_relationships r
 				CROSS JOIN LATERAL (
-					SELECT o.*
+					SELECT
 					FROM kb.synced_objects o
-					WHERE `+objectScope+`
+					WHERE ` + objectScope + `
 						AND o.integration_id = r.integration_id
 						AND o.external_id = r.target_id
 						AND o.deleted_at IS NULL
@@ -206,27 +182,86 @@ func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject
 					AND r.org_id = $1
 				ORDER BY r.type, r.target_id
 				LIMIT $5
+			) r`
+
+// Relate fills in the relationships of imported objects, all of them at once, sorted by type and the target's external id, at most
+// maxRelationships of each. Targets that were never imported, or are deleted at their source, are left out. It returns the targets: each
+// once, however many lead to it, and with content and properties where texts are wanted. More of these than maxTexts is Invalid.
+func (t *Tenant) Relate(ctx context.Context, objects []*integration.SyncedObject, texts bool) ([]*integration.SyncedObject, error) {
+	if len(objects) == 0 {
+		return nil, nil
+	}
+	type key struct {
+		integration uuid.UUID
+		externalID  string
+	}
+	sources := map[key]*integration.SyncedObject{}
+	var integrations []uuid.UUID
+	var ids []string
+	for _, o := range objects {
+		o.Relationships = []*integration.Relationship{}
+		sources[key{o.IntegrationID, o.ExternalID}] = o
+		integrations, ids = append(integrations, o.IntegrationID), append(ids, o.ExternalID)
+	}
+	args := []any{t.scope.Org, t.scope.Projects, integrations, ids, maxRelationships}
+	targets := map[key]*integration.SyncedObject{}
+	var all []*integration.SyncedObject
+	err := t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
+		b.Queue(`
+			SELECT
+				o.id, o.integration_id, o.type, o.title, CASE WHEN $6 THEN o.content END, CASE WHEN $6 THEN o.properties ELSE '{}' END, i.provider, o.external_id,
+				o.external_url, o.external_parent_id, o.external_updated_at, o.synced_at, o.deleted_at, o.change_seq
+			FROM (SELECT DISTINCT integration_id, target_id FROM (`+relatedTo+`) r) r
+			CROSS JOIN LATERAL (
+				SELECT o.*
+				FROM kb.synced_objects o
+				WHERE `+objectScope+`
+					AND o.integration_id = r.integration_id
+					AND o.external_id = r.target_id
+				OFFSET 0
 			) o
-			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
-			ORDER BY g.external_id, o.relationship, o.external_id`,
-			t.scope.Org, t.scope.Projects, integrations, ids, maxRelationships,
+			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id`,
+			append(args, texts)...,
 		).Query(func(rows pgx.Rows) error {
-			var source string
-			var kind integration.RelationshipType
-			var o integration.SyncedObject
-			_, err := pgx.ForEachRow(rows, []any{
-				&source, &kind,
-				scanID(&o.ID), scanID(&o.IntegrationID), &o.Type, &o.Title, &o.Content, &o.Properties, &o.ExternalSource, &o.ExternalID, &o.ExternalURL,
-				&o.ExternalParentID, &o.ExternalUpdatedAt, &o.SyncedAt, &o.DeletedAt,
-			}, func() error {
-				for _, from := range sources[key{o.IntegrationID, source}] {
-					target := o
-					from.Relationships = append(from.Relationships, &integration.Relationship{Type: kind, Target: &target})
+			for size := 0; rows.Next(); {
+				o, _, err := scanObject(rows)
+				if err != nil {
+					return err
 				}
-				o = integration.SyncedObject{}
+				if size += textSize(o); size > maxTexts {
+					return integration.Invalid("first", "the contents that relationships lead to are too large for one answer: ask for fewer objects at a time, or for the targets' content by itself")
+				}
+				targets[key{o.IntegrationID, o.ExternalID}] = o
+				all = append(all, o)
+			}
+			return rows.Err()
+		})
+		b.Queue(`SELECT r.* FROM (`+relatedTo+`) r ORDER BY r.source_id, r.type, r.target_id`, args...).Query(func(rows pgx.Rows) error {
+			var source, target string
+			var kind integration.RelationshipType
+			var of uuid.UUID
+			_, err := pgx.ForEachRow(rows, []any{&source, &kind, scanID(&of), &target}, func() error {
+				if found := targets[key{of, target}]; found != nil { // or it came a moment ago
+					from := sources[key{of, source}]
+					from.Relationships = append(from.Relationships, &integration.Relationship{Type: kind, Target: found})
+				}
 				return nil
 			})
 			return err
 		})
 	})
+	return all, err
+}
+
+// maxTexts bounds the texts of imported objects that are read for one list, in bytes: a document may have as many megabytes as pages.
+const maxTexts = 16 << 20
+
+// textSize is how many bytes an object's texts take, roughly.
+func textSize(o *integration.SyncedObject) int {
+	n := len(o.Title)
+	if o.Content != nil {
+		n += len(*o.Content)
+	}
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -140,8 +141,12 @@ func TestWhatReadersSee(t *testing.T) {
 	for _, item := range page.Items {
 		objects = append(objects, item.Node)
 	}
-	if err := w.tenant.Relate(ctx, objects); err != nil {
+	targets, err := w.tenant.Relate(ctx, objects, false)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(targets) != 1 || objects[1].Relationships[0].Target != targets[0] || objects[2].Relationships[0].Target != targets[0] {
+		t.Errorf("the list is read %d times", len(targets))
 	}
 	related := map[string][]string{}
 	for _, o := range objects {
@@ -178,13 +183,62 @@ func TestRelationshipsToTheLiving(t *testing.T) {
 	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id < 't140' AND external_id > 't'`)
 	o, err := w.tenant.SyncedObject(ctx, id, "hub")
 	if err == nil {
-		err = w.tenant.Relate(ctx, []*integration.SyncedObject{o})
+		_, err = w.tenant.Relate(ctx, []*integration.SyncedObject{o}, false)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(o.Relationships); n != 100 || o.Relationships[0].Target.ExternalID != "t140" || o.Relationships[99].Target.ExternalID != "t239" {
 		t.Errorf("%d relationships", n)
+	}
+}
+
+// However large the contents, an answer holds a bounded part of them.
+func TestLargeContentsComeInParts(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	const pages, size = 20, 3 << 20
+	step := store.SyncStep{Objects: []store.ImportedObject{task("hub", "Hub")}}
+	step.Objects[0].Relations = nil
+	for i := range pages {
+		o := task(fmt.Sprintf("t%02d", i), "Page")
+		o.Content, o.Relations = ptr(strings.Repeat("words ", size/6)), nil
+		step.Objects = append(step.Objects, o)
+		step.Objects[0].Relations = append(step.Objects[0].Relations, store.ImportedRelation{Type: integration.RelParentOf, Source: "hub", Target: o.ExternalID})
+	}
+	commit(t, w.tenant, run, step)
+	var got []string
+	var hub *integration.SyncedObject
+	for args := (integration.PageArgs{First: 200}); ; {
+		page, err := w.tenant.SyncedObjects(ctx, id, integration.SyncedObjectFilter{}, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(page.Items); n == 0 || n > 7 {
+			t.Fatalf("a page has %d objects", n)
+		}
+		for _, item := range page.Items {
+			got, args.After = append(got, item.Node.ExternalID), &item.Cursor
+			if item.Node.ExternalID == "hub" {
+				hub = item.Node
+			}
+		}
+		if !page.HasNext {
+			break
+		}
+	}
+	if slices.Sort(got); len(got) != pages+1 || len(slices.Compact(got)) != pages+1 {
+		t.Errorf("the pages have %v", got)
+	}
+	targets, err := w.tenant.Relate(ctx, []*integration.SyncedObject{hub}, false)
+	if err != nil || len(targets) != pages || len(hub.Relationships) != pages || targets[0].Content != nil || targets[0].Title != "Page" {
+		t.Errorf("%d targets without their texts, %v", len(targets), err)
+	}
+	if _, err := w.tenant.Relate(ctx, []*integration.SyncedObject{hub}, true); !integration.IsKind(err, integration.KindInvalid) {
+		t.Errorf("all texts at once: %v", err)
 	}
 }
 
@@ -221,6 +275,10 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, properties, listing, content_hash, change_seq)
 		SELECT gen_random_uuid(), $1, $2, $3, CASE n % 10000 WHEN 0 THEN 'USER' ELSE 'TASK' END, n, 'Task number' || n, 'word' || n % 5000 || ' and more text to fill it', jsonb_build_object('much', repeat('x', 600)), 'tasks', decode(repeat('ab', 32), 'hex'), n
 		FROM generate_series(1, 200000) n`, id, org, w.project)
+	execute(t, w.root, `
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, listing, content_hash, change_seq)
+		SELECT gen_random_uuid(), $1, $2, $3, 'TASK', n, 'Task number' || n, 'foreign matters', 'tasks', decode(repeat('ab', 32), 'hex'), n
+		FROM generate_series(1, 100000) n`, uuid.New(), "org-b", uuid.New())
 	execute(t, w.root, `VACUUM ANALYZE kb.synced_objects`)
 	for name, c := range map[string]struct {
 		filter integration.SyncedObjectFilter
@@ -231,6 +289,7 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		"a rare word":                     {integration.SyncedObjectFilter{Search: ptr("word4321")}, 40, 0, 1000},
 		"two words":                       {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 1, 0, 1000},
 		"a phrase of all":                 {integration.SyncedObjectFilter{Search: ptr(`"more text" -word1`)}, 50, 0, 1000},
+		"a word of another tenant":        {integration.SyncedObjectFilter{Search: ptr("foreign")}, 0, 0, 500},
 		"no search":                       {integration.SyncedObjectFilter{}, 50, 0, 1000},
 		"a rare type":                     {integration.SyncedObjectFilter{Type: ptr(integration.ObjectUser)}, 20, 20, 4000}, // the index is as large as that
 		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 4000},
@@ -275,10 +334,6 @@ var hits = regexp.MustCompile(`Buffers: shared hit=(\d+)(?: read=(\d+))?`)
 // buffers is how many blocks the statement of a plan touched.
 func buffers(t testing.TB, plan string) (n int) {
 	t.Helper()
-	execute(t, w.root, `
-		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, listing, content_hash, change_seq)
-		SELECT gen_random_uuid(), $1, $2, $3, 'TASK', n, 'Task number' || n, 'foreign matters', 'tasks', decode(repeat('ab', 32), 'hex'), n
-		FROM generate_series(1, 100000) n`, uuid.New(), "org-b", uuid.New())
 	first := hits.FindStringSubmatch(plan)
 	if first == nil {
 		t.Fatalf("no buffers in the plan:\n%s", plan)
@@ -289,7 +344,6 @@ func buffers(t testing.TB, plan string) (n int) {
 	}
 	return n
 }
-		"a word of another tenant":        {integration.SyncedObjectFilter{Search: ptr("foreign")}, 0, 0, 500},
 
 // What a large import left is removed in steps, after its integration, and nobody else's.
 func TestLargeImportsGoInSteps(t *testing.T) {

@@ -31,7 +31,7 @@ func TestPlansFromTheFirstPageDoLater(t *testing.T) {
 		for _, i := range page.Items {
 			objects = append(objects, i.Node)
 		}
-		if err := w.tenant.Relate(ctx, objects); err != nil {
+		if _, err := w.tenant.Relate(ctx, objects, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range objects {

@@ -13,6 +13,9 @@ import (
 type page[T any] struct {
 	integration.Page[T]
 	first int
+	// size and most end a page earlier: with the node that brings their sizes to most. A page that has none ends by first alone.
+	size func(T) int
+	most int
 }
 
 func newPage[T any](args integration.PageArgs) *page[T] {
@@ -21,18 +24,22 @@ func newPage[T any](args integration.PageArgs) *page[T] {
 
 // collect reads rows with scan, which returns each row's node and cursor; the row too many only says that there is more.
 func (p *page[T]) collect(rows pgx.Rows, scan func(pgx.CollectableRow) (T, string, error)) error {
-	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (integration.Item[T], error) {
-		node, cursor, err := scan(row)
-		return integration.Item[T]{Cursor: cursor, Node: node}, err
-	})
-	if err != nil {
-		return err
+	size := 0
+	for rows.Next() {
+		if p.HasNext = len(p.Items) == p.first || p.size != nil && size >= p.most; p.HasNext {
+			break
+		}
+		node, cursor, err := scan(rows)
+		if err != nil {
+			return err
+		}
+		if p.size != nil {
+			size += p.size(node)
+		}
+		p.Items = append(p.Items, integration.Item[T]{Cursor: cursor, Node: node})
 	}
-	if p.HasNext = len(items) > p.first; p.HasNext {
-		items = items[:p.first]
-	}
-	p.Items = items
-	return nil
+	rows.Close()
+	return rows.Err()
 }
 
 // encodeTimeCursor makes the cursor of a list that is sorted by time and id.

@@ -145,7 +145,8 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	nothing("TakeDueSync", err, state != nil)
 	nothing("SetNextSync", tenant.SetNextSync(ctx, id, ptr(time.Now())))
 	o = &integration.SyncedObject{IntegrationID: id, ExternalID: "t1"}
-	nothing("Relate", tenant.Relate(ctx, []*integration.SyncedObject{o}), len(o.Relationships) > 0)
+	_, err = tenant.Relate(ctx, []*integration.SyncedObject{o}, true)
+	nothing("Relate", err, len(o.Relationships) > 0)
 }
 
 // everythingOf is all that is stored of an integration's synchronisation.

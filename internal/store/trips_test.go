@@ -206,7 +206,8 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 		},
 		"SyncedObject": func(ctx context.Context, t *store.Tenant) error { _, err := t.SyncedObject(ctx, id, "t1"); return err },
 		"Relate": func(ctx context.Context, t *store.Tenant) error {
-			return t.Relate(ctx, []*integration.SyncedObject{{IntegrationID: id, ExternalID: "t1"}})
+			_, err := t.Relate(ctx, []*integration.SyncedObject{{IntegrationID: id, ExternalID: "t1"}}, true)
+			return err
 		},
 		"StoreDelivery": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.StoreDelivery(ctx, newDelivery(id, "another"))
