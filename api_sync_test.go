@@ -195,7 +195,7 @@ func TestAnImport(t *testing.T) {
 
 	// An object with its surroundings.
 	nodes := c.do(t, `query ($id: UUID!) { syncedObjects(integrationId: $id, filter: {type: TASK}, first: 200) {
-		totalCount nodes { title externalId externalUrl externalSource relationships { type target { type title relationships { type target { title } } } } } } }`, map[string]any{"id": id})
+		totalCount nodes { title externalId externalParentId externalUrl externalSource relationships { type target { type title relationships { type target { title } } } } } } }`, map[string]any{"id": id})
 	if url := nodes.text(t, "syncedObjects", "nodes", 0, "externalUrl"); !strings.HasPrefix(url, "https://app.clickup.com/t/") {
 		t.Errorf("a task is at %s", url)
 	}
@@ -220,6 +220,15 @@ func TestAnImport(t *testing.T) {
 	want(t, at("nowhere").Data, map[string]any{"syncedObject": nil})
 	at("").wantErrors(t, "BAD_USER_INPUT externalId")
 
+	// What is in it, or below it.
+	below := c.do(t, `query ($id: UUID!, $x: String) { syncedObjects(integrationId: $id, filter: {externalParentId: $x, type: TASK}, first: 200) { nodes { externalId externalParentId } } }`,
+		map[string]any{"id": id, "x": nodes.get(t, "syncedObjects", "nodes", 0, "externalParentId")}).get(t, "syncedObjects", "nodes").([]any)
+	var siblings []any
+	for _, o := range below {
+		siblings = append(siblings, o.(map[string]any)["externalId"])
+		want(t, o.(map[string]any)["externalParentId"], nodes.get(t, "syncedObjects", "nodes", 0, "externalParentId"))
+	}
+	want(t, slices.Contains(siblings, nodes.get(t, "syncedObjects", "nodes", 0, "externalId")), true)
 	found := c.do(t, `query ($id: UUID!, $s: String!) { syncedObjects(integrationId: $id, filter: {search: $s}) { nodes { title } totalCount } }`,
 		map[string]any{"id": id, "s": `"` + strings.ReplaceAll(title, `"`, "") + `"`})
 	if found.get(t, "syncedObjects", "totalCount") == 0.0 {

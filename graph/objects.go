@@ -62,6 +62,11 @@ func objectFilter(filter *integration.SyncedObjectFilter) (integration.SyncedObj
 	if filter == nil {
 		return integration.SyncedObjectFilter{}, nil
 	}
+	if filter.ExternalParentID != nil {
+		if err := integration.CheckText("filter.externalParentId", *filter.ExternalParentID, integration.MaxExternalID); err != nil {
+			return *filter, err
+		}
+	}
 	if filter.Search == nil {
 		return *filter, nil
 	}

@@ -3136,6 +3136,8 @@ type ExternalAccount {
 input SyncedObjectFilter {
   "Only this type."
   type: ObjectType
+  "Only those whose externalParentId this is: a task's comments and subtasks, a list's tasks."
+  externalParentId: String
   "Only those with these words in title or content; quotes keep words together, - leaves out, or is understood."
   search: String
   "Also those that were deleted at the provider."
@@ -14676,7 +14678,7 @@ func (ec *executionContext) unmarshalInputSyncedObjectFilter(ctx context.Context
 		asMap["includeDeleted"] = false
 	}
 
-	fieldsInOrder := [...]string{"type", "search", "includeDeleted"}
+	fieldsInOrder := [...]string{"type", "externalParentId", "search", "includeDeleted"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -14690,6 +14692,13 @@ func (ec *executionContext) unmarshalInputSyncedObjectFilter(ctx context.Context
 				return it, err
 			}
 			it.Type = data
+		case "externalParentId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("externalParentId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExternalParentID = data
 		case "search":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("search"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)

@@ -55,9 +55,10 @@ type Relationship struct {
 
 // SyncedObjectFilter narrows a list of imported objects; zero fields do not.
 type SyncedObjectFilter struct {
-	Type           *ObjectType
-	Search         *string // words of title and content, as web search engines take them
-	IncludeDeleted bool
+	Type             *ObjectType
+	ExternalParentID *string // of what is directly in or below that object
+	Search           *string // words of title and content, as web search engines take them
+	IncludeDeleted   bool
 }
 
 // MaxSearch bounds a search, in characters.

@@ -66,11 +66,30 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		matches += `
 				AND o.deleted_at IS NULL`
 	}
+	bySearch := f.Search != nil
+	source := "kb.synced_objects o"
+	if f.ExternalParentID != nil {
+		// Whatever the planner guesses, what is below the parent is read first: the order of change leads past everything else.
+		filter = append(filter, *f.ExternalParentID)
+		source = fmt.Sprintf(`(
+					SELECT o.*
+					FROM kb.synced_objects o
+					WHERE %s
+						AND o.integration_id = $3
+						AND o.external_parent_id = $%d
+					OFFSET 0
+				) o`, objectScope, len(filter))
+		if bySearch = false; f.Search != nil {
+			filter = append(filter, *f.Search)
+			matches += fmt.Sprintf(`
+				AND o.words @@ websearch_to_tsquery('simple', $%d)`, len(filter))
+		}
+	}
 	// The index of change_seq has what they ask for: objects that do not match are not read.
 	list := fmt.Sprintf(`
 			WITH found AS MATERIALIZED (
 				SELECT o.change_seq
-				FROM kb.synced_objects o
+				FROM %s
 				WHERE %s
 					AND o.change_seq > $%d
 				ORDER BY o.change_seq
@@ -87,10 +106,10 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 				OFFSET 0
 			) o
 			JOIN kb.integrations i ON i.id = o.integration_id AND i.org_id = o.org_id
-			ORDER BY o.change_seq`, matches, len(filter)+1, len(filter)+2, shownColumns, objectScope)
+			ORDER BY o.change_seq`, source, matches, len(filter)+1, len(filter)+2, shownColumns, objectScope)
 	listArgs := append(slices.Clone(filter), after, args.First+1)
-	count, countArgs := `SELECT count(*) FROM kb.synced_objects o WHERE `+matches, filter
-	if f.Search != nil {
+	count, countArgs := `SELECT count(*) FROM `+source+` WHERE `+matches, filter
+	if bySearch {
 		list = `
 			WITH found AS MATERIALIZED (
 				SELECT id
@@ -103,7 +122,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		count = `SELECT count(*) FROM kb.search_objects($1, websearch_to_tsquery('simple', $2), $3, $4, 0, NULL)`
 		countArgs = []any{id, *f.Search, f.Type, f.IncludeDeleted}
 	}
-	if f.Search != nil {
+	if bySearch {
 		select {
 		case t.db.searches <- struct{}{}:
 			defer func() { <-t.db.searches }()
@@ -114,7 +133,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 	var exists bool
 	err := t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`SELECT `+integrationExists, t.scope.Org, t.scope.Projects, id).QueryRow(func(row pgx.Row) error { return row.Scan(&exists) })
-		if f.Search != nil {
+		if bySearch {
 			b.Queue(`SELECT set_config('statement_timeout', $1, true)`, searchTimeout)
 		}
 		b.Queue(byIndex)
@@ -129,7 +148,7 @@ func (t *Tenant) SyncedObjects(ctx context.Context, id uuid.UUID, f integration.
 		}
 	})
 	switch {
-	case f.Search != nil && hasCode(err, queryCanceled) && ctx.Err() == nil:
+	case bySearch && hasCode(err, queryCanceled) && ctx.Err() == nil:
 		err = integration.Invalid("filter.search", "the search takes too long: look for rarer words, or leave totalCount out")
 	case err == nil && !exists:
 		err = noIntegration()

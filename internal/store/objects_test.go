@@ -88,8 +88,12 @@ func TestWhatReadersSee(t *testing.T) {
 	list.Type, list.Relations, list.HasDetails = integration.ObjectCollection, nil, false
 	about := task("t3", "About blue whales")
 	about.Content = ptr("They sing, and are rarely seen.")
+	objects := []store.ImportedObject{list, task("t1", "Blue paint"), task("t2", "Red paint"), about}
+	for i := range objects[1:] {
+		objects[i+1].ParentID = ptr("list")
+	}
 	commit(t, w.tenant, run, store.SyncStep{
-		Objects: []store.ImportedObject{list, task("t1", "Blue paint"), task("t2", "Red paint"), about}, Seen: []string{"list", "t1", "t3"}, Covered: []string{"tasks"},
+		Objects: objects, Seen: []string{"list", "t1", "t3"}, Covered: []string{"tasks"},
 	})
 	age(t, w.root)
 	if _, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); err != nil {
@@ -111,6 +115,11 @@ func TestWhatReadersSee(t *testing.T) {
 		{integration.SyncedObjectFilter{Search: ptr("paint"), IncludeDeleted: true}, "t1 t2"},
 		{integration.SyncedObjectFilter{Search: ptr("list"), Type: ptr(integration.ObjectTask)}, ""},
 		{integration.SyncedObjectFilter{Search: ptr("' & | ! ( :*")}, ""},
+		{integration.SyncedObjectFilter{ExternalParentID: ptr("list")}, "t1 t3"},
+		{integration.SyncedObjectFilter{ExternalParentID: ptr("list"), IncludeDeleted: true}, "t1 t3 t2"},
+		{integration.SyncedObjectFilter{ExternalParentID: ptr("list"), Search: ptr("blue -paint")}, "t3"},
+		{integration.SyncedObjectFilter{ExternalParentID: ptr("list"), Type: ptr(integration.ObjectUser)}, ""},
+		{integration.SyncedObjectFilter{ExternalParentID: ptr("t1")}, ""},
 	} {
 		var got []string
 		var after *string
@@ -137,19 +146,19 @@ func TestWhatReadersSee(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var objects []*integration.SyncedObject
+	var found []*integration.SyncedObject
 	for _, item := range page.Items {
-		objects = append(objects, item.Node)
+		found = append(found, item.Node)
 	}
-	targets, err := w.tenant.Relate(ctx, objects, false)
+	targets, err := w.tenant.Relate(ctx, found, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(targets) != 1 || objects[1].Relationships[0].Target != targets[0] || objects[2].Relationships[0].Target != targets[0] {
+	if len(targets) != 1 || found[1].Relationships[0].Target != targets[0] || found[2].Relationships[0].Target != targets[0] {
 		t.Errorf("the list is read %d times", len(targets))
 	}
 	related := map[string][]string{}
-	for _, o := range objects {
+	for _, o := range found {
 		for _, r := range o.Relationships {
 			related[o.ExternalID] = append(related[o.ExternalID], string(r.Type)+" "+r.Target.Title)
 		}
@@ -157,7 +166,7 @@ func TestWhatReadersSee(t *testing.T) {
 	if diff := cmp.Diff(map[string][]string{"t1": {"BELONGS_TO The list"}, "t3": {"BELONGS_TO The list"}}, related); diff != "" {
 		t.Error(diff)
 	}
-	if o := objects[2]; *o.Content != *about.Content || o.ExternalSource != "clickup" || o.Properties["a"] != 1.0 {
+	if o := found[2]; *o.Content != *about.Content || o.ExternalSource != "clickup" || o.Properties["a"] != 1.0 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -272,8 +281,8 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
 	execute(t, w.root, `SET synchronous_commit = on`) // or VACUUM could not mark pages as visible to all
 	execute(t, w.root, `
-		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, properties, listing, content_hash, change_seq)
-		SELECT gen_random_uuid(), $1, $2, $3, CASE n % 10000 WHEN 0 THEN 'USER' ELSE 'TASK' END, n, 'Task number' || n, 'word' || n % 5000 || ' and more text to fill it', jsonb_build_object('much', repeat('x', 600)), 'tasks', decode(repeat('ab', 32), 'hex'), n
+		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, external_parent_id, title, content, properties, listing, content_hash, change_seq)
+		SELECT gen_random_uuid(), $1, $2, $3, CASE n % 10000 WHEN 0 THEN 'USER' ELSE 'TASK' END, n, 'p' || n / 50, 'Task number' || n, 'word' || n % 5000 || ' and more text to fill it', jsonb_build_object('much', repeat('x', 600)), 'tasks', decode(repeat('ab', 32), 'hex'), n
 		FROM generate_series(1, 200000) n`, id, org, w.project)
 	execute(t, w.root, `
 		INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, content, listing, content_hash, change_seq)
@@ -290,6 +299,8 @@ func TestObjectsAreFoundByIndex(t *testing.T) {
 		"two words":                       {integration.SyncedObjectFilter{Search: ptr("word4321 number4321")}, 1, 0, 1000},
 		"a phrase of all":                 {integration.SyncedObjectFilter{Search: ptr(`"more text" -word1`)}, 50, 0, 1000},
 		"a word of another tenant":        {integration.SyncedObjectFilter{Search: ptr("foreign")}, 0, 0, 500},
+		"what is below one":               {integration.SyncedObjectFilter{ExternalParentID: ptr("p3000")}, 50, 50, 1000},
+		"a word below one":                {integration.SyncedObjectFilter{ExternalParentID: ptr("p3000"), Search: ptr("word17")}, 1, 1, 1000},
 		"no search":                       {integration.SyncedObjectFilter{}, 50, 0, 1000},
 		"a rare type":                     {integration.SyncedObjectFilter{Type: ptr(integration.ObjectUser)}, 20, 20, 4000}, // the index is as large as that
 		"all":                             {integration.SyncedObjectFilter{}, 50, 200_000, 4000},
