@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -23,14 +22,10 @@ import (
 )
 
 const (
-	// maxBody is how large a delivery may be, in bytes.
-	maxBody = 1 << 20
 	// maxNesting is how deep its JSON may be.
 	maxNesting = 100
 	// maxWord is how long the names of a delivery and its event are kept, in bytes.
 	maxWord = 255
-	// mostHeld bounds the bodies that are held at once, in bytes.
-	mostHeld = 64 << 20
 	// bodyTime is how long a body may take to come. ClickUp waits 7 s for an answer.
 	bodyTime = 10 * time.Second
 )
@@ -40,9 +35,6 @@ var (
 	errRefused    = integration.Invalid("", "the delivery is not signed by the secret of an integration at this address")
 	errUnreadable = integration.Invalid("", "the delivery is no JSON of a form that is known")
 )
-
-// errFull is where as many bodies are held as may be.
-var errFull = errors.New("webhook: too many deliveries at once")
 
 // ServeHTTP takes a delivery to /webhooks/{provider}/{integration} or /webhooks/{provider}. It answers 200 once the delivery is stored,
 // together with the job that works on it, or was before; 400 for what is not signed or cannot be read, never 401 or 410, which
@@ -105,17 +97,10 @@ func (s *Service) takeSigned(w http.ResponseWriter, r *http.Request, hooks *prov
 			return nil, false, err
 		}
 	}
-	size := r.ContentLength
-	if size < 0 || size > maxBody {
-		size = maxBody
-	}
-	defer s.held.Add(-size)
-	if s.held.Add(size) > mostHeld {
-		return nil, false, errFull
-	}
 	limit := http.NewResponseController(w)
 	_ = limit.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer of tests has one
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, release, err := s.bodies.read(http.MaxBytesReader(w, r.Body, maxBody))
+	defer release()
 	if err != nil {
 		return nil, false, err
 	}

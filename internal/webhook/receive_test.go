@@ -1,18 +1,13 @@
 package webhook_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,53 +67,6 @@ func TestWhatIsNotTaken(t *testing.T) {
 	if log := w.log.String(); strings.Contains(log, "secret words") || strings.Contains(log, "words") {
 		t.Errorf("the log has something of a body:\n%s", log)
 	}
-}
-
-// stuck is a body of which nothing comes.
-type stuck struct{ read atomic.Bool }
-
-func (s *stuck) Read([]byte) (int, error) {
-	s.read.Store(true)
-	return 0, errors.New("the body was read")
-}
-
-func (s *stuck) Close() error { return nil }
-
-// Nothing is read of a body for who does not exist, and bodies under way are bounded. Who hears no answer has no 200.
-func TestWhatIsHeldIsBounded(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	answer := func(ctx context.Context, integration string, body io.ReadCloser) int {
-		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", body)
-		r.SetPathValue("provider", "works")
-		r.SetPathValue("integration", integration)
-		a := httptest.NewRecorder()
-		w.service.ServeHTTP(a, r)
-		return a.Code
-	}
-	unread := &stuck{}
-	w.want(answer(t.Context(), uuid.NewString(), unread), http.StatusBadRequest)
-	w.want(unread.read.Load(), false)
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	w.want(answer(gone, w.integration.ID.String(), io.NopCloser(strings.NewReader("{}"))), http.StatusServiceUnavailable)
-
-	const most = 64 // MiB, of bodies whose length is not told
-	var under sync.WaitGroup
-	var ends []io.Closer
-	for range most {
-		body, end := io.Pipe()
-		ends = append(ends, end)
-		under.Go(func() { answer(t.Context(), w.integration.ID.String(), body) })
-		_, err := end.Write([]byte("{")) // it is read
-		w.must(err)
-	}
-	w.want(answer(t.Context(), w.integration.ID.String(), &stuck{}), http.StatusServiceUnavailable)
-	for _, end := range ends {
-		w.must(end.Close())
-	}
-	under.Wait()
-	w.send(message{ID: "1", Event: "unknown"})
 }
 
 // The secret is opened once, however many deliveries come, signed or not.

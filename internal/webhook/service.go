@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,7 +36,7 @@ type Service struct {
 	connect *connect.Service
 	Options
 	measures measures
-	held     atomic.Int64 // bytes of bodies under way
+	bodies   bodies
 
 	mu    sync.Mutex
 	notes map[uuid.UUID]*note // of integrations, since they were last written

@@ -1,0 +1,81 @@
+package webhook
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+const (
+	// maxBody is how large a delivery may be, in bytes.
+	maxBody = 1 << 20
+	// firstStep is what a body may hold at first, in bytes; when it is full, twice as much.
+	firstStep = 4 << 10
+	// mostHeld bounds what bodies hold at once, in bytes.
+	mostHeld = 64 << 20
+	// smallBody is what deliveries rarely exceed, in bytes. What bodies hold beyond it may be half as much only, so that large ones which
+	// come slowly leave room.
+	smallBody = 16 << 10
+)
+
+// errFull is where bodies hold as much as they may.
+var errFull = errors.New("webhook: too many deliveries at once")
+
+// bodies are those under way. They hold what has come of them, at most twice that or firstStep, not what was announced: who sends
+// nothing takes nothing away from others.
+type bodies struct {
+	mu   sync.Mutex
+	held holding
+}
+
+// holding is what some bodies hold.
+type holding struct {
+	all, large int // large is what they hold beyond smallBody
+}
+
+// of is what one body of a size holds.
+func of(size int) holding { return holding{size, max(0, size-smallBody)} }
+
+func (h holding) plus(o holding) holding  { return holding{h.all + o.all, h.large + o.large} }
+func (h holding) minus(o holding) holding { return holding{h.all - o.all, h.large - o.large} }
+
+// within reports whether it is no more than may be held, where more of it is wanted.
+func (h holding) within(most int, more holding) bool {
+	return h.all <= most && (more.large == 0 || h.large <= most/2)
+}
+
+// read reads a body. What it holds is given back by release.
+func (b *bodies) read(from io.Reader) (body []byte, release func(), err error) {
+	size := 0
+	release = func() { b.grow(size, 0) }
+	for {
+		if len(body) == cap(body) {
+			next := min(max(firstStep, 2*size), maxBody+1) // one more than there is, to see the end
+			if !b.grow(size, next) {
+				return nil, release, errFull
+			}
+			size, body = next, append(make([]byte, 0, next), body...)
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, release, nil
+		case err != nil:
+			return nil, release, err
+		}
+	}
+}
+
+// grow lets a body hold another size, and reports whether it may.
+func (b *bodies) grow(size, next int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	more := of(next).minus(of(size))
+	held := b.held.plus(more)
+	if next > size && !held.within(mostHeld, more) {
+		return false
+	}
+	b.held = held
+	return true
+}

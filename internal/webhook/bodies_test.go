@@ -1,0 +1,99 @@
+package webhook_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// answer is the status that a delivery without a signature gets.
+func (w *world) answer(ctx context.Context, integration string, body io.Reader) int {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", body)
+	r.SetPathValue("provider", "works")
+	r.SetPathValue("integration", integration)
+	a := httptest.NewRecorder()
+	w.service.ServeHTTP(a, r)
+	return a.Code
+}
+
+// stuck is a body of which nothing comes.
+type stuck struct{ read atomic.Bool }
+
+func (s *stuck) Read([]byte) (int, error) {
+	s.read.Store(true)
+	return 0, errors.New("the body was read")
+}
+
+// Nothing is read of a body for who does not exist. Who hears no answer has no 200.
+func TestWhoseBodyIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	unread := &stuck{}
+	w.want(w.answer(t.Context(), uuid.NewString(), unread), http.StatusBadRequest)
+	w.want(unread.read.Load(), false)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	w.want(w.answer(gone, w.integration.ID.String(), strings.NewReader("{}")), http.StatusServiceUnavailable)
+}
+
+// Who announces much and sends nothing takes nothing away from others.
+func TestWhoSendsNothingHoldsLittle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for range 100 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		w.must(err)
+		t.Cleanup(func() { c.Close() })
+		_, err = fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: works\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", w.path(), 1<<20)
+		w.must(err)
+		line, err := bufio.NewReader(c).ReadString('\n') // once it waits for the body
+		w.must(err)
+		w.want(strings.TrimSpace(line), "HTTP/1.1 100 Continue")
+	}
+	w.send(message{ID: "1", Event: "unknown"})
+}
+
+// large is more of a body than is held without having room for 1 MiB.
+var large = bytes.Repeat([]byte(" "), 520<<10)
+
+// slow begins deliveries of which large came, and no more comes until they are ended.
+func (w *world) slow(n int) (end func()) {
+	var under sync.WaitGroup
+	var ends []io.Closer
+	for range n {
+		body, end := io.Pipe()
+		ends = append(ends, end)
+		under.Go(func() { w.answer(w.t.Context(), w.integration.ID.String(), body) })
+		_, err := end.Write(large) // it is read
+		w.must(err)
+	}
+	return func() {
+		for _, end := range ends {
+			w.must(end.Close())
+		}
+		under.Wait()
+	}
+}
+
+// What bodies under way hold is bounded, and large ones leave room for small ones.
+func TestWhatIsHeldIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	end := w.slow(32)
+	w.want(w.answer(t.Context(), w.integration.ID.String(), bytes.NewReader(large)), http.StatusServiceUnavailable)
+	w.send(message{ID: "1", Event: "unknown"})
+	end()
+	w.want(w.answer(t.Context(), w.integration.ID.String(), bytes.NewReader(large)), http.StatusBadRequest)
+}
