@@ -51,7 +51,7 @@ func (f *Failures) Check(ctx context.Context, address netip.Addr, credential str
 	if f == nil {
 		return authenticate()
 	}
-	network, hash := networkOf(address), sha256.Sum256([]byte(credential))
+	network, hash := NetworkOf(address), sha256.Sum256([]byte(credential))
 	if wait := f.refused(network, hash); wait > 0 {
 		return tooManyFailures(wait)
 	}
@@ -71,7 +71,7 @@ func (f *Failures) Failed(ctx context.Context, address netip.Addr, err error) er
 	if f == nil {
 		return err
 	}
-	network, none := networkOf(address), [sha256.Size]byte{}
+	network, none := NetworkOf(address), [sha256.Size]byte{}
 	if wait := f.refused(network, none); wait > 0 {
 		return tooManyFailures(wait)
 	}
@@ -82,8 +82,8 @@ func tooManyFailures(wait time.Duration) error {
 	return integration.RateLimited(wait, "too many bad credentials came from this address: wait, and check what is sent")
 }
 
-// networkOf is what counts as one address: of IPv6 the /64, which is what one customer gets at least.
-func networkOf(address netip.Addr) netip.Prefix {
+// NetworkOf is what counts as one address: of IPv6 the /64, which is what one customer gets at least.
+func NetworkOf(address netip.Addr) netip.Prefix {
 	bits := 32
 	if address = address.Unmap(); address.Is6() {
 		bits = 64

@@ -144,7 +144,7 @@ func TestHeldAttemptsAreBounded(t *testing.T) {
 		address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
 		for i := range 2 * maxHeld {
 			for range 500 {
-				f.failed(networkOf(address(i)), [32]byte{})
+				f.failed(NetworkOf(address(i)), [32]byte{})
 			}
 		}
 		var mu sync.Mutex
@@ -177,9 +177,9 @@ func TestWhatCountsAsOneAddress(t *testing.T) {
 		"2001:db8:1:3::":       "2001:db8:1:3::/64",
 		"fe80::1%eth0":         "fe80::/64",
 	} {
-		want(t, networkOf(netip.MustParseAddr(address)).String(), network)
+		want(t, NetworkOf(netip.MustParseAddr(address)).String(), network)
 	}
-	want(t, networkOf(netip.Addr{}) == netip.Prefix{}, true)
+	want(t, NetworkOf(netip.Addr{}) == netip.Prefix{}, true)
 }
 
 func TestTheMemoryOfFailuresIsBounded(t *testing.T) {

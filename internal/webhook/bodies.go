@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"io"
+	"net/netip"
 	"sync"
 )
 
@@ -11,8 +12,10 @@ const (
 	maxBody = 1 << 20
 	// firstStep is what a body may hold at first, in bytes; when it is full, twice as much.
 	firstStep = 4 << 10
-	// mostHeld bounds what bodies hold at once, in bytes.
-	mostHeld = 64 << 20
+	// mostHeld bounds what bodies hold at once, in bytes, and mostOfNetwork what those of one network do: behind a proxy that is not
+	// trusted to tell addresses, that is all.
+	mostHeld      = 64 << 20
+	mostOfNetwork = 16 << 20
 	// smallBody is what deliveries rarely exceed, in bytes. What bodies hold beyond it may be half as much only, so that large ones which
 	// come slowly leave room.
 	smallBody = 16 << 10
@@ -26,7 +29,10 @@ var errFull = errors.New("webhook: too many deliveries at once")
 type bodies struct {
 	mu   sync.Mutex
 	held holding
+	each map[netip.Prefix]holding // by network
 }
+
+func newBodies() *bodies { return &bodies{each: map[netip.Prefix]holding{}} }
 
 // holding is what some bodies hold.
 type holding struct {
@@ -44,14 +50,14 @@ func (h holding) within(most int, more holding) bool {
 	return h.all <= most && (more.large == 0 || h.large <= most/2)
 }
 
-// read reads a body. What it holds is given back by release.
-func (b *bodies) read(from io.Reader) (body []byte, release func(), err error) {
+// read reads a body that a network sends. What it holds is given back by release.
+func (b *bodies) read(network netip.Prefix, from io.Reader) (body []byte, release func(), err error) {
 	size := 0
-	release = func() { b.grow(size, 0) }
+	release = func() { b.grow(network, size, 0) }
 	for {
 		if len(body) == cap(body) {
 			next := min(max(firstStep, 2*size), maxBody+1) // one more than there is, to see the end
-			if !b.grow(size, next) {
+			if !b.grow(network, size, next) {
 				return nil, release, errFull
 			}
 			size, body = next, append(make([]byte, 0, next), body...)
@@ -67,15 +73,18 @@ func (b *bodies) read(from io.Reader) (body []byte, release func(), err error) {
 	}
 }
 
-// grow lets a body hold another size, and reports whether it may.
-func (b *bodies) grow(size, next int) bool {
+// grow lets a network's body hold another size, and reports whether it may.
+func (b *bodies) grow(network netip.Prefix, size, next int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	more := of(next).minus(of(size))
-	held := b.held.plus(more)
-	if next > size && !held.within(mostHeld, more) {
+	held, its := b.held.plus(more), b.each[network].plus(more)
+	if next > size && !(held.within(mostHeld, more) && its.within(mostOfNetwork, more)) {
 		return false
 	}
-	b.held = held
+	b.held, b.each[network] = held, its
+	if its == (holding{}) {
+		delete(b.each, network)
+	}
 	return true
 }

@@ -18,9 +18,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// answer is the status that a delivery without a signature gets.
-func (w *world) answer(ctx context.Context, integration string, body io.Reader) int {
+// answer is the status that a delivery without a signature gets, from one of many addresses.
+func (w *world) answer(ctx context.Context, address int, integration string, body io.Reader) int {
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", body)
+	r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", address)
 	r.SetPathValue("provider", "works")
 	r.SetPathValue("integration", integration)
 	a := httptest.NewRecorder()
@@ -41,11 +42,11 @@ func TestWhoseBodyIsRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	unread := &stuck{}
-	w.want(w.answer(t.Context(), uuid.NewString(), unread), http.StatusBadRequest)
+	w.want(w.answer(t.Context(), 1, uuid.NewString(), unread), http.StatusBadRequest)
 	w.want(unread.read.Load(), false)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	w.want(w.answer(gone, w.integration.ID.String(), strings.NewReader("{}")), http.StatusServiceUnavailable)
+	w.want(w.answer(gone, 1, w.integration.ID.String(), strings.NewReader("{}")), http.StatusServiceUnavailable)
 }
 
 // Who announces much and sends nothing takes nothing away from others.
@@ -68,14 +69,14 @@ func TestWhoSendsNothingHoldsLittle(t *testing.T) {
 // large is more of a body than is held without having room for 1 MiB.
 var large = bytes.Repeat([]byte(" "), 520<<10)
 
-// slow begins deliveries of which large came, and no more comes until they are ended.
-func (w *world) slow(n int) (end func()) {
+// slow begins deliveries from an address of which large came, and no more comes until they are ended.
+func (w *world) slow(address, n int) (end func()) {
 	var under sync.WaitGroup
 	var ends []io.Closer
 	for range n {
 		body, end := io.Pipe()
 		ends = append(ends, end)
-		under.Go(func() { w.answer(w.t.Context(), w.integration.ID.String(), body) })
+		under.Go(func() { w.answer(w.t.Context(), address, w.integration.ID.String(), body) })
 		_, err := end.Write(large) // it is read
 		w.must(err)
 	}
@@ -87,13 +88,25 @@ func (w *world) slow(n int) (end func()) {
 	}
 }
 
-// What bodies under way hold is bounded, and large ones leave room for small ones.
+// What bodies under way hold is bounded, in all and of each network, and large ones leave room for small ones.
 func TestWhatIsHeldIsBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	end := w.slow(32)
-	w.want(w.answer(t.Context(), w.integration.ID.String(), bytes.NewReader(large)), http.StatusServiceUnavailable)
-	w.send(message{ID: "1", Event: "unknown"})
-	end()
-	w.want(w.answer(t.Context(), w.integration.ID.String(), bytes.NewReader(large)), http.StatusBadRequest)
+	sent := func(address int, body []byte) int {
+		return w.answer(t.Context(), address, w.integration.ID.String(), bytes.NewReader(body))
+	}
+	const read, full = http.StatusBadRequest, http.StatusServiceUnavailable // it has no signature
+	var ends []func()
+	for address := range 4 {
+		w.want(sent(address, large), read)
+		ends = append(ends, w.slow(address, 8))
+		w.want(sent(address, large), full)
+		w.want(sent(address, []byte("{}")), read)
+	}
+	w.want(sent(4, large), full)
+	w.want(sent(4, []byte("{}")), read)
+	for _, end := range ends {
+		end()
+	}
+	w.want(sent(0, large), read)
 }

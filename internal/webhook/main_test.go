@@ -312,7 +312,7 @@ func newWorld(t testing.TB, failures *ratelimit.Failures) *world {
 
 func (w *world) newService(failures *ratelimit.Failures) *webhook.Service {
 	return webhook.New(w.db, w.connect, webhook.Options{
-		RemoteAddr: func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }, Failures: failures,
+		RemoteAddr: func(r *http.Request) netip.Addr { return netip.MustParseAddrPort(r.RemoteAddr).Addr() }, Failures: failures,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"patchbay/internal/connect"
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
+	"patchbay/internal/ratelimit"
 	"patchbay/internal/store"
 )
 
@@ -99,7 +100,7 @@ func (s *Service) takeSigned(w http.ResponseWriter, r *http.Request, hooks *prov
 	}
 	limit := http.NewResponseController(w)
 	_ = limit.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer of tests has one
-	body, release, err := s.bodies.read(http.MaxBytesReader(w, r.Body, maxBody))
+	body, release, err := s.bodies.read(ratelimit.NetworkOf(s.RemoteAddr(r)), http.MaxBytesReader(w, r.Body, maxBody))
 	defer release()
 	if err != nil {
 		return nil, false, err

@@ -36,7 +36,7 @@ type Service struct {
 	connect *connect.Service
 	Options
 	measures measures
-	bodies   bodies
+	bodies   *bodies
 
 	mu    sync.Mutex
 	notes map[uuid.UUID]*note // of integrations, since they were last written
@@ -54,7 +54,7 @@ type note struct {
 
 // New makes the service.
 func New(db *store.DB, c *connect.Service, o Options) *Service {
-	return &Service{db: db, connect: c, Options: o, measures: newMeasures(o.Meter), notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
+	return &Service{db: db, connect: c, Options: o, measures: newMeasures(o.Meter), bodies: newBodies(), notes: map[uuid.UUID]*note{}, open: map[uuid.UUID]*opened{}, changed: map[uuid.UUID]uuid.UUID{}}
 }
 
 // noted lets fn change what is to be written of a target's webhook.
