@@ -24,6 +24,11 @@ const (
 // errFull is where bodies hold as much as they may.
 var errFull = errors.New("webhook: too many deliveries at once")
 
+// bodyError is what is wrong with a body that cannot be read: it is too large, too slow, broken off or no body at all.
+type bodyError struct{ error }
+
+func (e *bodyError) Unwrap() error { return e.error }
+
 // bodies are those under way. They hold what has come of them, at most twice that or firstStep, not what was announced: who sends
 // nothing takes nothing away from others.
 type bodies struct {
@@ -68,7 +73,7 @@ func (b *bodies) read(network netip.Prefix, from io.Reader) (body []byte, releas
 		case err == io.EOF:
 			return body, release, nil
 		case err != nil:
-			return nil, release, err
+			return nil, release, &bodyError{err}
 		}
 	}
 }

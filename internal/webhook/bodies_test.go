@@ -10,12 +10,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/uuid"
+
+	"patchbay/internal/ratelimit"
 )
 
 // answer is the status that a delivery without a signature gets, from one of many addresses.
@@ -109,4 +113,31 @@ func TestWhatIsHeldIsBounded(t *testing.T) {
 		end()
 	}
 	w.want(sent(0, large), read)
+}
+
+// Bodies that cannot be read count against who sends them.
+func TestTheLimitIsOnBodiesToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ratelimit.NewFailures(6))
+	for address, test := range []struct {
+		body   func() io.Reader
+		status int
+	}{
+		{func() io.Reader {
+			return io.MultiReader(strings.NewReader("{"), iotest.ErrReader(os.ErrDeadlineExceeded))
+		}, http.StatusRequestTimeout},
+		{func() io.Reader { return bytes.NewReader(make([]byte, 2<<20)) }, http.StatusRequestEntityTooLarge},
+		{func() io.Reader { return iotest.ErrReader(errors.New("malformed chunked encoding")) }, http.StatusBadRequest},
+	} {
+		status := w.answer(t.Context(), address, w.integration.ID.String(), test.body())
+		w.want(status, test.status)
+		for range 20 {
+			if status == http.StatusTooManyRequests {
+				break
+			}
+			status = w.answer(t.Context(), address, w.integration.ID.String(), test.body())
+		}
+		w.want(status, http.StatusTooManyRequests)
+	}
+	w.want(strings.Contains(w.log.String(), "ERROR"), false)
 }

@@ -51,6 +51,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { s.measures.answer(r.Context(), r.PathValue("provider"), status, time.Since(began)) }()
 	err := s.receive(w, r, hooks)
 	var shown *integration.Error
+	var unread *bodyError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
@@ -65,9 +66,12 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errRefused), errors.Is(err, errUnreadable):
 		status = http.StatusBadRequest
 		http.Error(w, shown.Message, status)
-	case errors.Is(err, os.ErrDeadlineExceeded) && r.Context().Err() == nil:
+	case errors.As(err, &unread) && errors.Is(err, os.ErrDeadlineExceeded):
 		status = http.StatusRequestTimeout
 		http.Error(w, "the delivery took too long to come: send it again", status)
+	case unread != nil:
+		status = http.StatusBadRequest
+		http.Error(w, "the delivery broke off: send it again", status)
 	default:
 		status = http.StatusServiceUnavailable
 		if r.Context().Err() == nil && !errors.Is(err, errFull) { // the sender is there still
@@ -77,16 +81,20 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receive takes a delivery that is signed, and notes one that is not.
+// receive takes a delivery that is signed, and notes one that is not. What cannot be read counts against its sender, too.
 func (s *Service) receive(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks) error {
 	targets, signed, err := s.takeSigned(w, r, hooks)
-	if signed || err != nil {
+	var unread *bodyError
+	switch {
+	case signed, err != nil && !errors.As(err, &unread):
 		return err
+	case err == nil:
+		for _, t := range targets {
+			s.noted(t.WebhookTarget, func(n *note) { n.refused++ })
+		}
+		err = errRefused
 	}
-	for _, t := range targets {
-		s.noted(t.WebhookTarget, func(n *note) { n.refused++ })
-	}
-	return s.Failures.Failed(r.Context(), s.RemoteAddr(r), errRefused)
+	return s.Failures.Failed(r.Context(), s.RemoteAddr(r), err)
 }
 
 // takeSigned stores a delivery if one of the integrations that it may be for has signed it, before anything of it is parsed. Those of the
