@@ -7,19 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"patchbay/internal/ratelimit"
+	"patchbay/internal/webhook"
 )
 
 // answer is the status that a delivery without a signature gets, from one of many addresses.
@@ -41,16 +47,36 @@ func (s *stuck) Read([]byte) (int, error) {
 	return 0, errors.New("the body was read")
 }
 
-// Nothing is read of a body for who does not exist. Who hears no answer has no 200.
+// Nothing is read of a body for who does not exist.
 func TestWhoseBodyIsRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	unread := &stuck{}
 	w.want(w.answer(t.Context(), 1, uuid.NewString(), unread), http.StatusBadRequest)
 	w.want(unread.read.Load(), false)
+}
+
+// Who hears no answer has no 200, and is counted as gone.
+func TestSendersThatGoAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	reader := metric.NewManualReader()
+	w.service = webhook.New(w.db, w.connect, webhook.Options{
+		RemoteAddr: func(*http.Request) netip.Addr { return netip.Addr{} }, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Meter: metric.NewMeterProvider(metric.WithReader(reader)).Meter(""),
+	})
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	w.want(w.answer(gone, 1, w.integration.ID.String(), strings.NewReader("{}")), http.StatusServiceUnavailable)
+	w.want(w.answer(gone, 1, w.integration.ID.String(), strings.NewReader("{}")), 499)
+	for _, cut := range []error{io.ErrUnexpectedEOF, &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}} {
+		w.want(w.answer(t.Context(), 1, w.integration.ID.String(), iotest.ErrReader(cut)), 499)
+	}
+	var all metricdata.ResourceMetrics
+	w.must(reader.Collect(t.Context(), &all))
+	counted := all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64]).DataPoints
+	status, _ := counted[0].Attributes.Value("status")
+	w.want([]any{len(counted), status.AsInt64(), counted[0].Value}, []any{1, int64(499), int64(3)})
+	w.want(w.log.String(), "")
 }
 
 // Who announces much and sends nothing takes nothing away from others.

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -36,6 +38,9 @@ var (
 	errRefused    = integration.Invalid("", "the delivery is not signed by the secret of an integration at this address")
 	errUnreadable = integration.Invalid("", "the delivery is no JSON of a form that is known")
 )
+
+// statusGone is nginx's for a sender that went away: nobody reads it, but measures and the log tell.
+const statusGone = 499
 
 // ServeHTTP takes a delivery to /webhooks/{provider}/{integration} or /webhooks/{provider}. It answers 200 once the delivery is stored,
 // together with the job that works on it, or was before; 400 for what is not signed or cannot be read, never 401 or 410, which
@@ -69,12 +74,15 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &unread) && errors.Is(err, os.ErrDeadlineExceeded):
 		status = http.StatusRequestTimeout
 		http.Error(w, "the delivery took too long to come: send it again", status)
+	case r.Context().Err() != nil, unread != nil && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)):
+		status = statusGone
+		w.WriteHeader(status)
 	case unread != nil:
 		status = http.StatusBadRequest
 		http.Error(w, "the delivery broke off: send it again", status)
 	default:
 		status = http.StatusServiceUnavailable
-		if r.Context().Err() == nil && !errors.Is(err, errFull) { // the sender is there still
+		if !errors.Is(err, errFull) {
 			s.Log.ErrorContext(r.Context(), "a delivery cannot be stored", "error", err)
 		}
 		http.Error(w, "the delivery could not be stored: send it again", status)
