@@ -320,7 +320,11 @@ func (w *world) newService(failures *ratelimit.Failures) *webhook.Service {
 // integrate makes an integration with a secret that its source issued.
 func (w *world) integrate(name string) (*integration.PublicIntegration, string) {
 	w.t.Helper()
-	secret := strings.Repeat("0123456789", 3) + name
+	return w.integrateWith(name, strings.Repeat("0123456789", 3)+name)
+}
+
+func (w *world) integrateWith(name, secret string) (*integration.PublicIntegration, string) {
+	w.t.Helper()
 	given := integration.NewSecretText(secret)
 	settings := integration.NewSettings(map[string]any{"token": "a token of tests"})
 	works := "works"

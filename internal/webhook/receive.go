@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,8 +106,8 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request, hooks *provide
 	return s.Failures.Failed(r.Context(), s.RemoteAddr(r), err)
 }
 
-// takeSigned stores a delivery if one of the integrations that it may be for has signed it, before anything of it is parsed. Those of the
-// common address are found by the body. It holds the body no longer than that takes: who is refused may be held up.
+// takeSigned stores a delivery for each of the integrations that it may be for whose secret signed it, which is checked before anything
+// of it is parsed. Those of the common address are found by the body. It holds the body no longer than that takes: who is refused may be held up.
 func (s *Service) takeSigned(w http.ResponseWriter, r *http.Request, hooks *provider.Webhooks) (targets []*connect.WebhookTarget, signed bool, err error) {
 	given := r.PathValue("integration")
 	if given != "" {
@@ -130,12 +131,13 @@ func (s *Service) takeSigned(w http.ResponseWriter, r *http.Request, hooks *prov
 		}
 	}
 	now := time.Now()
-	for _, t := range targets {
-		if len(body) > 0 && hooks.Verify(r.Header, body, t.Secrets(now), now) {
-			return targets, true, s.accept(r.Context(), hooks, t, r.Header, body)
-		}
+	signers := slices.DeleteFunc(slices.Clone(targets), func(t *connect.WebhookTarget) bool {
+		return len(body) == 0 || !hooks.Verify(r.Header, body, t.Secrets(now), now)
+	})
+	if len(signers) == 0 {
+		return targets, false, nil
 	}
-	return targets, false, nil
+	return targets, true, s.accept(r.Context(), hooks, signers, r.Header, body)
 }
 
 // target is the integration that an address names, if there is one.
@@ -151,8 +153,9 @@ func (s *Service) target(r *http.Request, given string) ([]*connect.WebhookTarge
 	return []*connect.WebhookTarget{target}, nil
 }
 
-// accept stores a verified delivery with its job, in one transaction.
-func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *connect.WebhookTarget, header http.Header, body []byte) error {
+// accept stores a verified delivery for each of its targets. Where it fails for one of them, it does not for the others: the
+// repeat that is asked for does these no harm.
+func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, targets []*connect.WebhookTarget, header http.Header, body []byte) (failed error) {
 	kept := map[string]string{}
 	for _, name := range hooks.Headers {
 		if value := header.Get(name); value != "" {
@@ -161,15 +164,24 @@ func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *conne
 	}
 	read, err := readDelivery(hooks, kept, body)
 	if err != nil {
-		s.Log.WarnContext(ctx, "a signed delivery cannot be read", "integration", t.IntegrationID, "provider", t.Provider)
+		for _, t := range targets {
+			s.Log.WarnContext(ctx, "a signed delivery cannot be read", "integration", t.IntegrationID, "provider", t.Provider)
+		}
 		return err
 	}
-	n := store.NewDelivery{
-		ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, ByBody: read.byBody, DeliveryID: read.id, Event: read.event, Object: read.object,
-		Reads: read.reads, Payload: body, Headers: kept,
+	for _, t := range targets {
+		failed = errors.Join(failed, s.store(ctx, t.WebhookTarget, store.NewDelivery{
+			ID: uuid.Must(uuid.NewV7()), IntegrationID: t.IntegrationID, Key: read.key, ByBody: read.byBody, DeliveryID: read.id, Event: read.event, Object: read.object,
+			Reads: read.reads, Payload: body, Headers: kept,
+		}))
 	}
+	return failed
+}
+
+// store stores a delivery with its job, in one transaction.
+func (s *Service) store(ctx context.Context, t *store.WebhookTarget, n store.NewDelivery) error {
 	tenant := s.db.Tenant(integration.Scope{Org: t.Org, Actor: actor})
-	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
+	err := tenant.InTx(ctx, func(tx *store.Tenant) error {
 		object, err := tx.StoreDelivery(ctx, n)
 		if err != nil || object == nil {
 			return err
@@ -178,7 +190,7 @@ func (s *Service) accept(ctx context.Context, hooks *provider.Webhooks, t *conne
 	})
 	if err == nil {
 		now := time.Now()
-		s.noted(t.WebhookTarget, func(n *note) { n.latest = &now })
+		s.noted(t, func(n *note) { n.latest = &now })
 	}
 	return err
 }

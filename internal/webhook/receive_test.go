@@ -188,6 +188,40 @@ func TestADeliveryToTheCommonAddress(t *testing.T) {
 	w.want(w.deliveries(), map[string]int{"IGNORED": 1})
 }
 
+// Several integrations may have the same webhook, as those of two projects that the earlier module had set up alike. It is answered 200
+// once all whose secret signed it have it.
+func TestADeliveryForSeveral(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	alike, _ := w.integrateWith("works-2", w.secret)
+	other, _ := w.integrate("works-3")
+	for _, id := range []uuid.UUID{w.integration.ID, alike.ID, other.ID} {
+		_, err := w.root.Exec(t.Context(), `INSERT INTO kb.webhooks (integration_id, org_id, project_id, hook_id) VALUES ($1, 'acme', $2, 'h1')`, id, w.project)
+		w.must(err)
+	}
+	has := func() []int {
+		var of []int
+		for _, id := range []uuid.UUID{w.integration.ID, alike.ID, other.ID} {
+			of = append(of, value[int](w, `SELECT count(*) FROM kb.webhook_deliveries WHERE integration_id = $1`, id))
+		}
+		return of
+	}
+	body := []byte(`{"hook":"h1","id":"1","event":"changed","type":"TASK","object":"a"}`)
+	refuse := func(id uuid.UUID) {
+		_, err := w.root.Exec(t.Context(), fmt.Sprintf(`ALTER TABLE kb.webhook_deliveries DROP CONSTRAINT IF EXISTS of_the_test, ADD CONSTRAINT of_the_test CHECK (integration_id <> '%s')`, id))
+		w.must(err)
+	}
+	refuse(w.integration.ID)
+	status, _ := w.post("/webhooks/works", body, signature(w.secret, body))
+	w.want(status, http.StatusServiceUnavailable)
+	w.want(has(), []int{0, 1, 0})
+	refuse(other.ID)
+	status, _ = w.post("/webhooks/works", body, signature(w.secret, body))
+	w.want(status, http.StatusOK)
+	w.want(has(), []int{1, 1, 0})
+	w.want(value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook'`), 2)
+}
+
 func TestDeliveriesAreAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
