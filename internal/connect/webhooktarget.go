@@ -3,11 +3,9 @@ package connect
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
@@ -15,13 +13,9 @@ import (
 	"patchbay/internal/store"
 )
 
-const (
-	// webhookStaleness is how long a server may go on by what it knows of an integration's webhook: so long one that was
-	// deleted is still known, and a new secret is not.
-	webhookStaleness = 5 * time.Second
-	// maxWebhookTargets bounds the memory, to some 10 MB.
-	maxWebhookTargets = 10_000
-)
+// webhookStaleness is how long a server may go on by what it knows of an integration's webhook: so long one that was
+// deleted is still known, and a new secret is not.
+const webhookStaleness = 5 * time.Second
 
 // WebhookTarget is the integration that a delivery is for, with the secrets that may have signed it.
 type WebhookTarget struct {
@@ -43,39 +37,21 @@ func (t *WebhookTarget) Secrets(now time.Time) (list []seal.Secret) {
 // webhookTargets remembers integrations that deliveries came for. Secrets are opened once for each revision of an integration, so
 // that who sends many deliveries, signed or not, makes the database open nothing.
 type webhookTargets struct {
-	mu    sync.Mutex
-	known *simplelru.LRU[uuid.UUID, *knownTarget]
+	byID   *lookups[uuid.UUID, *WebhookTarget]
+	byHook *lookups[commonHook, []uuid.UUID]
 }
 
-// knownTarget is one of them. Its lock is held while it is looked up, so that others wait for that instead of doing the same.
-type knownTarget struct {
-	mu      sync.Mutex
-	target  *WebhookTarget // nil before it was looked up, and where there is none
-	checked time.Time
+// commonHook is a webhook that leads to a provider's common address.
+type commonHook struct {
+	provider, id string
 }
 
 func newWebhookTargets() *webhookTargets {
-	known, _ := simplelru.NewLRU[uuid.UUID, *knownTarget](maxWebhookTargets, nil) // fails for a size of 0 only
-	return &webhookTargets{known: known}
-}
-
-// of returns what is remembered of an integration, which is empty at first.
-func (w *webhookTargets) of(id uuid.UUID) *knownTarget {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	k, ok := w.known.Get(id)
-	if !ok {
-		k = &knownTarget{}
-		w.known.Add(id, k)
+	places := make(chan struct{}, missingAtOnce)
+	return &webhookTargets{
+		byID:   newLookups[uuid.UUID, *WebhookTarget](places),
+		byHook: newLookups[commonHook, []uuid.UUID](places),
 	}
-	return k
-}
-
-// forget drops an integration that does not exist: ids that somebody made up would push out others.
-func (w *webhookTargets) forget(id uuid.UUID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.known.Remove(id)
 }
 
 // Webhooks is how a provider tells of changes; nil where this server does not listen to it.
@@ -86,39 +62,36 @@ func (s *Service) Webhooks(providerName string) *provider.Webhooks {
 // WebhookTarget returns the integration that a delivery to its own address is for, as it was webhookStaleness ago at most; nil
 // where there is none of this provider. Opening its secrets is recorded with the purpose webhook.
 func (s *Service) WebhookTarget(ctx context.Context, providerName string, id uuid.UUID) (*WebhookTarget, error) {
-	k := s.webhooks.of(id)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if time.Since(k.checked) > webhookStaleness {
+	target, err := s.webhooks.byID.get(ctx, id, func(known *WebhookTarget) (*WebhookTarget, bool, error) {
 		found, err := s.db.WebhookTarget(ctx, id)
-		if err != nil {
-			return nil, err
+		if err != nil || found == nil {
+			return nil, false, err
 		}
-		if found == nil {
-			k.target = nil
-			s.webhooks.forget(id)
-			return nil, nil
-		}
-		if k.target, err = s.openWebhook(ctx, k.target, found); err != nil {
-			return nil, err
-		}
-		k.checked = time.Now()
+		target, err := s.openWebhook(ctx, known, found)
+		return target, target != nil, err
+	})
+	if err != nil || target == nil || target.Provider != providerName {
+		return nil, err
 	}
-	if k.target == nil || k.target.Provider != providerName {
-		return nil, nil
-	}
-	return k.target, nil
+	return target, nil
 }
 
-// WebhookTargetsByHook returns the integrations that a delivery to a provider's common address may be for.
+// WebhookTargetsByHook returns the integrations that a delivery to a provider's common address may be for, which are those of
+// webhookStaleness ago at most.
 func (s *Service) WebhookTargetsByHook(ctx context.Context, providerName, hook string) ([]*WebhookTarget, error) {
-	found, err := s.db.WebhookTargetsByHook(ctx, providerName, hook)
+	ids, err := s.webhooks.byHook.get(ctx, commonHook{providerName, hook}, func([]uuid.UUID) (ids []uuid.UUID, found bool, err error) {
+		targets, err := s.db.WebhookTargetsByHook(ctx, providerName, hook)
+		for _, t := range targets {
+			ids = append(ids, t.IntegrationID)
+		}
+		return ids, len(ids) > 0, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	var targets []*WebhookTarget
-	for _, f := range found {
-		target, err := s.WebhookTarget(ctx, providerName, f.IntegrationID)
+	for _, id := range ids {
+		target, err := s.WebhookTarget(ctx, providerName, id)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -260,7 +261,20 @@ type world struct {
 	service     *webhook.Service
 	url         string
 	log         *output
+	targets     targetLookups
 }
+
+// targetLookups counts the statements that look up whom deliveries are for.
+type targetLookups struct{ n atomic.Int64 }
+
+func (l *targetLookups) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(data.SQL, "kb.webhook_target") {
+		l.n.Add(1)
+	}
+	return ctx
+}
+
+func (*targetLookups) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 // output is a log that is written while a test reads it.
 type output struct {
@@ -292,7 +306,7 @@ func newWorld(t testing.TB, failures *ratelimit.Failures) *world {
 		},
 	})
 	w.must(err)
-	w.db = w.data.Open(t, registry.Catalogue(), nil)
+	w.db = w.data.Open(t, registry.Catalogue(), &w.targets)
 	w.connect, err = connect.New(context.Background(), w.db, ring(), registry, connect.Options{Network: provider.NewNetwork(provider.NetworkOptions{})})
 	w.must(err)
 	project, err := w.connect.CreateProject(context.Background(), w.admin, nil, "Project")

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -82,6 +83,48 @@ func TestAFloodOpensNothing(t *testing.T) {
 	w.want(value[int](w, opened), 1)
 	w.send(message{ID: "1", Event: "unknown"})
 	w.want(value[int](w, opened), 1)
+}
+
+// Nor does it look up whom they are for each time, and for what there is not it leaves the pool's connections to others.
+func TestAFloodLooksUpLittle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.root.Exec(t.Context(), `INSERT INTO kb.webhooks (integration_id, org_id, project_id, hook_id) VALUES ($1, 'acme', $2, 'h1')`, w.integration.ID, w.project)
+	w.must(err)
+	began := time.Now()
+	unknown := "/webhooks/works/" + uuid.NewString()
+	for range 100 {
+		for path, hook := range map[string]string{"/webhooks/works": "h1", "/webhooks/works?": "h2", unknown: ""} {
+			status, _ := w.post(path, []byte(`{"hook":"`+hook+`","event":"unknown"}`), "forged")
+			w.want(status, http.StatusBadRequest)
+		}
+	}
+	took := time.Since(began)
+	// What is known is looked up anew every 5 s, what is not four times a second.
+	if got, most := w.targets.n.Load(), 4+2*int64(took/(5*time.Second))+2*int64(took/(250*time.Millisecond)); got > most {
+		t.Errorf("%d look-ups within %s, not %d", got, took, most)
+	}
+
+	locked, err := w.data.Connect(t, "", "").Begin(t.Context())
+	w.must(err)
+	_, err = locked.Exec(t.Context(), `LOCK TABLE kb.integrations`)
+	w.must(err)
+	var flood sync.WaitGroup
+	for range 20 {
+		flood.Go(func() { w.answer(t.Context(), 1, uuid.NewString(), strings.NewReader("{}")) })
+	}
+	waiting := func() int {
+		return value[int](w, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+	}
+	w.eventually("look-ups to wait", func() bool { return waiting() >= 2 })
+	ping, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 10 {
+		w.must(w.db.Ping(ping))
+	}
+	w.want(waiting(), 2)
+	w.must(locked.Rollback(t.Context()))
+	flood.Wait()
 }
 
 // A limit holds for what nobody signed; what is signed is taken all the same.
