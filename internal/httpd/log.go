@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -45,7 +46,7 @@ func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
 			ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 			defer func() {
 				if v := recover(); v != nil {
-					log.ErrorContext(r.Context(), "a request panicked", "panic", fmt.Sprintf("%T", v), "path", r.URL.Path, "stack", string(debug.Stack()))
+					log.ErrorContext(r.Context(), "a request panicked", "panic", fmt.Sprintf("%T", v), "path", short(r.URL.Path), "stack", string(debug.Stack()))
 					if ww.Status() != 0 {
 						panic(http.ErrAbortHandler) // so that a part does not look like the whole
 					}
@@ -56,8 +57,8 @@ func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
 					level = slog.LevelDebug
 				}
 				log.LogAttrs(r.Context(), level, "request",
-					slog.String("method", r.Method),
-					slog.String("path", r.URL.Path),
+					slog.String("method", short(r.Method)),
+					slog.String("path", short(r.URL.Path)),
 					slog.Int("status", ww.Status()),
 					slog.Int("bytes", ww.BytesWritten()),
 					slog.Float64("milliseconds", float64(time.Since(start).Microseconds())/1000),
@@ -67,6 +68,16 @@ func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
 			next.ServeHTTP(ww, r)
 		})
 	}
+}
+
+// maxLogged is how much of a request's method and path a line has, in bytes: both may be long, and anybody may send many.
+const maxLogged = 200
+
+func short(text string) string {
+	if len(text) <= maxLogged {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }
 
 // LogHandler adds the request's id to every line that is logged with its context.

@@ -166,6 +166,12 @@ func TestTheAccessLog(t *testing.T) {
 	s.log.Reset()
 	s.send("GET", "/healthz")
 	want(t, s.lines(t)[0]["level"], any("DEBUG")) // every few seconds, of no interest
+
+	s.log.Reset()
+	s.send("GET"+strings.Repeat("T", 60_000), "/webhooks/"+strings.Repeat("é", 30_000))
+	line := s.lines(t)[0]
+	want(t, line["path"], any("/webhooks/"+strings.Repeat("é", 95)+"…"))
+	want(t, len(line["method"].(string)) < 300, true)
 }
 
 // A panic ends its request only, and its value, which may quote anything, is not logged.
