@@ -363,13 +363,14 @@ func TestAWebhookOfTheEarlierModuleIsTakenUp(t *testing.T) {
 	want(t, rows(t, c.db, `SELECT hook_id FROM kb.webhooks WHERE hook_id IS NOT NULL`), []string{made.Webhook.ID})
 	want(t, len(to.hook(t, common).Events), 22)
 	want(t, rows(t, c.db, `SELECT (catch_up_at IS NOT NULL)::text FROM kb.webhooks WHERE hook_id IS NOT NULL`), []string{"true"})
+	heard := c.open(t, `subscription($org: ID!, $p: UUID!) { integrationChanged(orgId: $org, projectId: $p) { integrationId integration { webhook { lastDeliveryAt } } } }`)
 	task, status := deliver("Told to the common address")
 	want(t, status, http.StatusOK)
 	c.settled(t)
 	want(t, c.imported(t, id)["TASK"], []string{task})
-	eventually(t, 30*time.Second, "the API to tell of the last delivery", func() bool {
-		return c.do(t, `query ($id: UUID!) { integrationById(id: $id) { webhook { lastDeliveryAt } } }`, map[string]any{"id": id}).get(t, "integrationById", "webhook", "lastDeliveryAt") != nil
-	})
+	delivered := heard.next(t)
+	want(t, delivered.text(t, "integrationChanged", "integrationId"), id)
+	want(t, delivered.get(t, "integrationChanged", "integration", "webhook", "lastDeliveryAt") != nil, true)
 
 	// Registering makes one of the integration's own, and removes that.
 	c.registered(t, id)

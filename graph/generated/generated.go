@@ -2530,7 +2530,7 @@ type Subscription {
   syncRunProgress("The run's id." runId: UUID!): SyncRun! @hasRole(role: VIEWER)
   "Any change of state in a project, for a gallery that stays true by itself."
   syncStateChanged("The organisation." orgId: ID!, "The project." projectId: UUID!): SyncState! @hasRole(role: VIEWER)
-  "That somebody connected, changed or deleted an integration of a project. What its synchronisation does syncStateChanged tells."
+  "That somebody connected, changed or deleted an integration of a project, and every few seconds that its webhook delivers. What its synchronisation does syncStateChanged tells."
   integrationChanged("The organisation." orgId: ID!, "The project." projectId: UUID!): IntegrationChange! @hasRole(role: VIEWER)
 }
 

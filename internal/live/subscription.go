@@ -21,7 +21,7 @@ func Run(id uuid.UUID) Topic { return Topic{id: id} }
 // States is how a project's integrations and their synchronisations stand.
 func States(project uuid.UUID) Topic { return Topic{id: project} }
 
-// Integrations is which integrations a project has, and how they are configured.
+// Integrations is which integrations a project has, how they are configured, and when their webhooks deliver.
 func Integrations(project uuid.UUID) Topic { return Topic{id: project, itself: true} }
 
 // Subscription is somebody's wish to hear of one topic. What happened since it was last taken is one set of integrations,

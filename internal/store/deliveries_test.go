@@ -29,7 +29,7 @@ func tell(t testing.TB, tenant *store.Tenant, id uuid.UUID) {
 	if object, err := tenant.StoreDelivery(context.Background(), newDelivery(id, "first")); object == nil || err != nil {
 		t.Fatalf("a delivery is worked on by %v, %v", object, err)
 	}
-	if err := tenant.NoteWebhook(context.Background(), id, ptr(time.Now()), 1); err != nil {
+	if err := tenant.NoteWebhooks(context.Background(), []store.WebhookNote{{IntegrationID: id, Latest: ptr(time.Now()), Refused: 1}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -53,8 +53,8 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 	if n, err := tenant.PruneDeliveries(ctx, time.Now().Add(time.Hour), 100); err != nil {
 		t.Errorf("PruneDeliveries: %d, %v", n, err)
 	}
-	if err := tenant.NoteWebhook(ctx, id, nil, 100); err != nil {
-		t.Errorf("NoteWebhook: %v", err)
+	if err := tenant.NoteWebhooks(ctx, []store.WebhookNote{{IntegrationID: id, Refused: 100}}); err != nil {
+		t.Errorf("NoteWebhooks: %v", err)
 	}
 	if work, err := tenant.ClaimWebhookObject(ctx, object, store.FirstFence); work != nil || err != nil {
 		t.Errorf("ClaimWebhookObject: %v, %v", work, err)

@@ -14,7 +14,7 @@ type Event struct {
 	Project     uuid.UUID `json:"p"`
 	Integration uuid.UUID `json:"i"`
 	Run         uuid.UUID `json:"r,omitzero"` // the nil UUID where no run is concerned
-	// Itself is whether the integration was made, changed or deleted; else its synchronisation alone changed.
+	// Itself is whether the integration was made, changed or deleted, or its webhook delivered; else its synchronisation alone changed.
 	Itself bool `json:"s,omitzero"`
 }
 
@@ -24,16 +24,20 @@ const syncChannel = "patchbay_sync"
 // publishTimeout bounds the telling of what has happened already.
 const publishTimeout = 5 * time.Second
 
-// Publish tells every process of an event, even where ctx has ended: it has happened. Not inside a transaction that is one of many: NOTIFY
+// Publish tells every process of events, even where ctx has ended: they have happened. Not inside a transaction that is one of many: NOTIFY
 // takes a lock of the whole database at commit.
-func (db *DB) Publish(ctx context.Context, e Event) error {
+func (db *DB) Publish(ctx context.Context, events ...Event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	payload, err := json.Marshal(e)
-	if err != nil {
-		return err
+	payloads := make([]string, len(events))
+	for i, e := range events {
+		payload, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		payloads[i] = string(payload)
 	}
-	_, err = db.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, syncChannel, string(payload))
+	_, err := db.pool.Exec(ctx, `SELECT pg_notify($1, e.payload) FROM unnest($2::text[]) AS e (payload)`, syncChannel, payloads)
 	return translate(err)
 }
 

@@ -268,7 +268,9 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.ObjectsBelow(ctx, id, []string{"t1"})
 			return err
 		},
-		"NoteWebhook": func(ctx context.Context, t *store.Tenant) error { return t.NoteWebhook(ctx, id, ptr(time.Now()), 1) },
+		"NoteWebhooks": func(ctx context.Context, t *store.Tenant) error {
+			return t.NoteWebhooks(ctx, []store.WebhookNote{{IntegrationID: id, Latest: ptr(time.Now()), Refused: 1}})
+		},
 		"OpenWebhookSecrets": func(ctx context.Context, t *store.Tenant) error {
 			v, err := t.IntegrationVersion(ctx, project, "clickup")
 			if err == nil && v != nil {

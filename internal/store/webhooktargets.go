@@ -102,17 +102,31 @@ func (t *Tenant) OpenWebhookSecrets(ctx context.Context, ring *seal.Ring, v *Int
 	return opened, err
 }
 
-// NoteWebhook notes when an integration's latest delivery came, nil for none since, and how many more were refused.
-func (t *Tenant) NoteWebhook(ctx context.Context, id uuid.UUID, latest *time.Time, refused int) error {
+// WebhookNote is what is to be noted of an integration's webhook.
+type WebhookNote struct {
+	IntegrationID uuid.UUID
+	Latest        *time.Time // when its latest delivery came; nil for none since
+	Refused       int        // how many more were refused
+}
+
+// NoteWebhooks notes how integrations' webhooks fare.
+func (t *Tenant) NoteWebhooks(ctx context.Context, notes []WebhookNote) error {
+	var ids []uuid.UUID
+	var latest []*time.Time
+	var refused []int
+	for _, n := range notes {
+		ids, latest, refused = append(ids, n.IntegrationID), append(latest, n.Latest), append(refused, n.Refused)
+	}
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, last_delivery_at, refused)
-			SELECT i.id, i.org_id, i.project_id, $4, $5
-			FROM kb.integrations i
+			SELECT i.id, i.org_id, i.project_id, n.latest, n.refused
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::bigint[]) AS n (id, latest, refused)
+			JOIN kb.integrations i ON i.id = n.id
 			WHERE `+inScope+`
-				AND i.id = $3
+			ORDER BY i.id
 			ON CONFLICT (integration_id) DO UPDATE
 			SET last_delivery_at = greatest(w.last_delivery_at, excluded.last_delivery_at), refused = w.refused + excluded.refused`,
-			t.scope.Org, t.scope.Projects, id, latest, refused)
+			t.scope.Org, t.scope.Projects, ids, latest, refused)
 	})
 }

@@ -265,6 +265,40 @@ func TestADeliveryForSeveral(t *testing.T) {
 	w.want(value[int](w, `SELECT count(*) FROM river.river_job WHERE queue = 'webhook'`), 2)
 }
 
+// Subscribers are told that a webhook delivers, once for many deliveries, and nothing of what nobody signed.
+func TestThatDeliveriesCameIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	other, _ := w.integrate("works-2")
+	third, secret := w.integrate("works-3")
+	_, err := w.root.Exec(t.Context(), `LISTEN patchbay_sync`)
+	w.must(err)
+	body := []byte(`{"id": "1", "event": "unknown"}`)
+	for i := range 3 {
+		w.send(message{ID: fmt.Sprint(i), Event: "unknown"})
+		status, _ := w.post("/webhooks/works/"+third.ID.String(), body, signature(secret, body))
+		w.want(status, http.StatusOK)
+		w.post("/webhooks/works/"+other.ID.String(), body, "forged")
+	}
+	w.works()() // it writes what was noted as it ends
+	_, err = w.root.Exec(t.Context(), `SELECT pg_notify('patchbay_sync', 'the end')`)
+	w.must(err)
+	told := map[string]int{}
+	for {
+		n, err := w.root.WaitForNotification(t.Context())
+		w.must(err)
+		if n.Payload == "the end" {
+			break
+		}
+		told[n.Payload]++
+	}
+	event := func(id uuid.UUID) string { return fmt.Sprintf(`{"p":"%s","i":"%s","s":true}`, w.project, id) }
+	w.want(told, map[string]int{event(w.integration.ID): 1, event(third.ID): 1})
+	const noted = `SELECT refused::text || ' ' || (last_delivery_at > now() - interval '1 minute')::text FROM kb.webhooks WHERE integration_id = $1`
+	w.want([]string{value[string](w, noted, w.integration.ID), value[string](w, noted, third.ID)}, []string{"0 true", "0 true"})
+	w.want(value[bool](w, `SELECT refused = 3 AND last_delivery_at IS NULL FROM kb.webhooks WHERE integration_id = $1`, other.ID), true)
+}
+
 func TestDeliveriesAreAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

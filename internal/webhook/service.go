@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type Service struct {
 // note is what is to be written of an integration's webhook.
 type note struct {
 	org     string
+	project uuid.UUID
 	latest  *time.Time // when a delivery came
 	refused int        // deliveries that nobody signed
 }
@@ -63,31 +65,54 @@ func (s *Service) noted(t *store.WebhookTarget, fn func(*note)) {
 	defer s.mu.Unlock()
 	n := s.notes[t.IntegrationID]
 	if n == nil {
-		n = &note{org: t.Org}
+		n = &note{org: t.Org, project: t.ProjectID}
 		s.notes[t.IntegrationID] = n
 	}
 	fn(n)
 }
 
-// writeNotes writes what was noted. What cannot be written is noted again.
-func (s *Service) writeNotes(ctx context.Context) error {
+// writeNotes writes what was noted, and tells subscribers where deliveries came. What cannot be written is noted again.
+func (s *Service) writeNotes(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	notes := s.notes
 	s.notes = map[uuid.UUID]*note{}
 	s.mu.Unlock()
-	var failed error
+	ofOrg := map[string][]store.WebhookNote{}
 	for id, n := range notes {
-		err := s.db.Tenant(integration.Scope{Org: n.org}).NoteWebhook(ctx, id, n.latest, n.refused)
-		if err == nil {
-			continue
-		}
-		failed = err
-		s.noted(&store.WebhookTarget{IntegrationID: id, Org: n.org}, func(again *note) {
-			again.refused += n.refused
-			if again.latest == nil {
-				again.latest = n.latest
+		ofOrg[n.org] = append(ofOrg[n.org], store.WebhookNote{IntegrationID: id, Latest: n.latest, Refused: n.refused})
+	}
+	var events []store.Event
+	for org, list := range ofOrg {
+		for some := range slices.Chunk(list, notesAtOnce) {
+			err := s.db.Tenant(integration.Scope{Org: org}).NoteWebhooks(ctx, some)
+			if err != nil {
+				failed = err
 			}
-		})
+			for _, n := range some {
+				project := notes[n.IntegrationID].project
+				switch {
+				case err != nil:
+					s.noteAgain(org, project, n)
+				case n.Latest != nil:
+					events = append(events, store.Event{Project: project, Integration: n.IntegrationID, Itself: true})
+				}
+			}
+		}
+	}
+	if len(events) > 0 {
+		if err := s.db.Publish(ctx, events...); err != nil {
+			s.Log.WarnContext(ctx, "subscribers cannot be told that deliveries came", "error", err)
+		}
 	}
 	return failed
+}
+
+// noteAgain notes what could not be written.
+func (s *Service) noteAgain(org string, project uuid.UUID, n store.WebhookNote) {
+	s.noted(&store.WebhookTarget{IntegrationID: n.IntegrationID, Org: org, ProjectID: project}, func(again *note) {
+		again.refused += n.Refused
+		if again.latest == nil {
+			again.latest = n.Latest
+		}
+	})
 }

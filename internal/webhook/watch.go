@@ -18,8 +18,10 @@ const (
 	// watchEvery is how often every process that works on jobs looks for objects whose worker died, and for integrations that were
 	// enabled. With the lease it bounds how long an object rests after its worker was killed.
 	watchEvery = 3 * time.Second
-	// noteEvery is how often it is written when deliveries came, and how many nobody signed.
+	// noteEvery is how often it is written, and told to subscribers, when deliveries came, and how many nobody signed.
 	noteEvery = 5 * time.Second
+	// notesAtOnce bounds one statement.
+	notesAtOnce = 1000
 	// lastNotes is how long writing that may take as the process ends.
 	lastNotes = 5 * time.Second
 	// netEvery is how often objects are looked for that no job is queued for, and netAge how long none has been heard of.
