@@ -120,17 +120,19 @@ func TestABurstMakesFewReads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.works()
+	begun := time.Now()
 	var senders sync.WaitGroup
 	for i := range 100 {
 		w.source.task("a", fmt.Sprint(i))
 		senders.Go(func() { w.tellTask("changed", "a") })
 	}
 	senders.Wait()
+	most := 4 + int(time.Since(begun)/time.Second) // one follows each second of it
 	w.settled()
 	w.want(w.objects()["a"], "99")
 	w.want(w.deliveries(), map[string]int{"PROCESSED": 100})
-	if n := w.source.count("a"); n > 8 {
-		t.Errorf("the task was read %d times", n)
+	if n := w.source.count("a"); n > most {
+		t.Errorf("the task was read %d times, not %d at most", n, most)
 	}
 	w.want(func() int { w.source.mu.Lock(); defer w.source.mu.Unlock(); return w.source.opened }(), 1)
 }

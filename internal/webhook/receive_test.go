@@ -299,18 +299,31 @@ func TestThatDeliveriesCameIsTold(t *testing.T) {
 	w.want(value[bool](w, `SELECT refused = 3 AND last_delivery_at IS NULL FROM kb.webhooks WHERE integration_id = $1`, other.ID), true)
 }
 
-func TestDeliveriesAreAnsweredAtOnce(t *testing.T) {
+// Deliveries are answered once they are stored, however long the third party takes to show the objects. How soon that is the benchmarks tell.
+func TestDeliveriesAreAnsweredBeforeTheyAreWorkedOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	var took []time.Duration
-	for i := range 101 {
-		began := time.Now()
-		w.send(message{ID: fmt.Sprint(i), Event: "changed", Type: integration.ObjectTask, Object: task(i)})
-		took = append(took, time.Since(began))
+	silent, asked := make(chan struct{}), make(chan struct{}, 1)
+	w.source.onRead(func(ctx context.Context, _ string) error {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		select {
+		case <-silent:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
+	w.works()
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	<-asked
+	for range 100 {
+		w.tellTask("changed", "a")
 	}
-	slices.Sort(took)
-	t.Logf("median %s", took[50])
-	if took[50] > 50*time.Millisecond {
-		t.Errorf("the median is %s", took[50])
-	}
+	w.want(w.deliveries(), map[string]int{"RECEIVED": 101})
+	close(silent)
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 101})
 }
