@@ -96,11 +96,11 @@ func TestDeletedWhileItImports(t *testing.T) {
 // worker would wait for it too.
 func TestStartWhileAWorkerStores(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	w := newWorkspace(t, nil)
 	n := createIntegration(t, w.tenant, newIntegration(w.project, "clickup"))
 	run := begin(t, w.tenant, n.ID)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
 		if _, err := tx.WaitSyncRun(ctx, run, store.FirstFence, time.Now(), "Rests", false); err != nil { // holds the run, and not yet the state
 			return err

@@ -245,11 +245,11 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 // That a run began or ended is told by the transaction in which it did: no process can die between the two.
 func TestBeginningsAndEndsAreToldWithTheirTransaction(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	w := newWorkspace(t, nil)
 	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
 	execute(t, w.root, `LISTEN patchbay_sync`)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	told := func(what string, run uuid.UUID) {
 		t.Helper()
 		n, err := w.root.WaitForNotification(ctx)
