@@ -285,10 +285,10 @@ func TestRotationOutlivesItsWorker(t *testing.T) {
 	if rested == fmt.Sprint(count) {
 		t.Fatal("there was no middle")
 	}
+	rows(t, db, `DROP TRIGGER slow ON kb.integrations`)
 	heir, heirs := process(t, path, env, "work")
 	eventually(t, time.Until(killed.Add(20*time.Second)), "another worker to go on", func() bool { return done() != rested })
 	t.Logf("%s of %d were done; taken up %s after the kill", rested, count, time.Since(killed).Round(100*time.Millisecond))
-	rows(t, db, `DROP TRIGGER slow ON kb.integrations`)
 	eventually(t, 60*time.Second, "the rotation to be finished", func() bool {
 		return rows(t, db, `SELECT (finished_at IS NOT NULL)::text FROM kb.key_rotations`)[0] == "true"
 	})

@@ -38,10 +38,11 @@ func TestWhatIsHeldEndsWithItsKey(t *testing.T) {
 	}
 	var streams []stream
 	var keys []*integration.APIKey
-	brief := time.Now().Add(2 * time.Second)
+	var brief time.Time
 	for i := range 4 {
 		n := NewKey{Name: fmt.Sprint(i), Role: integration.RoleViewer}
 		if i == 3 {
+			brief = time.Now().Add(4 * time.Second)
 			n.ExpiresAt = &brief
 		}
 		key, text, err := here.Create(t.Context(), admin, n)

@@ -320,9 +320,14 @@ func TestARunWaitsWithoutAWorker(t *testing.T) {
 	w := newWorld(t)
 	w.source.fill("a", 9)
 	s, _ := w.works()
-	until := time.Now().Add(4 * time.Second)
+	var begin sync.Once
+	var until time.Time
 	w.source.onRequest(func(_ context.Context, request string) error {
-		if request == "comments" && w.source.count("comments") > 2 && time.Now().Before(until) {
+		if request != "comments" || w.source.count("comments") <= 2 {
+			return nil
+		}
+		begin.Do(func() { until = time.Now().Add(4 * time.Second) })
+		if time.Now().Before(until) {
 			return &provider.Wait{Until: until, Cause: integration.ProviderFailed("works", integration.ReasonRateLimited, "used up")}
 		}
 		return nil
