@@ -170,6 +170,8 @@ func TestOperationsOverAWebSocket(t *testing.T) {
 	w.subscribe(t, "c", progressQuery, map[string]any{"run": run})
 	want(t, w.next(t, "c").Data, progress("PENDING", 0, nil, nil))
 	w.send(t, `{"type":"complete","id":"c"}`)
+	w.send(t, `{"type":"ping"}`)
+	w.want(t, `{"type":"pong"}`) // so that it has been read
 	advance(t, c.db, run, `status = 'CANCELLED', finished_at = now()`)
 	want(t, w.next(t, "a").Data, progress("CANCELLED", 0, nil, nil))
 	w.want(t, `{"type":"complete","id":"a"}`)

@@ -259,7 +259,14 @@ func TestListen(t *testing.T) {
 	}
 	publish()
 	for range 2 {
-		tag, err := conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'patchbay listen' AND datname = current_database()`)
+		tag, err := conn.Exec(t.Context(), `
+			SELECT pg_terminate_backend((
+				SELECT pid
+				FROM pg_stat_activity
+				WHERE application_name = 'patchbay listen' AND datname = current_database()
+				ORDER BY backend_start DESC -- the one before may still be ending
+				LIMIT 1
+			))`)
 		if err != nil || tag.RowsAffected() != 1 {
 			t.Fatalf("%s, %v", tag, err)
 		}
