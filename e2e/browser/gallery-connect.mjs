@@ -190,6 +190,25 @@ await scenario(async (browser) => {
     await page.getByText("Finish set-up: API token and workspace missing").waitFor();
   });
 
+  await check("one of another project is changed there, whichever project the address has", async () => {
+    const { createProject: other } = await api(`mutation { createProject(input: { orgId: "local", name: "Website" }) { id } }`);
+    const { createIntegration: theirs } = await api(
+      `mutation ($p: UUID!, $s: Map!) { createIntegration(input: { orgId: "local", projectId: $p, name: "clickup", settings: $s }) { id } }`,
+      { p: other.id, s: { api_token: CLICKUP_TOKEN, workspace_id: CLICKUP_WORKSPACE } },
+    );
+    await page.goto(`${base}/?project=${project}&configure=${theirs.id}`);
+    await drawer.getByLabel("Batch size").fill("30");
+    equal(new URL(page.url()).searchParams.get("project"), other.id, "the project of the address");
+    await button("Save").click();
+    await gone();
+    await page.getByRole("button", { name: "Project Website: choose another" }).waitFor();
+    const { integrationById: changed } = await api(`query ($id: UUID!) { integrationById(id: $id) { settings } }`, { id: theirs.id });
+    equal([changed.settings.batch_size, (await stored()).settings.batch_size], [30, 80], "the batch sizes");
+    await page.goto(`${base}/?project=${project}&import=${theirs.id}`);
+    await drawer.getByRole("tree", { name: "What to import" }).waitFor();
+    equal(new URL(page.url()).searchParams.get("project"), other.id, "the project of the address");
+  });
+
   await page.goto(`${base}/?configure=${id}`);
   await button("Test connection").click();
   await drawer.getByText(/^Works:/).waitFor();

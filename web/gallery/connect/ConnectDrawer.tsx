@@ -3,6 +3,7 @@ import { useCallback, useRef, useState } from "react";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { useRole } from "../shell/session";
+import { useProjectUnderDialog } from "../shell/useProjectOf";
 import { ConfigurationForm } from "./ConfigurationForm";
 import classes from "./connect.module.css";
 import { type Subject, type Target, useSubject } from "./useSubject";
@@ -13,6 +14,7 @@ export type { Target };
 export default function ConnectDrawer({ target, onClose }: { target: Target; onClose(): void }) {
   const { mayEdit, role } = useRole();
   const { subject, absent, trouble, read } = useSubject(target, !mayEdit);
+  const elsewhere = useProjectUnderDialog(subject && "id" in subject.from ? subject.from.projectId : undefined);
   const losable = useRef<string | null>(null);
   const [leaving, setLeaving] = useState<(() => void) | null>(null);
   const onLosable = useCallback((what: string | null) => {
@@ -31,6 +33,8 @@ export default function ConnectDrawer({ target, onClose }: { target: Target; onC
     >
       {!mayEdit ? (
         <Empty title="You may look, but not change this">{`Settings need the editor's role, and yours is ${role.toLowerCase()}. Ask an administrator for it.`}</Empty>
+      ) : elsewhere ? (
+        <Skeletons />
       ) : subject ? (
         <ConfigurationForm subject={subject} leaving={leaving} onLosable={onLosable} onStay={() => setLeaving(null)} onLeave={leave} onClose={onClose} />
       ) : trouble ? (

@@ -10,6 +10,7 @@ const fields = fieldsOf({ settingsSchema: schema });
 function integration(over: Partial<Integration> = {}): Integration {
   return {
     id: "1",
+    projectId: "p",
     name: "acme",
     displayName: "Acme",
     description: null,

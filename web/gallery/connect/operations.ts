@@ -24,6 +24,7 @@ const ConfigurationFields = graphql(
   `
     fragment ConfigurationFields on PublicIntegration {
       id
+      projectId
       name
       displayName
       description
@@ -62,7 +63,6 @@ export const IntegrationToConfigure = graphql(
     query IntegrationToConfigure($id: UUID!) {
       integrationById(id: $id) {
         ...ConfigurationFields
-        projectId
         provider { ...ConnectProviderFields }
       }
     }
@@ -147,7 +147,7 @@ export const RotateWebhookSecret = graphql(`
 `);
 
 type Configured = NonNullable<ResultOf<typeof IntegrationToConfigure>["integrationById"]>;
-export type Integration = Omit<Configured, "provider" | "projectId">;
+export type Integration = Omit<Configured, "provider">;
 export type Provider = Configured["provider"];
 export type Result = ResultOf<typeof TestSettings>["testSettings"];
 export type IssuedSecret = ResultOf<typeof RotateWebhookSecret>["rotateWebhookSecret"];

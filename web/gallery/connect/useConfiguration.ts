@@ -88,7 +88,7 @@ export function useConfiguration({ provider, fields, from }: Start) {
     if (Object.keys(input).length === 0) return integration;
     let before = integration;
     for (;;) {
-      const { data, error } = await update({ orgId, projectId: project.id, name: before.name, input: { ...input, ifRevision: before.revision } });
+      const { data, error } = await update({ orgId, projectId: before.projectId, name: before.name, input: { ...input, ifRevision: before.revision } });
       if (data) return data.updateIntegration;
       if (trouble(error)?.field !== "ifRevision") return refuse(error);
       const fresh = await client.query(IntegrationToConfigure, { id: before.id }, { requestPolicy: "network-only" }).toPromise();

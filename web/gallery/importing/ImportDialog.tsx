@@ -9,6 +9,7 @@ import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
+import { useProjectUnderDialog } from "../shell/useProjectOf";
 import { Choice } from "./Choice";
 import classes from "./importing.module.css";
 import { LatestRun } from "./LatestRun";
@@ -23,6 +24,7 @@ export default function ImportDialog({ integrationId, onClose }: { integrationId
   const phone = useMediaQuery("(max-width: 40em)", undefined, { getInitialValueInEffect: false });
   const [{ data, error, stale, fetching }, read] = useQuery({ query: ImportTarget, variables: { id: integrationId } });
   const target = data?.integrationById;
+  useProjectUnderDialog(target?.projectId);
   const readAgain = () => read({ requestPolicy: "network-only" });
   useSubscription({
     query: SyncStateChanged,

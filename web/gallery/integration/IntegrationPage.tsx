@@ -11,6 +11,7 @@ import { Problem } from "../kit/Problem";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
+import { useProjectOf } from "../shell/useProjectOf";
 import { Head } from "./Head";
 import classes from "./integration.module.css";
 import { type Draft, draftKept, keepDraft } from "./lines";
@@ -37,18 +38,10 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   useCatchUp(readAgain, Boolean(integration?.syncState.currentRun));
   useDocumentTitle(integration ? `${integration.displayName} · Patchbay` : "Patchbay");
 
-  // A link may have come without its project, which the header and every change go by.
-  const elsewhere = integration && integration.projectId !== project.id ? integration.projectId : null;
-  useEffect(() => {
-    if (elsewhere === null) return;
-    const query = new URLSearchParams(location.search);
-    query.set("project", elsewhere);
-    address.go(`${location.pathname}?${query}`, { replace: true });
-  }, [address, elsewhere]);
-
+  const elsewhere = useProjectOf(integration?.projectId);
   const problem = trouble(error);
   if (integration) {
-    if (elsewhere !== null) return <Loading />;
+    if (elsewhere) return <Loading />;
     return (
       <>
         {problem && problem.code !== "OFFLINE" && <Problem what="The integration could not be brought up to date" trouble={problem} retry={readAgain} />}

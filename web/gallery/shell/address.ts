@@ -18,6 +18,8 @@ export interface Address {
   dialog(dialog: Dialog, value: string): string;
   /** The address of the gallery of a project. */
   gallery(project: string): string;
+  /** The address that one is at, in a project. */
+  within(project: string): string;
   go(address: string, options?: { replace?: boolean }): void;
   /** Has the import dialog follow a run, or none. */
   follow(run: string | null): void;
@@ -47,6 +49,7 @@ export function useAddress(): Address {
     page: (to) => address(to, project === null ? {} : { project }),
     dialog: (name, value) => here({ [name]: value }),
     gallery: (to) => address("/", { project: to }),
+    within: (to) => address(location.pathname, { ...Object.fromEntries(new URLSearchParams(location.search)), project: to }),
     go,
     follow: (run) => become({ ...(open && { [open.dialog]: open.value }), ...(run !== null && { run }) }),
     lead: (name, value) => become({ [name]: value }),
