@@ -113,6 +113,14 @@ export async function visit(browser, options = {}) {
   return { context, page, complaints, requests };
 }
 
+/** Where in the gallery a page is: its address from the path on, without the project, which every address has. */
+export function place(page) {
+  const url = new URL(page.url());
+  assert(url.searchParams.has("project"), `${url} has no project`);
+  url.searchParams.delete("project");
+  return `${url.pathname}${url.search}`;
+}
+
 /** Fails if the page complained of anything but what is expected. */
 export function quiet({ complaints }, ...expected) {
   const rest = complaints.filter((complaint) => !expected.some((pattern) => pattern.test(complaint)));

@@ -1,6 +1,6 @@
 // Administration: keys, projects, the audit log, encryption and one's own session, by the keyboard's and the server's leave;
 // and signing in with a key, which lasts as long as the key does.
-import { api, ask, assert, base, check, equal, keepsNoSecret, looker, quiet, scenario, send, visit } from "./browser.mjs";
+import { api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, EDITOR_KEY, VIEWER_KEY, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -36,7 +36,7 @@ await scenario(async (browser) => {
     await signIn(page, ADMIN_KEY);
     await heading("Audit log");
     await page.getByRole("article", { name: "e2e admin: Signed in" }).waitFor();
-    equal(page.url(), `${base}/administration/audit?action=session.create`, "the address");
+    equal(place(page), "/administration/audit?action=session.create", "the address");
   });
   await check("that survives a reload, in a cookie which is not the key", async () => {
     await page.reload();
@@ -111,7 +111,7 @@ await scenario(async (browser) => {
     await page.getByRole("option", { name: "Connected an integration" }).click();
     const entry = page.getByRole("article", { name: "e2e admin: Connected an integration" }).first();
     await entry.waitFor();
-    equal(new URL(page.url()).search, "?action=integration.create", "the query");
+    equal(place(page), "/administration/audit?action=integration.create", "the address");
     await page.reload();
     await entry.waitFor();
     equal(await page.getByRole("article").count(), 2, "the number of entries");
@@ -131,7 +131,7 @@ await scenario(async (browser) => {
     await page.getByRole("heading", { name: "No entry fits that" }).waitFor();
     await page.getByRole("button", { name: "Show all" }).click();
     await page.getByRole("article", { name: /Made a project/ }).first().waitFor();
-    equal(page.url(), `${base}/administration/audit`, "the address");
+    equal(place(page), "/administration/audit", "the address");
   });
   await check("more of it is loaded", async () => {
     await makeProjects(0, 60);
@@ -159,7 +159,7 @@ await scenario(async (browser) => {
     await again.waitFor({ state: "detached" });
     await page.getByRole("article").first().waitFor();
     equal(await page.getByRole("alert").count(), 0, "complaints");
-    equal(page.url(), `${base}/administration/audit?action=project.create`, "the address");
+    equal(place(page), "/administration/audit?action=project.create", "the address");
   });
 
   await check("what does not open is counted when it is asked for", async () => {

@@ -1,6 +1,6 @@
 // The drawer that connects and configures: what the server refuses is kept and said where it belongs, secrets are written and
 // never read, a connection is tried before and after it is saved, and two who change the same lose nothing.
-import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, quiet, scenario, send, visit } from "./browser.mjs";
+import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, EDITOR_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -127,7 +127,7 @@ await scenario(async (browser) => {
     await page.goBack();
     await drawer.getByText("What you typed is not saved.").waitFor();
     await button("Keep editing").click();
-    equal([new URL(page.url()).search, await drawer.getByLabel("Batch size").inputValue()], [`?configure=${id}`, "70"], "the query and the batch size");
+    equal([place(page), await drawer.getByLabel("Batch size").inputValue()], [`/?configure=${id}`, "70"], "the address and the batch size");
   });
 
   await check("two who change the same lose nothing", async () => {

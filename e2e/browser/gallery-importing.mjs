@@ -1,6 +1,6 @@
 // The import dialog: chosen by keyboard and by hand, followed live, closed and opened again, cancelled, refused, and what
 // came of it, for who may start imports and for who may only look.
-import { api, ask, assert, base, check, equal, keepsNoSecret, looker, quiet, scenario, send, visit } from "./browser.mjs";
+import { api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -124,7 +124,7 @@ await scenario(async (browser) => {
   await check("it can be closed and opened again, and outlives a reload", async () => {
     await button("Close").first().click();
     await dialog.waitFor({ state: "detached" });
-    equal(new URL(page.url()).search, "", "the query");
+    equal(place(page), "/", "the address");
     await page.getByRole("link", { name: "Show the import from ClickUp" }).click();
     await button("Cancel import").waitFor();
     await page.reload();
@@ -255,7 +255,7 @@ await scenario(async (browser) => {
   await look.all(page, "refused");
   await check("and is mended there", async () => {
     await dialog.getByRole("link", { name: "Fix" }).click();
-    equal(new URL(page.url()).search, `?configure=${id}`, "the query");
+    equal(place(page), `/?configure=${id}`, "the address");
     await page.goto(`${base}/?import=${id}`);
     await dialog.getByText("ClickUp refused the credentials").waitFor();
   });

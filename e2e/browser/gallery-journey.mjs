@@ -92,6 +92,13 @@ await scenario(async (browser) => {
     await seen.context.close();
   });
 
+  await check("the project stays, whichever is the first by now", async () => {
+    const here = page.url();
+    await api(`mutation { createProject(input: { orgId: "local", name: "Acme" }) { id } }`);
+    await page.reload();
+    await page.getByRole("button", { name: "Project First project: choose another" }).waitFor();
+    equal(page.url(), here, "the address");
+  });
   await check("the project is switched by its menu", async () => {
     const { createProject: other } = await api(`mutation { createProject(input: { orgId: "local", name: "Website" }) { id } }`);
     await page.reload();

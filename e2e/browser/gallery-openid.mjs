@@ -1,6 +1,6 @@
 // The gallery where people sign in at an OpenID provider: they come back to where they were, also when a session ends while
 // its page is open.
-import { ask, base, check, equal, quiet, scenario, visit } from "./browser.mjs";
+import { ask, base, check, equal, place, quiet, scenario, visit } from "./browser.mjs";
 
 const { OPENID_PROVIDER, OPENID_PASSWORD } = process.env;
 const address = `${base}/administration/projects?project=`;
@@ -21,7 +21,7 @@ await scenario(async (browser) => {
     await page.getByRole("link", { name: "Sign in" }).click();
     await logIn(page);
     await page.getByRole("link", { name: /^Open / }).waitFor();
-    equal(page.url(), `${base}/administration/projects`, "the address");
+    equal(place(page), "/administration/projects", "the address");
     await page.getByRole("link", { name: /^Open / }).click();
     here = `${address}${new URL(page.url()).searchParams.get("project")}`;
     await page.goto(here);

@@ -1,7 +1,7 @@
 // An integration's own page: how it stands, what was imported, its runs while they go on, webhooks, mappings and the audit
 // trail, on a phone and on a desk, for an administrator and for a viewer, and when the third party or the server says no.
 import { randomUUID } from "node:crypto";
-import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, quiet, scenario, send, visit } from "./browser.mjs";
+import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -21,7 +21,8 @@ await scenario(async (browser) => {
     { project, settings },
   );
   const id = made.createIntegration.id;
-  const at = (tab, query = "") => `${base}/integrations/${id}/${tab}${query}`;
+  const path = (tab, query = "") => `/integrations/${id}/${tab}${query}`;
+  const at = (tab, query) => base + path(tab, query);
   const tab = (name) => page.getByRole("tab", { name, exact: true });
   const row = (table, text) => page.getByRole("table", { name: table }).getByRole("row").filter({ hasText: text });
 
@@ -48,7 +49,7 @@ await scenario(async (browser) => {
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Nothing was imported yet" }).waitFor();
-    equal(page.url(), at("objects"), "the address");
+    equal(place(page), path("objects"), "the address");
     await tab("Runs").click();
     await page.getByRole("heading", { name: "Nothing was synchronised yet" }).waitFor();
     await tab("Webhooks").click();
@@ -97,7 +98,7 @@ await scenario(async (browser) => {
     await page.getByRole("region", { name: "Needs attention" }).getByText(/could not be imported/).first().waitFor();
     await page.getByRole("link", { name: "Tasks" }).click();
     await page.getByRole("table", { name: "Objects" }).waitFor();
-    equal(page.url(), at("objects", "?type=TASK"), "the address");
+    equal(place(page), path("objects", "?type=TASK"), "the address");
   });
 
   await check("objects are searched, narrowed and read page by page", async () => {
@@ -134,7 +135,7 @@ await scenario(async (browser) => {
     await drawer.waitFor();
     await page.keyboard.press("Escape");
     await drawer.waitFor({ state: "detached" });
-    equal(page.url(), at("objects"), "the address");
+    equal(place(page), path("objects"), "the address");
     await page.goto(at("objects", "?object=nowhere"));
     await page.getByRole("heading", { name: "There is no such object" }).waitFor();
     return chosen.externalId;
@@ -148,7 +149,7 @@ await scenario(async (browser) => {
     await row("Deliveries", "Processed").first().waitFor();
     await page.getByLabel("Status").selectOption("Failed");
     await page.getByRole("heading", { name: "No delivery is in this state" }).waitFor();
-    equal(page.url(), at("webhooks", "?status=FAILED"), "the address");
+    equal(place(page), path("webhooks", "?status=FAILED"), "the address");
     await page.getByRole("button", { name: "Show all" }).click();
     const [answered] = await Promise.all([answerTo(page, "Replay"), page.getByRole("button", { name: /^Replay/ }).first().click()]);
     equal((await answered.json()).errors, undefined, "errors");
@@ -200,7 +201,7 @@ await scenario(async (browser) => {
     await page.getByRole("combobox", { name: "Who" }).fill("nobody");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "No entry fits that" }).waitFor();
-    equal(page.url(), at("audit", "?action=webhook.register&actor=nobody"), "the address");
+    equal(place(page), path("audit", "?action=webhook.register&actor=nobody"), "the address");
     await page.getByRole("button", { name: "Show all" }).click();
     await entry("Connected an integration").waitFor();
   });

@@ -1,6 +1,6 @@
 // The gallery: cards that stay true by themselves, on a phone and on a desk, by day and by night, for an administrator and
 // for a viewer, and when the session or the server goes.
-import { api, ask, assert, base, check, equal, keepsNoSecret, looker, quiet, scenario, send, visit } from "./browser.mjs";
+import { api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -19,7 +19,7 @@ await scenario(async (browser) => {
     await page.goto(SIGN_IN_LINK);
     await page.getByRole("heading", { name: "Integrations" }).waitFor();
     await card(page, "Linear").waitFor();
-    equal(page.url(), `${base}/`, "the address");
+    equal(page.url(), `${base}/?project=${project}`, "the address");
     equal(await cards(page), ["ClickUp", "GitHub", "Jira", "Linear"], "the cards");
     await card(page, "ClickUp").getByText("Not connected").waitFor();
   });
@@ -28,7 +28,7 @@ await scenario(async (browser) => {
     await page.keyboard.press("/");
     await page.keyboard.insertText("issues site");
     equal(await cards(page), ["Jira"], "the cards");
-    equal(new URL(page.url()).search, "?search=issues+site", "the query");
+    equal(place(page), "/?search=issues+site", "the address");
     await page.keyboard.press("Escape");
     await page.getByText("Needs attention").click();
     await page.getByRole("heading", { name: "Nothing needs attention" }).waitFor();
@@ -94,10 +94,10 @@ await scenario(async (browser) => {
     const opener = page.getByRole("link", { name: "Connect GitHub" });
     await opener.click();
     await page.getByRole("dialog").waitFor();
-    equal(new URL(page.url()).search, "?connect=github", "the query");
+    equal(place(page), "/?connect=github", "the address");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
-    equal(page.url(), `${base}/`, "the address");
+    equal(place(page), "/", "the address");
     await page.waitForFunction(() => document.activeElement?.getAttribute("aria-label") === "Connect GitHub");
   });
 

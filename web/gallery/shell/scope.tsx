@@ -56,11 +56,16 @@ const CreateProject = graphql(`
   }
 `);
 
-/** Knows the project by the address, or takes the first one, and shows nothing without. */
+/** Knows the project by the address, or takes the first one and writes it there, and shows nothing without. */
 export function ScopeProvider({ children }: { children: ReactNode }) {
   const { viewer } = useSignedIn();
   const address = useAddress();
   const { projects, chosen, complete, error, again } = useProjects();
+  // Another one may be the first before long.
+  const first = address.project === null ? chosen?.id : undefined;
+  useEffect(() => {
+    if (first !== undefined) address.go(address.within(first), { replace: true });
+  });
 
   if (viewer.orgId !== null && projects && chosen) {
     return <Context value={{ orgId: viewer.orgId, project: chosen, projects }}>{children}</Context>;
