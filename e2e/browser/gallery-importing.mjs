@@ -228,6 +228,26 @@ await scenario(async (browser) => {
     await dialog.getByText("Nothing was marked as deleted").waitFor();
   });
   await look.all(page, "deletions");
+  await check("the card and the run lead to that decision", async () => {
+    await button("Close").first().click();
+    await dialog.waitFor({ state: "detached" });
+    await page.getByText("Deletions need your word").waitFor();
+    await page.getByRole("link", { name: "Decide: ClickUp" }).click();
+    await button("Mark them as deleted…").waitFor();
+    await button("Close").first().click();
+    await page.getByRole("link", { name: "ClickUp", exact: true }).click();
+    await page.getByRole("region", { name: "Needs attention" }).getByText("Deletions need your word").waitFor();
+    await page.getByRole("tab", { name: "Runs" }).click();
+    await page.getByRole("row", { name: /deletions need a word/ }).getByRole("link").click();
+    const drawer = page.getByRole("dialog", { name: /^Everything, / });
+    await drawer.getByText("Nothing was marked as deleted").waitFor();
+    await page.waitForFunction(() => !document.body.innerText.includes("confirmDeletions"));
+    await drawer.getByRole("link", { name: "Decide" }).click();
+    await button("Mark them as deleted…").waitFor();
+    await drawer.waitFor({ state: "detached" });
+    await page.goto(`${base}/?import=${id}&run=last`);
+    await button("Mark them as deleted…").waitFor();
+  });
   const confirm = page.getByRole("dialog", { name: /^Mark some \d+ objects as deleted\?$/ });
   await check("it is asked for slowly", async () => {
     await button("Mark them as deleted…").click();

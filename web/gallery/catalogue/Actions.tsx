@@ -2,7 +2,7 @@ import { ActionIcon, Button, Menu } from "@mantine/core";
 import { useState } from "react";
 import { Link } from "wouter";
 import { MoreIcon } from "../kit/icons";
-import { useAddress } from "../shell/address";
+import { type Address, useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import type { Actions as CardActions } from "./useActions";
 import classes from "./catalogue.module.css";
@@ -75,6 +75,19 @@ export function Actions(props: Props) {
 /** Actions that lead to the settings. */
 export const configures = new Set<Action>(["configure", "continue", "fix"]);
 
+function leadsTo(action: Action, id: string, address: Address): string {
+  switch (action) {
+    case "failures":
+      return address.page(`/integrations/${id}/runs`);
+    case "decide":
+      return address.result(id);
+    case "import":
+      return address.dialog("import", id);
+    default:
+      return address.dialog("configure", id);
+  }
+}
+
 /** What follows from the state. */
 export function Primary({ integration, state: { action }, actions }: Omit<Props, "provider"> & { integration: Integration }) {
   const address = useAddress();
@@ -91,13 +104,11 @@ export function Primary({ integration, state: { action }, actions }: Omit<Props,
         </Button>
       );
     }
-    default: {
-      const href = action === "failures" ? address.page(`/integrations/${id}/runs`) : address.dialog(action === "import" ? "import" : "configure", id);
+    default:
       return (
-        <Button {...common} component={Link} href={href} variant={action === "configure" ? "default" : "filled"}>
+        <Button {...common} component={Link} href={leadsTo(action, id, address)} variant={action === "configure" ? "default" : "filled"}>
           {label(action)}
         </Button>
       );
-    }
   }
 }

@@ -75,6 +75,14 @@ test("what could not be imported is counted, and named as the reason", () => {
   assert.equal(stateOf(provider, i).reason, "task 1 (gone), task 2 (gone), task 3 (gone)");
 });
 
+test("deletions that need a word are asked about, whatever else there was", () => {
+  const error = "1 item could not be imported: task 1 (x); 3100 of 4200 objects were not found any more: nothing was marked as deleted; if they were deleted indeed, start a full run with confirmDeletions";
+  const i = integration({}, { status: "PARTIAL", error });
+  assert.deepEqual(said(i), ["Deletions need your word", "decide", "warn"]);
+  assert.equal(stateOf(provider, i).reason, `${(3100).toLocaleString()} of ${(4200).toLocaleString()} objects were not found any more.`);
+  assert.ok(matches(provider, i, "attention", ""));
+});
+
 test("a run tells how far it is, as far as that is known", () => {
   const during = (over: Partial<Run>) => said(integration({}, { status: "RUNNING", currentRun: run(over) }))[0];
   assert.equal(during({ status: "PENDING" }), "Waiting to start");

@@ -1,11 +1,12 @@
 import { about, clock, count } from "../kit/words";
+import { missed, missedInWords } from "../runs/words";
 import type { Integration, Provider, Run } from "./operations";
 
 /** How good it is, beside the words. */
 export type Tone = "quiet" | "good" | "busy" | "warn" | "bad";
 
 /** What to do next. */
-export type Action = "connect" | "continue" | "enable" | "import" | "sync" | "cancel" | "fix" | "failures" | "configure";
+export type Action = "connect" | "continue" | "enable" | "import" | "sync" | "cancel" | "fix" | "failures" | "decide" | "configure";
 
 export interface State {
   words: string;
@@ -28,6 +29,7 @@ const labels: Record<Action, string> = {
   cancel: "Cancel",
   fix: "Fix",
   failures: "See what failed",
+  decide: "Decide",
   configure: "Configure",
 };
 
@@ -57,6 +59,8 @@ export function stateOf(provider: Provider, integration: Integration | null): St
       return { words: `Last sync failed: ${message}`, reason: null, tone: "bad", action: passing.has(code) ? "sync" : "fix", progress: null };
     }
     case "PARTIAL": {
+      const missing = missed(syncState.error);
+      if (missing) return { words: "Deletions need your word", reason: missedInWords(missing), tone: "warn", action: "decide", progress: null };
       const [words = "", ...rest] = (syncState.error ?? "Some items could not be imported").split(": ");
       return { words, reason: rest.join(": ") || null, tone: "warn", action: "failures", progress: null };
     }
@@ -134,5 +138,5 @@ export function matches(provider: Provider, integration: Integration | null, fil
 export function needsAttention(provider: Provider, integration: Integration | null): boolean {
   if (!integration) return false;
   const { action, tone } = stateOf(provider, integration);
-  return tone === "bad" || action === "continue" || action === "failures";
+  return tone === "bad" || action === "continue" || action === "failures" || action === "decide";
 }

@@ -12,7 +12,7 @@ import { useRole } from "../shell/session";
 import { useProjectUnderDialog } from "../shell/useProjectOf";
 import { Choice } from "./Choice";
 import classes from "./importing.module.css";
-import { LatestRun } from "./LatestRun";
+import { LatestRun, ToLatestRun } from "./LatestRun";
 import { NotReady, ready } from "./NotReady";
 import { ImportTarget } from "./operations";
 import { Progress } from "./Progress";
@@ -63,6 +63,7 @@ export default function ImportDialog({ integrationId, onClose }: { integrationId
     if (found && !target) return <Problem what="The integration cannot be read" trouble={found} retry={readAgain} />;
     if (data && !target) return <Empty title="There is no such integration">It may have been deleted, or belong to a project that you have no access to.</Empty>;
     if (!target || !opened) return <Skeletons />;
+    if (run === "last") return <ToLatestRun target={target} onFollow={follow} />;
     if (run !== null) {
       return (
         <Progress

@@ -1,4 +1,5 @@
 import { Anchor, Button, Skeleton, Text } from "@mantine/core";
+import { useEffect } from "react";
 import { useQuery } from "urql";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -39,6 +40,19 @@ export function LatestRun({ target, onFollow }: Props) {
       </Button>
     </Empty>
   );
+}
+
+/** Leads to the last run, whichever that is. */
+export function ToLatestRun({ target, onFollow }: { target: Target; onFollow(run: string | null): void }) {
+  const [{ data, error, fetching }, read] = useQuery({ query: Latest, variables: { id: target.id }, requestPolicy: "network-only" });
+  const found = trouble(error);
+  const answered = !fetching && data !== undefined;
+  const last = data?.syncRuns.nodes[0]?.id ?? null;
+  useEffect(() => {
+    if (answered) onFollow(last);
+  }, [answered, last, onFollow]);
+  if (found && !data) return <Problem what="The last import cannot be read" trouble={found} retry={() => read({ requestPolicy: "network-only" })} />;
+  return <Skeleton height={120} aria-busy="true" aria-label="The import is being read" />;
 }
 
 /** How the last import ended, for those who choose the next one. */

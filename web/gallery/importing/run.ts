@@ -1,7 +1,7 @@
 import { cause, passing } from "../catalogue/state";
 import { capital, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
-import { sums } from "../runs/words";
+import { type Missing, missed, sums } from "../runs/words";
 
 export function ended({ status }: Pick<Run, "status">): boolean {
   return status !== "PENDING" && status !== "RUNNING";
@@ -12,8 +12,8 @@ export interface Outcome {
   words: string;
   reason: string | null;
   tone: "good" | "warn" | "bad" | "quiet";
-  /** How many objects were not found any more, of how many; null where no word is needed. */
-  missing: { gone: number; covered: number } | null;
+  /** Null where no word is needed. */
+  missing: Missing | null;
   /** The settings have to change before another try can do. */
   fix: boolean;
 }
@@ -38,12 +38,6 @@ export function outcome(run: Pick<Run, "status" | "error" | "counts">): Outcome 
       return { ...nothing, words, reason: couldNot || missing ? null : run.error, tone: "warn", missing };
     }
   }
-}
-
-/** What the API says of a full run that marked nothing as deleted because too much was missing. */
-function missed(error: string | null): Outcome["missing"] {
-  const found = /(\d+) of (\d+) objects were not found any more/.exec(error ?? "");
-  return found && { gone: Number(found[1]), covered: Number(found[2]) };
 }
 
 function sentence(text: string | null, rest: string): string {

@@ -39,6 +39,8 @@ function useCounts({ id, syncState }: Integration) {
   return { data, error, again };
 }
 
+const links = { runs: "See the runs", webhooks: "See the deliveries", result: "See what is missing" };
+
 function Attention({ integration, failed }: { integration: Integration; failed: number }) {
   const address = useAddress();
   const found = concerns(integration, failed);
@@ -49,7 +51,7 @@ function Attention({ integration, failed }: { integration: Integration; failed: 
         Needs attention
       </Title>
       <Stack gap="sm" component="ul" m={0} p={0} style={{ listStyle: "none" }}>
-        {found.map(({ words, tone, reason, tab }) => (
+        {found.map(({ words, tone, reason, more }) => (
           <li key={words}>
             <Text size="sm" component="div">
               <Said words={words} tone={tone} />
@@ -59,9 +61,9 @@ function Attention({ integration, failed }: { integration: Integration; failed: 
                 {reason}
               </Text>
             )}
-            {tab && (
-              <Anchor component={Link} size="sm" display="inline-block" href={address.page(`/integrations/${integration.id}/${tab}`)}>
-                {tab === "runs" ? "See the runs" : "See the deliveries"}
+            {more && (
+              <Anchor component={Link} size="sm" display="inline-block" href={more === "result" ? address.result(integration.id) : address.page(`/integrations/${integration.id}/${more}`)}>
+                {links[more]}
               </Anchor>
             )}
           </li>

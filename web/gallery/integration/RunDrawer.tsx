@@ -13,7 +13,7 @@ import { useNow, When } from "../kit/When";
 import { about, count, plural } from "../kit/words";
 import { Counts } from "../runs/Counts";
 import { type Run, RunById, RunProgress } from "../runs/operations";
-import { objectTypes, seconds, sums, took } from "../runs/words";
+import { missed, missedInWords, objectTypes, seconds, sums, took } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
@@ -53,11 +53,13 @@ export function RunDrawer({ integration, id, onClose }: { integration: Integrati
 function Whole({ integration, run }: { integration: Integration; run: Run }) {
   const now = useNow();
   const { mayEdit } = useRole();
+  const address = useAddress();
   const [{ error, fetching }, cancel] = useMutation(CancelSync);
   const { words, tone } = outcome(run);
   const { requestedBy, queuedAt, startedAt, finishedAt, step, processed, total, estimatedSecondsLeft } = run;
   const duration = seconds(run, now);
   const refused = trouble(error);
+  const missing = missed(run.error);
   return (
     <Stack gap="lg">
       <div>
@@ -85,7 +87,17 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
         )}
       </div>
       {refused && <Problem what="It could not be cancelled" trouble={refused} />}
-      {run.error && (run.status === "ERROR" || run.failures.length === 0) && ( // else the failures say it
+      {missing && (
+        <Alert color="yellow" title="Nothing was marked as deleted">
+          <Text size="sm">
+            {missedInWords(missing)} Whether they were deleted there, or cannot be seen any more, {mayEdit ? "you have to say." : "somebody who may edit has to say."}
+          </Text>
+          <Button component={Link} href={address.result(integration.id, run.id)} size="xs" variant="default" mt="sm">
+            {mayEdit ? "Decide" : "See what is missing"}
+          </Button>
+        </Alert>
+      )}
+      {run.error && !missing && (run.status === "ERROR" || run.failures.length === 0) && ( // else the failures say it
         <Alert color={run.status === "ERROR" ? "red" : "yellow"} title={run.status === "ERROR" ? "Why it failed" : "What was left out"}>
           <Text size="sm" style={{ overflowWrap: "anywhere" }}>
             {run.error}

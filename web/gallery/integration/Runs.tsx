@@ -6,13 +6,14 @@ import { useCatchUp } from "../connection";
 import { Empty } from "../kit/Empty";
 import { useNow, When } from "../kit/When";
 import { type Run, RunProgress } from "../runs/operations";
-import { seconds, took } from "../runs/words";
+import { missed, missedInWords, seconds, took } from "../runs/words";
 import { Chart } from "./Chart";
 import classes from "./integration.module.css";
 import { type Integration, Runs as List } from "./operations";
 import { RunDrawer } from "./RunDrawer";
 import { Rows } from "./Rows";
 import { Said } from "./Said";
+import { useAddress } from "../shell/address";
 import { useFilters } from "../shell/useFilters";
 import { usePages } from "../kit/usePages";
 import { changes, kind, outcome } from "./words";
@@ -21,6 +22,7 @@ import { changes, kind, outcome } from "./words";
 export function Runs({ integration }: { integration: Integration }) {
   const { id, syncState } = integration;
   const filters = useFilters();
+  const { open } = useAddress();
   const { nodes, again, ...list } = usePages(List, { id }, (data) => data.syncRuns);
   useCatchUp(again);
   useSubscription({ query: RunProgress, variables: { id: syncState.currentRun?.id ?? "" }, pause: !syncState.currentRun });
@@ -64,7 +66,8 @@ export function Runs({ integration }: { integration: Integration }) {
           empty={<Empty title="Nothing was synchronised yet">Runs show here, also while they go on.</Empty>}
         />
       </div>
-      <RunDrawer integration={integration} id={filters.get("run")} onClose={() => filters.set({ run: null }, { replace: true })} />
+      {/* The import dialog follows a run by the same name. */}
+      <RunDrawer integration={integration} id={open ? null : filters.get("run")} onClose={() => filters.set({ run: null }, { replace: true })} />
     </Stack>
   );
 }
@@ -72,6 +75,7 @@ export function Runs({ integration }: { integration: Integration }) {
 function Row({ run, href }: { run: Run; href: string }) {
   const now = useNow();
   const { words, tone } = outcome(run);
+  const missing = missed(run.error);
   const duration = seconds(run, now);
   const lasted = duration === null ? "–" : took(duration);
   return (
@@ -91,7 +95,7 @@ function Row({ run, href }: { run: Run; href: string }) {
         <Said words={words} tone={tone} />
         {run.error && (
           <Text size="xs" c="dimmed" lineClamp={2}>
-            {run.error}
+            {missing ? missedInWords(missing) : run.error}
           </Text>
         )}
         <Text size="xs" c="dimmed" className={classes.narrow}>

@@ -1,7 +1,7 @@
 import type { Tone } from "../catalogue/state";
 import { clock, count, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
-import { sums } from "../runs/words";
+import { missed, sums } from "../runs/words";
 import type { Delivery, Integration } from "./operations";
 
 export interface Said {
@@ -10,7 +10,7 @@ export interface Said {
 }
 
 /** How a run stands or ended. */
-export function outcome({ status, waitingUntil, step, processed, total }: Run): Said {
+export function outcome({ status, waitingUntil, step, processed, total, error }: Run): Said {
   if (waitingUntil) {
     const until = clock(new Date(waitingUntil));
     const limited = !step || step.startsWith("waiting for the rate limit");
@@ -24,7 +24,7 @@ export function outcome({ status, waitingUntil, step, processed, total }: Run): 
     case "SUCCESS":
       return { words: "Done", tone: "good" };
     case "PARTIAL":
-      return { words: "Done, but for some items", tone: "warn" };
+      return { words: missed(error) ? "Done, but deletions need a word" : "Done, but for some items", tone: "warn" };
     case "ERROR":
       return { words: "Failed", tone: "bad" };
     case "CANCELLED":

@@ -1,4 +1,5 @@
 // What runs did, in words and numbers.
+import { count, plural } from "../kit/words";
 import type { ObjectType, Run } from "./operations";
 
 /** What objects are called, whatever their provider calls them. In the order in which people look for them. */
@@ -34,6 +35,23 @@ export function sums({ counts }: Pick<Run, "counts">): Sums {
     for (const kind of kinds) all[kind] += each[kind];
   }
   return all;
+}
+
+/** How many objects were not found any more, of how many. */
+export interface Missing {
+  gone: number;
+  covered: number;
+}
+
+/** What the API says of a full run that marked nothing as deleted because too much was missing; null where no word is needed. */
+export function missed(error: string | null): Missing | null {
+  const found = /(\d+) of (\d+) objects were not found any more/.exec(error ?? "");
+  return found && { gone: Number(found[1]), covered: Number(found[2]) };
+}
+
+/** The same for people. */
+export function missedInWords({ gone, covered }: Missing): string {
+  return `${count(gone)} of ${plural(covered, "object")} were not found any more.`;
 }
 
 /** How long a run has been at work, in seconds; null where it never was. */

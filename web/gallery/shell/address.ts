@@ -10,12 +10,14 @@ export interface Address {
   project: string | null;
   /** Which dialog is open, and on what. */
   open: { dialog: Dialog; value: string } | null;
-  /** The run that the import dialog follows. */
+  /** The run that the import dialog follows, or "last" for whichever that is. */
   run: string | null;
   /** The address of a page, such as /administration. */
   page(path: string): string;
   /** The address of a dialog over the page that one is on. */
   dialog(dialog: Dialog, value: string): string;
+  /** The address of what came of a run, or of the last one, in the import dialog. */
+  result(integration: string, run?: string): string;
   /** The address of the gallery of a project. */
   gallery(project: string): string;
   /** The address that one is at, in a project. */
@@ -48,6 +50,7 @@ export function useAddress(): Address {
     run: open?.dialog === "import" ? query.get("run") : null,
     page: (to) => address(to, project === null ? {} : { project }),
     dialog: (name, value) => here({ [name]: value }),
+    result: (integration, run = "last") => here({ import: integration, run }),
     gallery: (to) => address("/", { project: to }),
     within: (to) => address(location.pathname, { ...Object.fromEntries(new URLSearchParams(location.search)), project: to }),
     go,
