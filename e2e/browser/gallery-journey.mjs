@@ -103,8 +103,17 @@ await scenario(async (browser) => {
     const { createProject: other } = await api(`mutation { createProject(input: { orgId: "local", name: "Website" }) { id } }`);
     await page.reload();
     await page.getByRole("button", { name: /: choose another$/ }).click();
+    let answer;
+    const held = new Promise((resolve) => (answer = resolve));
+    await page.route("**/graphql", async (route) => {
+      if (route.request().postDataJSON()?.operationName === "Gallery") await held;
+      await route.fallback();
+    });
     await page.getByRole("menuitem", { name: "Website" }).click();
     await page.getByRole("button", { name: "Project Website: choose another" }).waitFor();
+    await page.getByLabel("The integrations are being read").waitFor();
+    equal(await page.getByRole("article").count(), 0, "the number of cards before the answer");
+    answer();
     await page.getByRole("article", { name: "ClickUp" }).getByText("Not connected").waitFor();
     equal(new URL(page.url()).search, `?project=${other.id}`, "the query");
     await page.goBack();

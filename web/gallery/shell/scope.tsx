@@ -1,5 +1,5 @@
 import { Button, Container, Group, Skeleton, Stack, TextInput } from "@mantine/core";
-import { createContext, type ReactNode, type SubmitEvent, useContext, useEffect, useState } from "react";
+import { createContext, Fragment, type ReactNode, type SubmitEvent, useContext, useEffect, useState } from "react";
 import { useMutation } from "urql";
 import { trouble } from "../errors";
 import { graphql } from "../graphql";
@@ -68,7 +68,12 @@ export function ScopeProvider({ children }: { children: ReactNode }) {
   });
 
   if (viewer.orgId !== null && projects && chosen) {
-    return <Context value={{ orgId: viewer.orgId, project: chosen, projects }}>{children}</Context>;
+    return (
+      <Context value={{ orgId: viewer.orgId, project: chosen, projects }}>
+        {/* Of another project nothing is left: its cards would stay until the answer, and act on this one. */}
+        <Fragment key={chosen.id}>{children}</Fragment>
+      </Context>
+    );
   }
   return (
     <Container size={1440} py="lg">
