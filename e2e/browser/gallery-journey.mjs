@@ -12,6 +12,9 @@ await scenario(async (browser) => {
   const button = (name) => dialog.getByRole("button", { name, exact: true });
   const away = page.getByText("The server cannot be reached. What you see");
 
+  const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
+  const called = (displayName) => api(`mutation ($project: UUID!, $input: UpdateIntegrationInput!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: $input) { id } }`, { project, input: { displayName } });
+
   await page.goto(SIGN_IN_LINK);
   await check("a token is pasted, and a workspace chosen from the list", async () => {
     await page.getByRole("link", { name: "Connect ClickUp" }).click();
@@ -75,10 +78,28 @@ await scenario(async (browser) => {
     await seen.context.routeWebSocket(/graphql/, (socket) => socket.close({ code: 1012 }));
     await seen.page.goto(base);
     await seen.page.getByText("Live updates are interrupted. Looking for changes every few seconds instead.").waitFor();
-    const project = (await api(`{ projects(orgId: "local") { nodes { id } } }`)).projects.nodes[0].id;
-    await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { displayName: "Studio" }) { id } }`, { project });
+    await called("Studio");
     await seen.page.getByRole("article", { name: "Studio" }).waitFor();
     await page.getByRole("article", { name: "Studio" }).waitFor();
+    quiet(seen);
+    await seen.context.close();
+  });
+
+  await check("what changes before the first subscription is established shows too", async () => {
+    const seen = await visit(browser, { storageState: await context.storageState() });
+    let open;
+    const held = new Promise((resolve) => (open = resolve));
+    await seen.context.routeWebSocket(/graphql/, async (socket) => {
+      await held;
+      socket.connectToServer();
+    });
+    await seen.page.goto(page.url());
+    await seen.page.getByRole("article", { name: "Studio" }).waitFor();
+    await called("Meanwhile");
+    open();
+    await seen.page.getByRole("article", { name: "Meanwhile" }).waitFor();
+    await called("Studio");
+    await seen.page.getByRole("article", { name: "Studio" }).waitFor();
     quiet(seen);
     await seen.context.close();
   });

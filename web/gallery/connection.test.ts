@@ -16,6 +16,16 @@ test("it is live only while everything is told", () => {
   assert.deepEqual(told, ["polling", "live", "polling", "offline", "live"]);
 });
 
+test("each WebSocket that opens is told of, the first too", () => {
+  const link = new Link();
+  const told: number[] = [];
+  link.subscribe(() => told.push(link.opened));
+  link.answered(true);
+  link.streams(true);
+  link.streams(true);
+  assert.deepEqual(told, [1, 2]);
+});
+
 test("without a session nothing else counts", () => {
   const link = new Link();
   link.signs(false);

@@ -8,6 +8,8 @@ export type Connection = "live" | "polling" | "offline" | "signed-out";
 
 /** How often is asked while nothing is told, in milliseconds. */
 const pollEvery = 5_000;
+/** How long after a WebSocket has opened its subscriptions are taken to be established, in milliseconds. */
+const establishedAfter = 1_000;
 
 /** Knows how the server can be reached, by what came of trying. */
 export class Link {
@@ -15,6 +17,8 @@ export class Link {
   private reachable = true;
   private streaming = true; // until it turns out otherwise
   private readonly broken = new Set<unknown>();
+  /** How many WebSockets have opened. */
+  opened = 0;
   private readonly listeners = new Set<() => void>();
 
   get state(): Connection {
@@ -37,7 +41,9 @@ export class Link {
   streams(streaming: boolean) {
     this.set(() => {
       this.streaming = streaming;
-      if (streaming) this.reachable = true;
+      if (!streaming) return;
+      this.reachable = true;
+      this.opened++;
     });
   }
 
@@ -52,9 +58,9 @@ export class Link {
   }
 
   private set(change: () => void) {
-    const before = this.state;
+    const { state, opened } = this;
     change();
-    if (this.state !== before) for (const listener of this.listeners) listener();
+    if (this.state !== state || this.opened !== opened) for (const listener of this.listeners) listener();
   }
 }
 
@@ -80,20 +86,27 @@ export function usePolling(act: () => void, every: number, wanted = true) {
 }
 
 /**
- * Reads again what a subscription keeps true, while there is none: every few seconds, and once when it is back, for what
- * was missed meanwhile. While a run is shown as live, now and then too: an answer that was on its way may undo what was told of its end.
+ * Reads again what a subscription keeps true, while there is none: every few seconds, and once when there is one, the first too,
+ * for what was missed until then: it begins with silence. While a run is shown as live, now and then too: an answer that was on its
+ * way may undo what was told of its end.
  */
 export function useCatchUp(read: () => void, running = false) {
   const live = useConnection() === "live";
+  const opened = useSyncExternalStore(link.subscribe, () => link.opened);
   const latest = useRef(read);
-  const missed = useRef(false);
+  const caughtUp = useRef<number | null>(opened); // with which WebSocket
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (live && missed.current) latest.current();
-    missed.current = !live;
-  }, [live]);
+    if (!live) caughtUp.current = null;
+    if (!live || caughtUp.current === opened) return;
+    const timer = setTimeout(() => {
+      caughtUp.current = opened;
+      latest.current();
+    }, establishedAfter);
+    return () => clearTimeout(timer);
+  }, [live, opened]);
   usePolling(read, live ? 2 * pollEvery : pollEvery, !live || running);
 }
 
