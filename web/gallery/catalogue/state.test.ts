@@ -66,6 +66,8 @@ test("a failure is told without its code, and fixed where another try cannot hel
   const failed = (error: string) => said(integration({}, { status: "ERROR", error }));
   assert.deepEqual(failed("ClickUp refused the token (PROVIDER_ERROR, auth_failed)"), ["Last sync failed: ClickUp refused the token", "fix", "bad"]);
   assert.deepEqual(failed("ClickUp did not answer (PROVIDER_ERROR, unavailable)"), ["Last sync failed: ClickUp did not answer", "sync", "bad"]);
+  assert.equal(failed("given up after 8 attempts without progress: an internal error; the server's log says more under the run's id")[1], "sync");
+  assert.equal(failed("the run stalled: its worker was lost 3 times without progress")[1], "sync");
   assert.deepEqual(failed("the settings do not open (CREDENTIALS_UNREADABLE)"), ["Last sync failed: the settings do not open", "fix", "bad"]);
 });
 

@@ -54,9 +54,9 @@ export function stateOf(provider: Provider, integration: Integration | null): St
   }
   switch (syncState.status) {
     case "ERROR": {
-      const { message, code } = cause(syncState.error);
+      const { message, passing } = cause(syncState.error);
       // Another try may do where the provider did not answer; the settings have to change where it refused.
-      return { words: `Last sync failed: ${message}`, reason: null, tone: "bad", action: passing.has(code) ? "sync" : "fix", progress: null };
+      return { words: `Last sync failed: ${message}`, reason: null, tone: "bad", action: passing ? "sync" : "fix", progress: null };
     }
     case "PARTIAL": {
       const missing = missed(syncState.error);
@@ -72,9 +72,6 @@ export function stateOf(provider: Provider, integration: Integration | null): St
       return { words: connected, reason: null, tone: "good", action: "sync", progress: null };
   }
 }
-
-/** The codes of failures after which another try may do. */
-export const passing = new Set(["unavailable", "rate_limited"]);
 
 /** Says how a live run stands. */
 export function running(provider: Pick<Provider, "displayName">, run: Run): State & { spoken: string } {
@@ -101,11 +98,16 @@ export function running(provider: Pick<Provider, "displayName">, run: Run): Stat
   return { ...busy, words: run.processed > 0 ? `Syncing: ${count(run.processed)} so far` : "Syncing", reason: null };
 }
 
-/** What the API adds to an error for programs, such as "(PROVIDER_ERROR, auth_failed)", apart from it. */
-export function cause(error: string | null): { message: string; code: string } {
+/** The codes of failures after which another try may do. */
+const passing = new Set(["unavailable", "rate_limited"]);
+/** What is said of a run that was tried several times: no settings help against the reason. */
+const givenUp = /^(given up after \d+ attempts|the run stalled:)/;
+
+/** An error without what the API adds for programs, such as "(PROVIDER_ERROR, auth_failed)", and whether another try may do. */
+export function cause(error: string | null): { message: string; passing: boolean } {
   const text = error ?? "the reason is not known";
   const found = / \((?:[A-Z_]+, )?(\w+)\)$/.exec(text);
-  return found ? { message: text.slice(0, found.index), code: found[1] ?? "" } : { message: text, code: "" };
+  return { message: found ? text.slice(0, found.index) : text, passing: givenUp.test(text) || passing.has(found?.[1] ?? "") };
 }
 
 /** The names of the settings that are required and have no value, as a form calls them. */

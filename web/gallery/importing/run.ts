@@ -1,4 +1,4 @@
-import { cause, passing } from "../catalogue/state";
+import { cause } from "../catalogue/state";
 import { capital, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
 import { type Missing, missed, sums } from "../runs/words";
@@ -28,9 +28,8 @@ export function outcome(run: Pick<Run, "status" | "error" | "counts">): Outcome 
     case "CANCELLED":
       return { ...nothing, words: "Import cancelled", reason: sentence(run.error, "What was stored before stays."), tone: "quiet" };
     case "ERROR": {
-      const { message, code } = cause(run.error);
-      const fix = !passing.has(code);
-      return { ...nothing, words: "Import failed", reason: sentence(message, "What was stored before stays."), tone: "bad", fix };
+      const { message, passing } = cause(run.error);
+      return { ...nothing, words: "Import failed", reason: sentence(message, "What was stored before stays."), tone: "bad", fix: !passing };
     }
     default: {
       const missing = missed(run.error);
