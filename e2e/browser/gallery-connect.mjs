@@ -133,7 +133,8 @@ await scenario(async (browser) => {
   await check("two who change the same lose nothing", async () => {
     await meanwhile({ batch_size: 60, import_comments: false });
     await button("Save").click();
-    await drawer.getByText(/changed this first, just now/).waitFor();
+    await drawer.getByText("e2e admin changed this first, just now").waitFor();
+    assert(/^api-key:pb_.+ \(e2e admin\)$/.test(await drawer.getByText("e2e admin", { exact: true }).getAttribute("title")), "the whole subject is not told");
     await drawer.getByText("What changed: Import comments, Batch size.").waitFor();
     await look.once(page, "conflict");
     equal((await stored()).settings.batch_size, 60, "the batch size that is stored");
@@ -142,6 +143,21 @@ await scenario(async (browser) => {
     await button("Save").click();
     await gone();
     equal([(await stored()).settings.batch_size, (await stored()).settings.import_comments], [70, false], "what is stored");
+  });
+
+  await check("a schedule that somebody else set meanwhile is not overwritten", async () => {
+    const everyMinutes = async () => (await stored()).syncState.schedule.everyMinutes;
+    await configure();
+    await drawer.getByLabel("Schedule").selectOption("60");
+    await api(`mutation ($id: UUID!) { setSyncSchedule(integrationId: $id, schedule: { everyMinutes: 15 }) { id } }`, { id });
+    await button("Save").click();
+    await drawer.getByText("e2e admin changed this first, just now").waitFor();
+    await drawer.getByText("What changed: Schedule.").waitFor();
+    equal(await everyMinutes(), 15, "the schedule that is stored");
+    await button("Load their changes, keep mine").click();
+    await button("Save").click();
+    await gone();
+    equal(await everyMinutes(), 60, "the schedule that is stored");
   });
 
   await check("the webhook is repaired, and its new secret shown once", async () => {

@@ -1,11 +1,13 @@
 import { Button, Text } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
+import { actorInWords } from "../audit/words";
 import { relative } from "../kit/words";
 import { useNow } from "../kit/When";
 import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
 import classes from "./connect.module.css";
+import { scheduleTitle } from "./draft";
 import { Notice } from "./Notice";
 import { LastChange } from "./operations";
 import { titleOf } from "./outcome";
@@ -92,10 +94,18 @@ function Theirs({ form: { theyChanged, takeTheirs, theirs } }: { form: Configura
   const { orgId } = useScope();
   const { mayAdminister } = useRole();
   const now = useNow();
-  const [{ data }] = useQuery({ query: LastChange, variables: { orgId, id: theirs?.id ?? "" }, pause: !mayAdminister || !theirs, requestPolicy: "network-only" });
+  const action = theyChanged.length === 1 && theyChanged[0] === scheduleTitle ? "sync_schedule.set" : "integration.update";
+  const [{ data }] = useQuery({ query: LastChange, variables: { orgId, id: theirs?.id ?? "", action }, pause: !mayAdminister || !theirs, requestPolicy: "network-only" });
   const last = data?.auditEvents.nodes[0];
   return (
-    <Notice role="alert" title={`${last?.actor ?? "Somebody else"} changed this first${last ? `, ${relative(new Date(last.at), now)}` : ""}`}>
+    <Notice
+      role="alert"
+      title={
+        <>
+          <span title={last?.actor}>{last ? actorInWords(last.actor).name : "Somebody else"}</span> changed this first{last && `, ${relative(new Date(last.at), now)}`}
+        </>
+      }
+    >
       <Text size="sm">
         {theyChanged.length > 0 ? `What changed: ${theyChanged.join(", ")}. ` : ""}Nothing of yours is saved yet, and nothing of it is lost: load their changes, look, and save again.
       </Text>

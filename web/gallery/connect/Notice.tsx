@@ -4,7 +4,7 @@ import { AlertIcon } from "../kit/icons";
 import classes from "./connect.module.css";
 
 /** Something to look at before going on. */
-export function Notice({ title, icon = <AlertIcon />, role, children }: { title: string; icon?: ReactNode; role: "alert" | "status"; children: ReactNode }) {
+export function Notice({ title, icon = <AlertIcon />, role, children }: { title: ReactNode; icon?: ReactNode; role: "alert" | "status"; children: ReactNode }) {
   return (
     <div className={classes.notice} role={role}>
       {icon}

@@ -118,6 +118,9 @@ export function rebase(draft: Draft, base: Draft, fresh: Draft): Draft {
   };
 }
 
+/** What the form calls the schedule. */
+export const scheduleTitle = "Schedule";
+
 /** What somebody else changed, as the form calls it. */
 export function differences(fields: Field[], before: Integration, after: Integration): string[] {
   const [old, fresh] = [draftOf(fields, before), draftOf(fields, after)];
@@ -132,7 +135,7 @@ export function differences(fields: Field[], before: Integration, after: Integra
   if (before.displayName !== after.displayName) names.unshift("Display name");
   if (before.description !== after.description) names.push("Description");
   if (before.enabled !== after.enabled) names.push(after.enabled ? "Enabled" : "Disabled");
-  if (!same(old.schedule, fresh.schedule)) names.push("Schedule");
+  if (!same(old.schedule, fresh.schedule)) names.push(scheduleTitle);
   return names;
 }
 

@@ -70,10 +70,10 @@ export const IntegrationToConfigure = graphql(
   [ConfigurationFields, ProviderFields],
 );
 
-/** The last change of an integration's settings, for who may read the audit trail. */
+/** The last change of this kind of an integration, for who may read the audit trail. */
 export const LastChange = graphql(`
-  query LastChange($orgId: ID!, $id: UUID!) {
-    auditEvents(orgId: $orgId, filter: { integrationId: $id, action: "integration.update" }, first: 1) {
+  query LastChange($orgId: ID!, $id: UUID!, $action: String!) {
+    auditEvents(orgId: $orgId, filter: { integrationId: $id, action: $action }, first: 1) {
       nodes { id actor at }
     }
   }

@@ -6,7 +6,7 @@ import { differences, type Draft, draftOf, isChanged, missing, newSettings, reba
 import type { Field } from "./fields";
 import { Create, type Integration, IntegrationToConfigure, type Provider, RegisterWebhook, SetSchedule, Update } from "./operations";
 import { type Complaints, complaintsOf, noComplaints, without } from "./outcome";
-import { scheduleInput } from "./schedule";
+import { scheduleInput, scheduleOf } from "./schedule";
 
 /** What the form holds, what it began with, and what becomes of it. */
 export type Configuration = ReturnType<typeof useConfiguration>;
@@ -59,6 +59,13 @@ export function useConfiguration({ provider, fields, from }: Start) {
     setDraft({ ...draftOf(fields, now), ...unsaved });
   }
 
+  /** What is stored now; null where that cannot be had, which is said. */
+  async function readAgain({ id }: Integration): Promise<Integration | null> {
+    const { data, error } = await client.query(IntegrationToConfigure, { id }, { requestPolicy: "network-only" }).toPromise();
+    if (error) return refuse(error);
+    return data?.integrationById ?? refuseAs({ message: "Somebody has deleted this integration meanwhile.", code: "NOT_FOUND", field: null });
+  }
+
   async function store(): Promise<Integration | null> {
     if (!integration) {
       const { name, displayName, description } = draft;
@@ -91,9 +98,8 @@ export function useConfiguration({ provider, fields, from }: Start) {
       const { data, error } = await update({ orgId, projectId: before.projectId, name: before.name, input: { ...input, ifRevision: before.revision } });
       if (data) return data.updateIntegration;
       if (trouble(error)?.field !== "ifRevision") return refuse(error);
-      const fresh = await client.query(IntegrationToConfigure, { id: before.id }, { requestPolicy: "network-only" }).toPromise();
-      const now = fresh.data?.integrationById;
-      if (!now) return fresh.error ? refuse(fresh.error) : refuseAs({ message: "Somebody has deleted this integration meanwhile.", code: "NOT_FOUND", field: null });
+      const now = await readAgain(before);
+      if (!now) return null;
       if (now.revision === before.revision || differences(fields, integration, now).length > 0) {
         setTheirs(now);
         return null;
@@ -108,6 +114,16 @@ export function useConfiguration({ provider, fields, from }: Start) {
     setComplaints(noComplaints);
     setTheirs(null);
     try {
+      if (integration && !same(base.schedule, draft.schedule)) {
+        // A schedule has no revision by which the server could tell.
+        const stands = await readAgain(integration);
+        if (!stands) return null;
+        const theirSchedule = scheduleOf(stands.syncState.schedule);
+        if (!same(theirSchedule, base.schedule) && !same(theirSchedule, draft.schedule)) {
+          setTheirs(stands);
+          return null;
+        }
+      }
       let now = await store();
       if (!now) return null;
       stored(now, { schedule: draft.schedule });
