@@ -32,6 +32,9 @@ await scenario(async (browser) => {
     await page.getByRole("link", { name: "Connect ClickUp" }).click();
     await drawer.getByRole("heading", { name: "Connect ClickUp" }).waitFor();
     assert(await button("Test connection").isDisabled(), "nothing can be tested yet");
+    const webhook = drawer.getByLabel("Have ClickUp tell of changes");
+    assert(await webhook.isDisabled(), "a draft has no webhook");
+    await drawer.getByText("Needed first: API token, Workspace ID.").waitFor();
     const link = drawer.getByRole("link", { name: "Where do I find it?" });
     equal([await link.getAttribute("href"), await link.getAttribute("rel")], ["https://app.clickup.com/settings/apps", "noopener noreferrer"], "the link");
     await drawer.getByLabel("API token").fill(wrong);

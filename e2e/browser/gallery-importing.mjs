@@ -245,7 +245,8 @@ await scenario(async (browser) => {
     await drawer.getByRole("link", { name: "Decide" }).click();
     await button("Mark them as deleted…").waitFor();
     await drawer.waitFor({ state: "detached" });
-    await page.goto(`${base}/?import=${id}&run=last`);
+    await page.goto(`${base}/?import=${id}`);
+    await button("See what came of it").click();
     await button("Mark them as deleted…").waitFor();
   });
   const confirm = page.getByRole("dialog", { name: /^Mark some \d+ objects as deleted\?$/ });

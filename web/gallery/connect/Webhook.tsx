@@ -25,7 +25,7 @@ interface Props {
 
 /** Where the provider tells of changes: set up by this server, or by hand. */
 export function Webhook({ form, integration, rotation: [{ fetching: rotating }, rotate], issued, onIssued }: Props) {
-  const { provider, withWebhook, setWithWebhook } = form;
+  const { provider, lacking, withWebhook, setWithWebhook } = form;
   const { supportsWebhookRegistration } = provider.capabilities;
   const { mayAdminister } = useRole();
   const address = useAddress();
@@ -37,7 +37,12 @@ export function Webhook({ form, integration, rotation: [{ fetching: rotating }, 
     return (
       <Checkbox
         label={`Have ${provider.displayName} tell of changes`}
-        description="Sets up a webhook when this is saved. This server has to be reachable from the Internet for it."
+        description={
+          lacking.length > 0
+            ? `Needed first: ${lacking.map(({ title }) => title).join(", ")}.`
+            : "Sets up a webhook when this is saved. This server has to be reachable from the Internet for it."
+        }
+        disabled={lacking.length > 0}
         checked={withWebhook}
         onChange={(event) => setWithWebhook(event.currentTarget.checked)}
       />

@@ -29,13 +29,14 @@ export function useConfiguration({ provider, fields, from }: Start) {
   const [integration, setIntegration] = useState("id" in from ? from : null);
   const [base, setBase] = useState(() => draftOf(fields, from));
   const [draft, setDraft] = useState(base);
-  const [withWebhook, setWithWebhook] = useState(false);
+  const [wantsWebhook, setWithWebhook] = useState(false);
   const [complaints, setComplaints] = useState<Complaints>(noComplaints);
   const [refusals, setRefusals] = useState(0);
   const [theirs, setTheirs] = useState<Integration | null>(null);
   const [saving, setSaving] = useState(false);
 
   const lacking = missing(fields, draft, integration?.configuredSecrets ?? []);
+  const withWebhook = wantsWebhook && lacking.length === 0; // a draft has none
 
   function change(part: Partial<Draft> | ((before: Draft) => Partial<Draft>), ...keys: string[]) {
     setDraft((before) => ({ ...before, ...(typeof part === "function" ? part(before) : part) }));
