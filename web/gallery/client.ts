@@ -55,6 +55,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
 
   const mend = keepEnds();
   const known = new Map<number, unknown>(); // the last answer to each operation
+  const lost = new Set<number>(); // operations that are asked again for want of their answer
   const client = new Client({
     url: "/graphql",
     preferGetMethod: false,
@@ -89,10 +90,20 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
         // What is known stays in sight where nothing better comes.
         onResult(result) {
           const { operation, error, data } = result;
-          if (operation.kind !== "query") return result;
-          if (data) known.set(operation.key, data);
-          else if (error && withdrawn(error)) known.delete(operation.key);
-          return error && !data ? { ...result, data: known.get(operation.key) } : result;
+          const { key, kind, context } = operation;
+          if (kind !== "query" || (!error && context.requestPolicy === "cache-only")) return result;
+          if (data) {
+            known.set(key, data);
+            lost.delete(key);
+            return result;
+          }
+          if (error && withdrawn(error)) known.delete(key);
+          // The cache was made to forget the answer while it was on its way.
+          if (!error && !lost.has(key)) {
+            lost.add(key);
+            client.reexecuteOperation(client.createRequestOperation("query", operation, { ...context, requestPolicy: "network-only" }));
+          }
+          return { ...result, data: known.get(key) };
         },
       }),
       cache,
