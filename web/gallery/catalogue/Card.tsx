@@ -7,6 +7,7 @@ import { useRole } from "../shell/session";
 import { Actions } from "./Actions";
 import { useActions } from "./useActions";
 import classes from "./catalogue.module.css";
+import { NextSync } from "./NextSync";
 import type { Integration, Provider } from "./operations";
 import { type State, stateOf } from "./state";
 
@@ -110,7 +111,7 @@ function Status({ state: { words, reason, tone, progress } }: { state: State }) 
   );
 }
 
-function LastSync({ integration: { syncState } }: { integration: Integration }) {
+function LastSync({ integration: { enabled, syncState } }: { integration: Integration }) {
   const { lastSuccessfulSync, totalSynced, currentRun, nextSyncAt } = syncState;
   if (currentRun || (!lastSuccessfulSync && totalSynced === 0)) return null;
   return (
@@ -121,10 +122,10 @@ function LastSync({ integration: { syncState } }: { integration: Integration }) 
         </>
       )}
       <span title={plural(totalSynced, "object")}>{briefly(totalSynced)} objects</span>
-      {nextSyncAt && (
+      {nextSyncAt && enabled && (
         <>
           {" "}
-          · next <When at={nextSyncAt} />
+          · next <NextSync at={nextSyncAt} />
         </>
       )}
     </Text>

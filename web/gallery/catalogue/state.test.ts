@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Integration, Provider, Run } from "./operations";
-import { matches, stateOf } from "./state";
+import { matches, stateOf, upcoming } from "./state";
 
 const provider: Provider = {
   name: "clickup",
@@ -95,6 +95,11 @@ test("a run tells how far it is, as far as that is known", () => {
   assert.equal(during({ processed: 12, total: 10 }), "Syncing 100 %");
   assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "waiting for the rate limit of ClickUp" }) ?? "", /^Waiting for ClickUp's rate limit until \d/);
   assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "trying again after a failure" }) ?? "", /^Trying again at \d/);
+});
+
+test("a next sync whose time has come is due, not in the past", () => {
+  const now = new Date("2026-03-01T12:00:00Z");
+  assert.deepEqual(["2026-03-01T14:00:00Z", "2026-03-01T12:00:00Z", "2026-03-01T11:00:00Z"].map((at) => upcoming(new Date(at), now)), ["in 2 hours", "due", "due"]);
 });
 
 test("a search needs every word, and filters narrow it", () => {

@@ -1,4 +1,4 @@
-import { about, clock, count } from "../kit/words";
+import { about, clock, count, relative } from "../kit/words";
 import { missed, missedInWords } from "../runs/words";
 import type { Integration, Provider, Run } from "./operations";
 
@@ -121,6 +121,11 @@ function missing(provider: Provider, integration: Integration): string[] {
 /** "Workspace" is "workspace" within a sentence, and "API token" stays. */
 function inSentence(title: string): string {
   return /^[A-Z][a-z]/.test(title) ? title.charAt(0).toLowerCase() + title.slice(1) : title;
+}
+
+/** When the next sync begins: "in 2 hours", or "due" once that has come. */
+export function upcoming(at: Date, now: Date): string {
+  return at.getTime() - now.getTime() > 5_000 ? relative(at, now) : "due";
 }
 
 export const filters = ["all", "connected", "attention"] as const;

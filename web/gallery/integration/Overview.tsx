@@ -1,6 +1,7 @@
 import { Anchor, Button, Group, SimpleGrid, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQuery } from "urql";
 import { Link } from "wouter";
+import { NextSync } from "../catalogue/NextSync";
 import { stateOf } from "../catalogue/state";
 import { useWhenChanged } from "../connection";
 import { trouble } from "../errors";
@@ -136,7 +137,7 @@ function ConnectionFacts({ integration }: { integration: Integration }) {
           <>
             <dt>Next sync</dt>
             <dd>
-              <When at={nextSyncAt} />
+              <NextSync at={nextSyncAt} />
             </dd>
           </>
         )}
