@@ -43,6 +43,7 @@ await scenario(async (browser) => {
     await page.getByRole("heading", { name: "ClickUp", level: 1 }).waitFor();
     await page.getByRole("link", { name: "Import: ClickUp" }).waitFor();
     await page.getByText("By hand only").waitFor();
+    await page.getByText(CLICKUP_WORKSPACE, { exact: true }).waitFor();
     await api(`mutation ($project: UUID!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { logoUrl: "https://logos.example/clickup.svg" }) { id } }`, { project });
     await page.getByText("https://logos.example/clickup.svg").waitFor(); // and not asked for, as the end of this tells
     await tab("Overview").focus();
@@ -254,6 +255,10 @@ await scenario(async (browser) => {
     await page.getByRole("button", { name: "Test again" }).waitFor();
     await page.getByRole("status").getByText(/refused/).first().waitFor();
     await look.once(page, "refused");
+    await page.getByRole("link", { name: "Integrations" }).click();
+    await page.getByText(/^Tried .+ · .+ objects/).waitFor();
+    await look.once(page, "card-refused");
+    await page.goBack();
   });
   await check("the menu disables, and enables again", async () => {
     for (const [entry, then] of [["Disable", "Enable"], ["Enable", "Disable"]]) {

@@ -112,13 +112,19 @@ function Status({ state: { words, reason, tone, progress } }: { state: State }) 
 }
 
 function LastSync({ integration: { enabled, syncState } }: { integration: Integration }) {
-  const { lastSuccessfulSync, totalSynced, currentRun, nextSyncAt } = syncState;
-  if (currentRun || (!lastSuccessfulSync && totalSynced === 0)) return null;
+  const { status, lastSyncAt, lastSuccessfulSync, totalSynced, currentRun, nextSyncAt } = syncState;
+  const failedAt = status === "ERROR" ? lastSyncAt : null;
+  if (currentRun || (!failedAt && !lastSuccessfulSync && totalSynced === 0)) return null;
   return (
     <Text size="xs" c="dimmed">
+      {failedAt && (
+        <>
+          Tried <When at={failedAt} /> ·{" "}
+        </>
+      )}
       {lastSuccessfulSync && (
         <>
-          Synced <When at={lastSuccessfulSync} /> ·{" "}
+          {failedAt ? "synced" : "Synced"} <When at={lastSuccessfulSync} /> ·{" "}
         </>
       )}
       <span title={plural(totalSynced, "object")}>{briefly(totalSynced)} objects</span>

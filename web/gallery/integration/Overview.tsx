@@ -17,7 +17,7 @@ import { concerns } from "./attention";
 import classes from "./integration.module.css";
 import { Counts, type Integration, TryConnection } from "./operations";
 import { Said } from "./Said";
-import { schedule, webhookHealth } from "./words";
+import { chosenWorkspace, schedule, webhookHealth } from "./words";
 
 /** How it stands, at a glance. */
 export function Overview({ integration }: { integration: Integration }) {
@@ -104,7 +104,7 @@ function ConnectionFacts({ integration }: { integration: Integration }) {
         )}
         <dt>Workspace</dt>
         <dd>
-          {workspaceName ?? workspaceId ?? "Not known before the first sync"}
+          {workspaceName ?? workspaceId ?? chosenWorkspace(integration) ?? "Not known before the first sync"}
           {workspaceName && workspaceId && (
             <Text span size="sm" c="dimmed">
               {" "}

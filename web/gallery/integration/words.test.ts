@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Run } from "../runs/operations";
 import type { Integration } from "./operations";
-import { changes, outcome, schedule, webhookHealth } from "./words";
+import { changes, chosenWorkspace, outcome, schedule, webhookHealth } from "./words";
 
 const run: Run = {
   id: "1", integrationId: "2", mode: "FULL", trigger: "MANUAL", status: "SUCCESS", step: null, waitingUntil: null, processed: 0, total: null,
@@ -29,6 +29,13 @@ test("a schedule is said in its largest unit", () => {
   assert.deepEqual([1, 30, 60, 90, 120, 1_440, 10_080].map(every), ["Every minute", "Every 30 minutes", "Every hour", "Every 90 minutes", "Every 2 hours", "Every day", "Every week"]);
   assert.equal(schedule({ everyMinutes: null, cron: "0 3 * * *", timeZone: null }), "Cron 0 3 * * * (UTC)");
   assert.equal(schedule(null), "By hand only");
+});
+
+test("the workspace that was chosen is known before the first sync", () => {
+  const provider = { settingsSchema: { properties: { workspace_id: { type: "string", "x-section": "workspace", "x-choices": "workspaces" } } } };
+  assert.equal(chosenWorkspace({ provider, settings: { workspace_id: "9" } }), "9");
+  assert.equal(chosenWorkspace({ provider, settings: {} }), null);
+  assert.equal(chosenWorkspace({ provider: { settingsSchema: {} }, settings: {} }), null);
 });
 
 test("a webhook's health says what is missing", () => {

@@ -1,4 +1,5 @@
 import type { Tone } from "../catalogue/state";
+import { fieldsOf } from "../connect/fields";
 import { clock, count, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
 import { missed, sums } from "../runs/words";
@@ -77,6 +78,13 @@ export function webhookHealth({ provider, webhook, enabled }: Pick<Integration, 
     reason: `Without it, changes in ${displayName} show after the next sync.`,
     tone: "quiet",
   };
+}
+
+/** The workspace that the settings name; null where they name none. */
+export function chosenWorkspace({ provider, settings }: Pick<Integration, "settings"> & { provider: Pick<Integration["provider"], "settingsSchema"> }): string | null {
+  const choice = fieldsOf(provider).find(({ fromWorkspaces }) => fromWorkspaces);
+  const id = choice && settings[choice.name];
+  return id === undefined || id === null ? null : String(id);
 }
 
 /** "Every 30 minutes", "Every day", "0 3 * * * (Europe/Berlin)". */
