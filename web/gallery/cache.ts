@@ -24,6 +24,30 @@ function isListed(cache: Cache, projectId: unknown, key: string | null): boolean
     .some((entry) => ((cache.resolve(entry, "integrations") as string[] | null) ?? []).includes(key ?? ""));
 }
 
+/** What a provider's structure is read by, as far as it is known. */
+function credentials(cache: Cache, key: string): string {
+  const changes = cache.resolve(key, "secretChanges") as string[] | null | undefined;
+  const known = changes?.map((change) => [cache.resolve(change, "name"), cache.resolve(change, "changedAt")]);
+  return JSON.stringify([cache.resolve(key, "settings"), known]);
+}
+
+/** The same as it is told. */
+function credentialsOf({ settings, secretChanges }: Told): string {
+  return JSON.stringify([settings, secretChanges.map(({ name, changedAt }) => [name, changedAt])]);
+}
+
+interface Told {
+  settings: unknown;
+  secretChanges: { name: string; changedAt: string }[];
+}
+
+/** Has what the provider was asked about an integration be asked again. */
+function forgetStructure(cache: Cache, integrationId: string) {
+  for (const { fieldName, fieldKey, arguments: given } of cache.inspectFields("Query")) {
+    if (fieldName === "externalStructure" && given?.integrationId === integrationId) cache.invalidate("Query", fieldKey);
+  }
+}
+
 /** What has no id of its own belongs to what it is in. */
 const embedded = () => null;
 
@@ -86,6 +110,13 @@ export const cache = cacheExchange({
       revokeApiKey: asksAgain("apiKeys"), // its sessions end with it
       rotateEncryptionKey: asksAgain("encryptionStatus"),
       rotateWebhookSecret: asksAgain("integrationById", "gallery"),
+    },
+    IntegrationChange: {
+      // By its first field, before what is told takes the place of what is known.
+      integrationId({ integrationId, integration }, _args, cache) {
+        const key = cache.keyOfEntity({ __typename: "PublicIntegration", id: integrationId as string });
+        if (key && integration && credentials(cache, key) !== credentialsOf(integration as unknown as Told)) forgetStructure(cache, integrationId as string);
+      },
     },
     Subscription: {
       integrationChanged(result, { projectId }, cache) {

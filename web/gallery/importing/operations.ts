@@ -12,6 +12,7 @@ export const ImportTarget = graphql(
         orgId
         projectId
         enabled
+        secretChanges { name changedAt }
         hasConfiguration
         settings
         provider {

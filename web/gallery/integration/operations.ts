@@ -28,6 +28,7 @@ export const IntegrationById = graphql(
         projectId
         settings
         configuredSecrets
+        secretChanges { name changedAt }
         hasConfiguration
         createdAt
         provider {

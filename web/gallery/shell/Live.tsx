@@ -1,28 +1,6 @@
 import { useSubscription } from "urql";
-import { graphql } from "../graphql";
+import { IntegrationChanged } from "./operations";
 import { useScope } from "./scope";
-
-const IntegrationChanged = graphql(`
-  subscription IntegrationChanged($orgId: ID!, $projectId: UUID!) {
-    integrationChanged(orgId: $orgId, projectId: $projectId) {
-      integrationId
-      integration {
-        id
-        name
-        displayName
-        description
-        enabled
-        logoUrl
-        revision
-        settings
-        configuredSecrets
-        secretChanges { name changedAt }
-        hasConfiguration
-        webhook { url hasSecret registered lastDeliveryAt }
-      }
-    }
-  }
-`);
 
 /** Keeps what every page shows of the project's integrations true, whoever changes them: the cache takes in what is told. */
 export function Live() {
