@@ -190,6 +190,17 @@ await scenario(async (browser) => {
     await second.waitFor();
   });
 
+  await check("what changes meanwhile takes neither the focus nor what is typed in a mapping", async () => {
+    const field = page.getByRole("combobox", { name: "Goes below" });
+    await field.fill("some");
+    for (const name of ["Studio", "ClickUp"]) {
+      await api(`mutation ($project: UUID!, $name: String!) { updateIntegration(orgId: "local", projectId: $project, name: "clickup", input: { displayName: $name }) { id } }`, { project, name });
+      await page.getByRole("heading", { name, level: 1 }).waitFor();
+    }
+    equal([await field.inputValue(), await field.evaluate((each) => each === document.activeElement)], ["some", true], "what is typed, and whether it has the focus");
+    await page.keyboard.press("Escape");
+  });
+
   await check("the audit trail is narrowed by what was done and by whom", async () => {
     await tab("Audit").click();
     const entry = (what) => page.getByRole("article", { name: new RegExp(`: ${what}$`) });

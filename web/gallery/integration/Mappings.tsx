@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Stack, Table, Text } from "@mantine/core";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble, troubles } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -33,7 +33,9 @@ export function Mappings(props: Props) {
 function Editor({ integration, draft, onDraft }: Props) {
   const { id, syncState, hasConfiguration, provider } = integration;
   const saved = syncState.mappings;
-  const { lines, base } = draft ?? draftOf(saved);
+  const text = JSON.stringify(saved);
+  const whole = useMemo(() => draftOf(JSON.parse(text) as Mapping[]), [text]); // its lines keep their keys, and so the focus
+  const { lines, base } = draft ?? whole;
   const [{ error, fetching }, save] = useMutation(SetMappings);
   const [sent, setSent] = useState<Line[]>([]);
   // It asks the third party: once is enough.
