@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Stack, Table, Text } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble, troubles } from "../errors";
 import { Empty } from "../kit/Empty";
@@ -7,7 +7,7 @@ import { Problem } from "../kit/Problem";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
 import { MappingLine } from "./MappingLine";
-import { type Draft, draftOf, faultsFor, faultsOf, inputOf, isPlace, kinds, type Line, line, same } from "./lines";
+import { type Draft, draftOf, faultsFor, faultsOf, inputOf, isPlace, kinds, type Line, line, placesOf, same } from "./lines";
 import { type Integration, type Mapping, ObjectTitle, SetMappings, Structure } from "./operations";
 
 interface Props {
@@ -40,14 +40,23 @@ function Editor({ integration, draft, onDraft }: Props) {
   const [sent, setSent] = useState<Line[]>([]);
   // It asks the third party: once is enough.
   const [structure, readStructure] = useQuery({ query: Structure, variables: { integrationId: id }, pause: !hasConfiguration, requestPolicy: "cache-first" });
-  const nodes = structure.data?.externalStructure ?? (structure.fetching ? [] : null);
+  const reading = structure.fetching;
+  const nodes = structure.data?.externalStructure;
+  const places = useMemo(() => (nodes ? placesOf(nodes) : reading ? placesOf([]) : null), [nodes, reading]);
   const unnamed = trouble(structure.error);
-  const faults = faultsOf(error ? troubles(error) : []);
+  const faults = useMemo(() => faultsOf(error ? troubles(error) : []), [error]);
   const unsaved = draft !== null;
 
-  function change(next: typeof lines) {
+  function change(next: Line[]) {
     onDraft(same(next, base) ? null : { lines: next, base });
   }
+  // The lines are given the same functions all the time.
+  const latest = useRef({ lines, change });
+  useEffect(() => {
+    latest.current = { lines, change };
+  });
+  const put = useCallback((changed: Line) => latest.current.change(latest.current.lines.map((other) => (other.key === changed.key ? changed : other))), []);
+  const remove = useCallback((gone: Line) => latest.current.change(latest.current.lines.filter(({ key }) => key !== gone.key)), []);
   async function submit() {
     setSent(lines);
     const answer = await save({ integrationId: id, mappings: inputOf(lines) });
@@ -57,7 +66,7 @@ function Editor({ integration, draft, onDraft }: Props) {
   return (
     <form
       noValidate
-      aria-busy={structure.fetching}
+      aria-busy={reading}
       onSubmit={(event) => {
         event.preventDefault();
         void submit();
@@ -84,11 +93,11 @@ function Editor({ integration, draft, onDraft }: Props) {
                 key={each.key}
                 line={each}
                 number={n + 1}
-                nodes={nodes}
-                reading={structure.fetching}
+                places={places}
+                reading={reading}
                 faults={faultsFor(each, sent, faults.lines)}
-                onChange={(changed) => change(lines.map((other) => (other.key === each.key ? changed : other)))}
-                onRemove={() => change(lines.filter(({ key }) => key !== each.key))}
+                onChange={put}
+                onRemove={remove}
               />
             ))}
           </div>

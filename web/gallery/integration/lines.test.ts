@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { choices, draftOf, faultsFor, faultsOf, inputOf, same } from "./lines";
+import { draftOf, faultsFor, faultsOf, inputOf, placesOf, same } from "./lines";
 import type { Mapping, Node } from "./operations";
 
 const mapping: Mapping = { kind: "LIST", externalId: "1", target: "2" };
@@ -33,9 +33,20 @@ test("a fault goes with its line, and away once its field is changed", () => {
   assert.deepEqual(shown(sent.map((line) => ({ ...line, target: "4" }))), [{}, {}]);
 });
 
+const node = (externalId: string, parentExternalId: string | null, kind: string, name: string, archived = false): Node => ({ externalId, parentExternalId, kind, name, archived });
+
 test("places are called by what is above them, too", () => {
-  const node = (externalId: string, parentExternalId: string | null, kind: string, name: string, archived = false): Node => ({ externalId, parentExternalId, kind, name, archived });
-  const nodes = [node("w", null, "workspace", "Acme"), node("s", "w", "space", "Product"), node("l", "s", "list", "Old", true)];
-  assert.deepEqual(choices(nodes, "LIST"), [{ value: "l", label: "Acme / Product / Old (archived)" }]);
-  assert.deepEqual(choices(nodes, null).map(({ value }) => value), ["w", "s", "l"]);
+  const places = placesOf([node("w", null, "workspace", "Acme"), node("s", "w", "space", "Product"), node("l", "s", "list", "Old", true)]);
+  assert.deepEqual(places("LIST").list, [{ value: "l", label: "Acme / Product / Old (archived)" }]);
+  assert.deepEqual(places(null).list.map(({ value }) => value), ["w", "s", "l"]);
+  assert.equal(places(null).byId.get("s")?.label, "Acme / Product");
+});
+
+test("a place is named once, however many lines ask for it", () => {
+  let read = 0;
+  const counted = (each: Node) => Object.defineProperty({ ...each }, "name", { get: () => (read++, each.name) });
+  const places = placesOf([node("w", null, "workspace", "Acme"), node("l", "w", "list", "Old")].map(counted));
+  const before = read;
+  for (let line = 0; line < 50; line++) assert.equal(places("LIST"), places("LIST"));
+  assert.deepEqual([places(null).list.length, read], [2, before]);
 });

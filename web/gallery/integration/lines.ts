@@ -78,22 +78,42 @@ export function faultsOf(troubles: Trouble[]): { lines: Map<number, Faults>; res
   return { lines, rest };
 }
 
+const none: Faults = {};
+
 /** The faults of a line among those that were sent, but for what was changed since. */
 export function faultsFor(line: Line, sent: Line[], faults: Map<number, Faults>): Faults {
   const at = sent.findIndex(({ key }) => key === line.key);
-  const then = sent[at];
-  if (!then) return {};
-  return Object.fromEntries(Object.entries(faults.get(at) ?? {}).filter(([field]) => then[field as keyof Faults] === line[field as keyof Faults]));
+  const [then, found] = [sent[at], faults.get(at)];
+  if (!then || !found) return none; // the same one, so that a line without any need not be drawn again
+  return Object.fromEntries(Object.entries(found).filter(([field]) => then[field as keyof Faults] === line[field as keyof Faults]));
 }
 
-/** Places to choose from, with those above them in their names. */
-export function choices(nodes: Node[], kind: Kind | null): { value: string; label: string }[] {
+export interface Place {
+  value: string;
+  label: string;
+}
+
+/** Places to choose from, and each by its id. */
+export interface Places {
+  list: Place[];
+  byId: ReadonlyMap<string, Place>;
+}
+
+/** The places of a kind, or of every kind, with those above them in their names. Each is named once, however often it is asked for. */
+export function placesOf(nodes: Node[]): (kind: Kind | null) => Places {
   const known = new Map(nodes.map((node) => [node.externalId, node]));
   const path = ({ name, parentExternalId }: Node, depth = 0): string => {
     const parent = parentExternalId === null || depth > 8 ? undefined : known.get(parentExternalId);
     return parent ? `${path(parent, depth + 1)} / ${name}` : name;
   };
-  return nodes
-    .filter((node) => kind === null || node.kind.toUpperCase() === kind)
-    .map((node) => ({ value: node.externalId, label: `${path(node)}${node.archived ? " (archived)" : ""}` }));
+  const all = nodes.map((node) => ({ kind: node.kind.toUpperCase(), place: { value: node.externalId, label: `${path(node)}${node.archived ? " (archived)" : ""}` } }));
+  const found = new Map<Kind | null, Places>();
+  return function of(kind) {
+    const before = found.get(kind);
+    if (before) return before;
+    const list = all.filter((each) => kind === null || each.kind === kind).map(({ place }) => place);
+    const places = { list, byId: new Map(list.map((place) => [place.value, place])) };
+    found.set(kind, places);
+    return places;
+  };
 }
