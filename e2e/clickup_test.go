@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -24,6 +25,14 @@ func clickupActions(t *testing.T, clickup *clickuptest.Server, present *clickupt
 	}
 	const tasks = "GET /api/v2/list/{list_id}/task"
 	workspace := clickup.Workspaces()[0].ID
+	deliver := func() {
+		for _, d := range clickup.Deliveries() {
+			if _, err := clickup.Deliver(t.Context(), http.DefaultClient, d); err != nil {
+				t.Errorf("deliver: %v", err)
+			}
+		}
+	}
+	renamed := 0
 	t.Cleanup(func() { set(usual) }) // or requests that are held would hold the server's end up
 	return map[string]func(){
 		"clickup recovers":          func() { set(usual) },
@@ -44,11 +53,14 @@ func clickupActions(t *testing.T, clickup *clickuptest.Server, present *clickupt
 		"clickup revokes the token": func() { clickup.Revoke(clickup.Token()) },
 		"clickup tells of changes": func() {
 			clickup.Churn(rand.New(rand.NewPCG(1, 1)), 3)
-			for _, d := range clickup.Deliveries() {
-				if _, err := clickup.Deliver(t.Context(), http.DefaultClient, d); err != nil {
-					t.Errorf("deliver: %v", err)
-				}
-			}
+			deliver()
+		},
+		"clickup renames a task": func() {
+			renamed++
+			clickup.UpdateTask(clickup.Snapshot(workspace, clickuptest.Selection{}).Tasks[0].ID, func(task *clickuptest.Task) {
+				task.Name = fmt.Sprintf("Renamed (%d)", renamed)
+			})
+			deliver()
 		},
 		"clickup archives a list": func() {
 			clickup.UpdateList(clickup.Lists(workspace)[0].ID, func(l *clickuptest.List) { l.Archived = true })

@@ -159,6 +159,18 @@ await scenario(async (browser) => {
     equal(await replays(), 1, "the number of replays");
   });
 
+  await check("what a webhook changes shows in the list of objects, and in the one that is open", async () => {
+    await page.goto(at("objects", "?search=renamed"));
+    await page.getByRole("heading", { name: "No object fits that" }).waitFor();
+    await ask("clickup renames a task");
+    await row("Objects", "Renamed (1)").getByRole("link").first().click();
+    await page.getByRole("dialog", { name: "Renamed (1)" }).waitFor();
+    await ask("clickup renames a task");
+    await page.getByRole("dialog", { name: "Renamed (2)" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  });
+
   await check("mappings are edited as a whole, and faults stand at their fields", async () => {
     await tab("Mappings").click();
     await page.getByRole("button", { name: "Add a mapping" }).click();

@@ -110,16 +110,20 @@ export function useCatchUp(read: () => void, running = false) {
   usePolling(read, live ? 2 * pollEvery : pollEvery, !live || running);
 }
 
-/** Acts once something has become another than it was: at once, or every few seconds while it changes all the time. */
-export function useWhenChanged(what: string, changing: boolean, act: () => void) {
+/** How long is rested after acting on a change, in milliseconds. */
+const restFor = 3_000;
+
+/** Acts once something has become another than it was: at once, or a few seconds after the last time where it changes all the time. */
+export function useWhenChanged(what: string, act: () => void) {
   const seen = useRef(what);
+  const acted = useRef(-Infinity);
   const look = () => {
-    if (seen.current === what) return;
+    const now = performance.now();
+    if (seen.current === what || document.hidden || now - acted.current < restFor) return;
     seen.current = what;
+    acted.current = now;
     act();
   };
-  useEffect(() => {
-    if (!changing) look();
-  });
-  usePolling(look, 3_000, changing);
+  useEffect(look);
+  usePolling(look, 500);
 }

@@ -13,6 +13,7 @@ export const SyncStateFields = graphql(`
     workspaceName
     consecutiveFailures
     nextSyncAt
+    updatedAt
     currentRun {
       id
       status

@@ -34,6 +34,7 @@ function integration(over: Partial<Integration> = {}, sync: Partial<Integration[
       workspaceName: "Acme",
       consecutiveFailures: 0,
       nextSyncAt: null,
+      updatedAt: "2026-01-01T00:00:00Z",
       currentRun: null,
       ...sync,
     },

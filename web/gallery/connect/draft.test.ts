@@ -33,6 +33,7 @@ function integration(over: Partial<Integration> = {}): Integration {
       workspaceName: null,
       consecutiveFailures: 0,
       nextSyncAt: null,
+      updatedAt: "2026-01-01T00:00:00Z",
       currentRun: null,
       schedule: null,
     },

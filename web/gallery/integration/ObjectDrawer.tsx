@@ -2,6 +2,7 @@ import { Anchor, Badge, Drawer, Group, Skeleton, Stack, Text, Title } from "@man
 import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
+import { useWhenChanged } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Facts } from "../kit/Facts";
@@ -29,6 +30,8 @@ export default function ObjectDrawer({ integration, externalId, onClose }: Props
     variables: { integrationId: integration.id, externalId: externalId ?? "" },
     pause: externalId === null,
   });
+  const readAgain = () => read({ requestPolicy: "network-only" });
+  useWhenChanged(integration.syncState.updatedAt, () => externalId !== null && readAgain());
   const object = data?.syncedObject;
   const shown = object?.externalId === externalId ? object : undefined; // or it is the one before
   const problem = trouble(error);
@@ -38,7 +41,7 @@ export default function ObjectDrawer({ integration, externalId, onClose }: Props
       {shown ? (
         <Whole integration={integration} object={shown} />
       ) : problem && !waiting ? (
-        <Problem what="The object cannot be read" trouble={problem} retry={() => read({ requestPolicy: "network-only" })} />
+        <Problem what="The object cannot be read" trouble={problem} retry={readAgain} />
       ) : object === null && !waiting ? (
         <Empty title="There is no such object">It was never imported, or another integration has it.</Empty>
       ) : (

@@ -41,7 +41,7 @@ export function Objects({ integration }: { integration: Integration }) {
     count({ requestPolicy: "network-only" });
   };
   useCatchUp(readAgain);
-  useWhenChanged(`${syncState.totalSynced} ${syncState.status} ${syncState.currentRun?.id}`, running, readAgain);
+  useWhenChanged(syncState.updatedAt, readAgain); // with each object that changed, also by a webhook
 
   const opened = filters.get("object");
   return (

@@ -33,10 +33,10 @@ export function Overview({ integration }: { integration: Integration }) {
   );
 }
 
-function useCounts({ id, syncState }: Integration) {
+function useCounts({ id, syncState, webhook }: Integration) {
   const [{ data, error }, read] = useQuery({ query: Counts, variables: { id } });
   const again = () => read({ requestPolicy: "network-only" });
-  useWhenChanged(`${syncState.totalSynced} ${syncState.status}`, syncState.currentRun !== null, again);
+  useWhenChanged(`${syncState.updatedAt} ${webhook?.lastDeliveryAt}`, again);
   return { data, error, again };
 }
 
