@@ -146,8 +146,11 @@ await scenario(async (browser) => {
     await api(`mutation ($id: UUID!) { registerWebhook(integrationId: $id) { id } }`, { id });
     await page.goto(at("webhooks"));
     await page.getByText("Registered").waitFor();
+    const health = page.getByRole("region", { name: "Webhook" });
+    await health.getByText("Nothing has come yet.").waitFor();
     await ask("clickup tells of changes");
     await row("Deliveries", "Processed").first().waitFor();
+    await health.getByText(/^Last delivery/).waitFor();
     await page.getByLabel("Status").selectOption("Failed");
     await page.getByRole("heading", { name: "No delivery is in this state" }).waitFor();
     equal(place(page), path("webhooks", "?status=FAILED"), "the address");

@@ -45,7 +45,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
     return (
       <>
         {problem && problem.code !== "OFFLINE" && <Problem what="The integration could not be brought up to date" trouble={problem} retry={readAgain} />}
-        <Page key={id} integration={integration} tab={tab} />
+        <Page key={id} integration={integration} tab={tab} readAgain={readAgain} />
       </>
     );
   }
@@ -61,7 +61,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   );
 }
 
-function Page({ integration, tab }: { integration: Integration; tab: string }) {
+function Page({ integration, tab, readAgain }: { integration: Integration; tab: string; readAgain(): void }) {
   const address = useAddress();
   const { mayAdminister } = useRole();
   const [draft, setDraft] = useState(() => draftKept(integration.id)); // outlives a look at something else
@@ -116,7 +116,7 @@ function Page({ integration, tab }: { integration: Integration; tab: string }) {
       case "runs":
         return <Runs integration={integration} />;
       case "webhooks":
-        return <Webhooks integration={integration} />;
+        return <Webhooks integration={integration} readAgain={readAgain} />;
       case "mappings":
         return <Mappings integration={integration} draft={draft} onDraft={change} />;
       case "audit":

@@ -21,13 +21,23 @@ import { deliveryStatus, webhookHealth } from "./words";
 
 const statuses: Delivery["status"][] = ["RECEIVED", "PROCESSED", "IGNORED", "FAILED"];
 const pollEvery = 3_000; // nothing tells of deliveries
+const notedWithin = 5_000; // the server notes when the last one came a moment later
+
+interface Props {
+  integration: Integration;
+  /** Reads it again. */
+  readAgain(): void;
+}
 
 /** What the third party tells of changes, and what became of it. */
-export function Webhooks({ integration }: { integration: Integration }) {
+export function Webhooks({ integration, readAgain }: Props) {
   const filters = useFilters();
   const status = statuses.find((name) => name === filters.get("status")) ?? null;
   const { nodes, again, ...list } = usePages(Deliveries, { id: integration.id, status }, (data) => data.webhookDeliveries);
   usePolling(again, pollEvery);
+  const newest = new Date(nodes?.[0]?.receivedAt ?? 0).getTime();
+  const noted = new Date(integration.webhook?.lastDeliveryAt ?? 0).getTime();
+  usePolling(readAgain, pollEvery, integration.webhook !== null && newest - noted > notedWithin); // else it contradicted the list
   const [refused, setRefused] = useState<Trouble | null>(null);
   return (
     <Stack>
