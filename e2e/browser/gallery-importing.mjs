@@ -29,7 +29,7 @@ await scenario(async (browser) => {
   const line = ({ name, kind }) => item(new RegExp(`^${name} ?, ${kind}`)).first();
   const button = (name) => dialog.getByRole("button", { name, exact: true });
   const total = async () => (await dialog.getByRole("status").filter({ hasText: /item|Nothing/ }).innerText()).split("\n").filter(Boolean);
-  const became = (words) => dialog.getByRole("status").filter({ hasText: words }).getByText(/items? handled/).waitFor();
+  const became = (words) => dialog.getByRole("status").filter({ hasText: words }).getByText(/objects? handled/).waitFor();
   const focused = () => page.evaluate(() => document.activeElement?.textContent);
 
   await check("the address opens the tree, all of it chosen", async () => {
@@ -148,7 +148,9 @@ await scenario(async (browser) => {
   await check("its end shows by itself, to both", async () => {
     for (const each of [page, viewer.page]) await each.getByRole("dialog").getByText("Import finished").waitFor();
     await dialog.getByRole("row", { name: /^Tasks \d/ }).waitFor();
-    assert(/^\d+ items handled in [\d.]+\ss/.test(await dialog.getByText(/items handled/).innerText()), "the numbers");
+    const [, handled] = /^(\d+) objects handled in [\d.]+\ss/.exec(await dialog.getByText(/objects handled/).innerText()) ?? [];
+    const numbers = await dialog.getByRole("table").getByRole("cell").allInnerTexts();
+    equal(Number(handled), numbers.reduce((sum, n) => sum + (Number(n) || 0), 0), "what was handled, by the table");
     equal(await viewer.page.getByRole("dialog").getByRole("button").allInnerTexts(), ["", "Close"], "the buttons of a viewer");
     await viewer.page.getByRole("dialog").getByRole("button", { name: "Close" }).last().click();
   });
@@ -264,7 +266,7 @@ await scenario(async (browser) => {
     await page.keyboard.press("Enter");
     await confirm.waitFor({ state: "detached" });
     await became("Import finished");
-    await dialog.getByText(/, \d+ found to be deleted/).waitFor();
+    await dialog.getByText(/, \d+ of them found to be deleted, in/).waitFor();
   });
 
   await ask("clickup refuses the token");

@@ -4,7 +4,7 @@ import { When } from "../kit/When";
 import { count, plural } from "../kit/words";
 import { Counts } from "../runs/Counts";
 import type { Run } from "../runs/operations";
-import { seconds, sums, took } from "../runs/words";
+import { handled, seconds, sums, took } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import { Deletions } from "./Deletions";
@@ -27,7 +27,7 @@ export function Result({ run, target, onStarted, onAgain, onConfirming, onClose 
   const { mayEdit } = useRole();
   const address = useAddress();
   const { words, reason, tone, missing, fix } = outcome(run);
-  const { processed, finishedAt } = run;
+  const { finishedAt } = run;
   const { deleted } = sums(run);
   const duration = seconds(run, new Date());
   return (
@@ -42,8 +42,8 @@ export function Result({ run, target, onStarted, onAgain, onConfirming, onClose 
           </Text>
         )}
         <Text size="sm" c="dimmed" mt={4}>
-          {plural(processed, "item")} handled
-          {deleted > 0 && `, ${count(deleted)} found to be deleted`}
+          {plural(handled(run), "object")} handled
+          {deleted > 0 && `, ${count(deleted)} of them found to be deleted,`}
           {duration !== null && ` in ${took(duration)}`}
           {finishedAt && (
             <>

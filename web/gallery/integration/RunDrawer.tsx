@@ -13,7 +13,7 @@ import { useNow, When } from "../kit/When";
 import { about, count, plural } from "../kit/words";
 import { Counts } from "../runs/Counts";
 import { type Run, RunById, RunProgress } from "../runs/operations";
-import { missed, missedInWords, objectTypes, seconds, sums, took } from "../runs/words";
+import { handled, missed, missedInWords, objectTypes, seconds, sums, took } from "../runs/words";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
@@ -114,7 +114,7 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
         <dt>{finishedAt ? "Took" : "At work for"}</dt>
         <dd>{duration === null ? "–" : took(duration)}</dd>
         <dt>Handled</dt>
-        <dd>{total === null || finishedAt ? plural(processed, "item") : `${count(processed)} of ${plural(total, "item")}`}</dd>
+        <dd>{finishedAt ? plural(handled(run), "object") : total === null ? plural(processed, "item") : `${count(processed)} of ${plural(total, "item")}`}</dd>
         {requestedBy && (
           <>
             <dt>Asked for by</dt>

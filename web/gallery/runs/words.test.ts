@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { seconds, table, took } from "./words";
+import { handled, seconds, table, took } from "./words";
 
 test("durations are as exact as they are short", () => {
   assert.deepEqual([0, 0.44, 0.97, 12.4, 59.6, 192, 3_600, 3_840].map((each) => took(each).replaceAll("\u00a0", " ")), ["0.1 s", "0.4 s", "1 s", "12 s", "1 min", "3 min 12 s", "1 h", "1 h 4 min"]);
@@ -22,4 +22,12 @@ test("a table has no column for what happened nowhere, and tasks first", () => {
     { type: "USER", ...none },
   ]);
   assert.deepEqual([columns.map(({ heading }) => heading), rows.map(({ type }) => type)], [["New", "Failed"], ["TASK", "COLLECTION"]]);
+});
+
+test("what a run handled is the sum of its table", () => {
+  const counts = [
+    { type: "TASK" as const, ...none, created: 200, updated: 3, unchanged: 1, deleted: 2, failed: 1 },
+    { type: "COMMENT" as const, ...none, created: 147 },
+  ];
+  assert.equal(handled({ counts }), 354);
 });

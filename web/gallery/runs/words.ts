@@ -54,6 +54,11 @@ export function missedInWords({ gone, covered }: Missing): string {
   return `${count(gone)} of ${plural(covered, "object")} were not found any more.`;
 }
 
+/** Of how many objects a run's table tells: comments too, which are not among the items that a run counts as it goes. */
+export function handled(run: Pick<Run, "counts">): number {
+  return Object.values(sums(run)).reduce((sum, n) => sum + n, 0);
+}
+
 /** How long a run has been at work, in seconds; null where it never was. */
 export function seconds({ startedAt, finishedAt }: Pick<Run, "startedAt" | "finishedAt">, now: Date): number | null {
   if (!startedAt) return null;
