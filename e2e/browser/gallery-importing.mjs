@@ -82,6 +82,14 @@ await scenario(async (browser) => {
     await dialog.getByRole("checkbox", { name: "Archived items" }).uncheck();
   });
 
+  await check("nothing is left of a choice that is archived", async () => {
+    await button("None").click();
+    await line(places.find(({ archived }) => archived)).click();
+    equal(await total(), ["Nothing to import", "1 archived left out"], "the total");
+    assert(await button("Start import").isDisabled(), "nothing can be imported");
+    await button("Select all").click();
+  });
+
   await check("a wrong batch size is told at once", async () => {
     await dialog.getByLabel("Batch size").fill("5");
     await dialog.getByText("From 10 to 1,000").waitFor();

@@ -15,7 +15,7 @@ import { StartImport, Structure as Read, type Target } from "./operations";
 import { OptionFields } from "./OptionFields";
 import { complaint, kinds, type Options, ownOptions } from "./options";
 import { refusal } from "./refusal";
-import { type Chosen, resolve, same, smallest, summarise } from "./selection";
+import { type Chosen, resolve, same, smallest, type Summary, summarise } from "./selection";
 import { StructureField, StructureSkeleton } from "./StructureField";
 import { build, type Structure } from "./structure";
 import { View } from "./View";
@@ -83,6 +83,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
   const [onlyChanges, setOnlyChanges] = useState(false);
   const [{ fetching, error }, start] = useMutation(StartImport);
 
+  const summary = useMemo(() => summarise(structure, chosen, options.archived), [structure, chosen, options.archived]);
   const unchanged = remembered.lost.length === 0 && same(chosen, remembered.chosen);
   const mayBeShort = target.provider.capabilities.supportsIncrementalSync && lastSuccessfulSync !== null && unchanged;
   const incremental = mayBeShort && onlyChanges;
@@ -138,7 +139,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
       />
       {other && <Problem what="The import was not started" trouble={other} />}
       <div className={classes.footer}>
-        <Total structure={structure} chosen={chosen} archived={options.archived} />
+        <Total of={summary} />
         {currentRun ? (
           <Text size="sm" role="status">
             An import is running now.{" "}
@@ -147,7 +148,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
             </Anchor>
           </Text>
         ) : (
-          <Button onClick={() => void begin()} loading={fetching} disabled={chosen.size === 0 || complaint(options.batchSize) !== null}>
+          <Button onClick={() => void begin()} loading={fetching} disabled={summary.kinds.length === 0 || complaint(options.batchSize) !== null}>
             Start import
           </Button>
         )}
@@ -157,14 +158,13 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
 }
 
 /** "4 lists, 9,240 items". */
-function Total({ structure, chosen, archived }: { structure: Structure; chosen: Chosen; archived: boolean }) {
-  const { kinds: found, items, uncounted, shelved } = useMemo(() => summarise(structure, chosen, archived), [structure, chosen, archived]);
+function Total({ of: { kinds: found, items, uncounted, shelved } }: { of: Summary }) {
   const places = found.map(([kind, n]) => kinds(n, kind)).join(", ");
   const counted = items > 0 || (uncounted === 0 && found.length > 0);
   return (
     <div className={classes.total} role="status">
       <Text size="sm" fw={500}>
-        {places || "Nothing is chosen"}
+        {places || (shelved > 0 ? "Nothing to import" : "Nothing is chosen")}
         {counted && `, ${uncounted > 0 ? "at least " : ""}${plural(items, "item")}`}
       </Text>
       {shelved > 0 && (

@@ -67,7 +67,7 @@ export function same(a: Chosen, b: Chosen): boolean {
 }
 
 /** How much is selected. */
-interface Summary {
+export interface Summary {
   /** How many units of each kind, in the structure's order. */
   kinds: [kind: string, n: number][];
   items: number;
