@@ -177,10 +177,12 @@ await scenario(async (browser) => {
     await button("Import again").click();
     await line(space).waitFor();
     equal([await line(space).getAttribute("aria-checked"), await line(workspace).getAttribute("aria-checked")], ["false", "mixed"], "the choice");
+    await dialog.getByText(/^\d+ lists.*, \d+ items · less than a minute$/).waitFor();
     await button("See what came of it").click();
     await became("Import finished");
     await button("Import again").click();
     await dialog.getByRole("radio", { name: "Only changes" }).check();
+    await dialog.getByText(/^\d+ lists.*, \d+ items$/).waitFor();
     const [sent] = await Promise.all([started(page), button("Start import").click()]);
     equal(sent.mode, "INCREMENTAL", "the mode");
     await became("Import finished");

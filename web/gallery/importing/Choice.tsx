@@ -6,14 +6,15 @@ import { trouble, troubles } from "../errors";
 import { AlertIcon } from "../kit/icons";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
-import { count, plural } from "../kit/words";
+import { about, count, plural } from "../kit/words";
 import { useAddress } from "../shell/address";
 import { draftOf, keepDraft } from "./draft";
 import classes from "./importing.module.css";
 import { LatestLine } from "./LatestRun";
-import { StartImport, Structure as Read, type Target } from "./operations";
+import { PastRuns, StartImport, Structure as Read, type Target } from "./operations";
 import { OptionFields } from "./OptionFields";
 import { complaint, kinds, type Options, ownOptions } from "./options";
+import { expected } from "./pace";
 import { refusal } from "./refusal";
 import { type Chosen, resolve, same, smallest, type Summary, summarise } from "./selection";
 import { StructureField, StructureSkeleton } from "./StructureField";
@@ -84,6 +85,11 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
   const [{ fetching, error }, start] = useMutation(StartImport);
 
   const summary = useMemo(() => summarise(structure, chosen, options.archived), [structure, chosen, options.archived]);
+  const [{ data: past }] = useQuery({ query: PastRuns, variables: { id: target.id } });
+  const seconds = useMemo(
+    () => expected(summary, summarise(structure, remembered.chosen, options.archived), past?.syncRuns.nodes ?? []),
+    [summary, structure, remembered, options.archived, past],
+  );
   const unchanged = remembered.lost.length === 0 && same(chosen, remembered.chosen);
   const mayBeShort = target.provider.capabilities.supportsIncrementalSync && lastSuccessfulSync !== null && unchanged;
   const incremental = mayBeShort && onlyChanges;
@@ -139,7 +145,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
       />
       {other && <Problem what="The import was not started" trouble={other} />}
       <div className={classes.footer}>
-        <Total of={summary} />
+        <Total of={summary} seconds={incremental ? null : seconds} />
         {currentRun ? (
           <Text size="sm" role="status">
             An import is running now.{" "}
@@ -157,8 +163,8 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
   );
 }
 
-/** "4 lists, 9,240 items". */
-function Total({ of: { kinds: found, items, uncounted, shelved } }: { of: Summary }) {
+/** "4 lists, 9,240 items · about 2 minutes". */
+function Total({ of: { kinds: found, items, uncounted, shelved }, seconds }: { of: Summary; seconds: number | null }) {
   const places = found.map(([kind, n]) => kinds(n, kind)).join(", ");
   const counted = items > 0 || (uncounted === 0 && found.length > 0);
   return (
@@ -166,6 +172,7 @@ function Total({ of: { kinds: found, items, uncounted, shelved } }: { of: Summar
       <Text size="sm" fw={500}>
         {places || (shelved > 0 ? "Nothing to import" : "Nothing is chosen")}
         {counted && `, ${uncounted > 0 ? "at least " : ""}${plural(items, "item")}`}
+        {seconds !== null && ` · ${about(seconds)}`}
       </Text>
       {shelved > 0 && (
         <Text size="xs" c="dimmed">

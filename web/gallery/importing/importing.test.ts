@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { complaint, kinds, ownOptions } from "./options";
-import type { Node } from "./operations";
+import type { Node, PastRun } from "./operations";
+import { expected } from "./pace";
 import { refusal } from "./refusal";
 import { matches, rowsOf } from "./rows";
 import { outcome } from "./run";
@@ -145,6 +146,17 @@ test("deletions that need a word are told from failures", () => {
   const run = { status: "PARTIAL" as const, error, counts: [{ type: "TASK" as const, ...none, failed: 1 }] };
   assert.deepEqual(outcome(run).missing, { gone: 3100, covered: 4200 });
   assert.equal(outcome({ ...run, counts: [] }).words, "Import finished, and deletions need your word");
+});
+
+test("an import takes as long for each item as the latest full one, if that succeeded", () => {
+  const run = (seconds: number, over: Partial<PastRun> = {}): PastRun => ({
+    id: "1", mode: "FULL", status: "SUCCESS", startedAt: "2026-03-01T12:00:00Z", finishedAt: new Date(Date.UTC(2026, 2, 1, 12, 0, seconds)).toISOString(), ...over,
+  });
+  const of = (items: number, uncounted = 0) => ({ kinds: [], items, uncounted, shelved: 0 });
+  const whole = of(9_240);
+  assert.equal(expected(whole, of(4_620), [run(1, { mode: "INCREMENTAL" }), run(60), run(1)]), 120);
+  for (const runs of [[], [run(60, { status: "CANCELLED" }), run(60)], [run(60, { status: "RUNNING", finishedAt: null })]]) assert.equal(expected(whole, whole, runs), null);
+  for (const [chosen, then] of [[of(0), whole], [whole, of(923)], [of(9_240, 1), whole], [whole, of(9_240, 1)]] as const) assert.equal(expected(chosen, then, [run(60)]), null);
 });
 
 test("why the structure cannot be read says whether other settings help, and else when another try does", () => {

@@ -43,6 +43,15 @@ export const LatestRun = graphql(
   [RunFields],
 );
 
+/** What imports of before tell of how long the next one takes. */
+export const PastRuns = graphql(`
+  query PastRuns($id: UUID!) {
+    syncRuns(integrationId: $id, first: 50) {
+      nodes { id mode status startedAt finishedAt }
+    }
+  }
+`);
+
 export const StartImport = graphql(
   `
     mutation StartImport($id: UUID!, $input: StartSyncInput!) {
@@ -62,4 +71,5 @@ export const CancelImport = graphql(
 );
 
 export type Target = NonNullable<ResultOf<typeof ImportTarget>["integrationById"]>;
+export type PastRun = ResultOf<typeof PastRuns>["syncRuns"]["nodes"][number];
 export type Node = ResultOf<typeof Structure>["externalStructure"][number];
