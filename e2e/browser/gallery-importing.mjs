@@ -84,7 +84,9 @@ await scenario(async (browser) => {
 
   await check("nothing is left of a choice that is archived", async () => {
     await button("None").click();
-    await line(places.find(({ archived }) => archived)).click();
+    await dialog.getByRole("textbox", { name: "Search what to import" }).fill(places.find(({ archived }) => archived).name);
+    await item(/archived/).click();
+    await dialog.getByRole("textbox", { name: "Search what to import" }).press("Escape");
     equal(await total(), ["Nothing to import", "1 archived left out"], "the total");
     assert(await button("Start import").isDisabled(), "nothing can be imported");
     await button("Select all").click();
@@ -107,6 +109,34 @@ await scenario(async (browser) => {
     equal(await dialog.getByLabel("Batch size").inputValue(), "20", "the batch size");
   });
   await look.all(page, "choice");
+
+  await check("the tree says how old it is, and is read again by itself once it is some minutes old", async () => {
+    const later = await visit(browser, { reducedMotion: "reduce", storageState: await context.storageState() });
+    const { page } = later;
+    const asked = [];
+    page.on("request", (request) => request.postDataJSON()?.operationName === "Structure" && asked.push(request));
+    const open = async () => {
+      await page.getByRole("link", { name: "Import: ClickUp" }).click();
+      await page.getByRole("tree").waitFor();
+    };
+    const close = () => page.getByRole("dialog").getByRole("button", { name: "Close" }).first().click();
+    await page.clock.install();
+    await page.goto(base);
+    await open();
+    await page.getByText("Read just now").waitFor();
+    await page.clock.fastForward("05:00");
+    await page.getByText(/^Read 5 minutes ago/).waitFor();
+    await close();
+    await open();
+    equal(asked.length, 1, "how often ClickUp was asked");
+    await page.clock.fastForward("05:00");
+    await close();
+    await open();
+    await page.getByText("Read just now").waitFor();
+    equal(asked.length, 2, "how often ClickUp was asked");
+    quiet(later);
+    await later.context.close();
+  });
 
   await check("without the server, the choice stays", async () => {
     await page.route("**/graphql", (route) => (route.request().postDataJSON()?.operationName === "StartImport" ? route.abort() : route.fallback()), { times: 1 });

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Button, Text } from "@mantine/core";
-import { useEffect, useMemo, useState } from "react";
-import { type CombinedError, useMutation, useQuery } from "urql";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { type CombinedError, type RequestPolicy, useMutation, useQuery } from "urql";
 import { Link } from "wouter";
 import { trouble, troubles } from "../errors";
 import { AlertIcon } from "../kit/icons";
@@ -8,6 +8,7 @@ import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { about, count, plural } from "../kit/words";
 import { useAddress } from "../shell/address";
+import { isStale, readAt, wasRead } from "./age";
 import { draftOf, keepDraft } from "./draft";
 import classes from "./importing.module.css";
 import { LatestLine } from "./LatestRun";
@@ -31,13 +32,24 @@ interface Props {
 /** Chooses what to import, and starts it. */
 export function Choice(props: Props) {
   const { target } = props;
-  // Asking anew costs the provider's budget: only where somebody wants it.
-  const [{ data, error, fetching }, read] = useQuery({ query: Read, variables: { id: target.id }, requestPolicy: "cache-first" });
+  // Asking anew costs the provider's budget: only where what is known is old, or somebody wants it.
+  const [requestPolicy] = useState<RequestPolicy>(() => (isStale(target.id, new Date()) ? "cache-and-network" : "cache-first"));
+  const [{ data, error, fetching, stale }, read] = useQuery({ query: Read, variables: { id: target.id }, requestPolicy });
+  const reading = fetching || stale;
+  const [at, setAt] = useState(() => readAt(target.id));
+  const asked = useRef(false);
+  useEffect(() => {
+    if (asked.current && !reading && !error) {
+      wasRead(target.id, new Date());
+      setAt(readAt(target.id));
+    }
+    asked.current = reading;
+  }, [target.id, reading, error]);
   const [kept, setKept] = useState(data); // what is known stays in sight when asking anew fails
   if (data && data !== kept) setKept(data);
   const structure = useMemo(() => kept && build(kept.externalStructure), [kept]);
   const readAgain = () => read({ requestPolicy: "network-only" });
-  const problem = error && !fetching && <Refused target={target} error={error} retry={readAgain} />;
+  const problem = error && !reading && <Refused target={target} error={error} retry={readAgain} />;
 
   if (problem && !structure) return <View name="refused">{problem}</View>;
   if (!structure) return <StructureSkeleton provider={target.provider.displayName} />;
@@ -45,7 +57,7 @@ export function Choice(props: Props) {
     return (
       <Empty title="There is nothing to import">
         <Text c="dimmed">{target.provider.displayName} shows nothing that could be chosen to these credentials.</Text>
-        <Button variant="default" loading={fetching} onClick={readAgain}>
+        <Button variant="default" loading={reading} onClick={readAgain}>
           Look again
         </Button>
       </Empty>
@@ -54,7 +66,7 @@ export function Choice(props: Props) {
   return (
     <View name="choice">
       {problem}
-      <Form {...props} structure={structure} reading={fetching} onRead={readAgain} />
+      <Form {...props} structure={structure} at={at} reading={reading} onRead={readAgain} />
     </View>
   );
 }
@@ -73,7 +85,15 @@ function Refused({ target, error, retry }: { target: Target; error: CombinedErro
   );
 }
 
-function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props & { structure: Structure; reading: boolean; onRead(): void }) {
+interface FormProps extends Props {
+  structure: Structure;
+  /** When that was read. */
+  at: Date | null;
+  reading: boolean;
+  onRead(): void;
+}
+
+function Form({ target, structure, at, reading, onRead, onStarted, onBusy }: FormProps) {
   const { selection, lastSuccessfulSync, currentRun } = target.syncState;
   const [draft] = useState(() => draftOf(target.id));
   const remembered = useMemo(() => resolve(structure, selection), [structure, selection]);
@@ -136,7 +156,7 @@ function Form({ target, structure, reading, onRead, onStarted, onBusy }: Props &
           {target.provider.displayName} does not list {lost.length === 1 ? "it" : "them"} now. Starting an import forgets {lost.length === 1 ? "it" : "them"}.
         </Alert>
       )}
-      <StructureField structure={structure} chosen={chosen} archived={options.archived} reading={reading} onChange={change} onRead={onRead} />
+      <StructureField structure={structure} chosen={chosen} archived={options.archived} at={at} reading={reading} onChange={change} onRead={onRead} />
       <OptionFields
         options={options}
         sizeComplaint={sizeComplaint}

@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Skeleton, Stack, Text, TextInput, Tooltip } from "@mantine/core";
 import { type CSSProperties, type KeyboardEvent, useDeferredValue, useMemo, useState } from "react";
 import { RepeatIcon, SearchIcon } from "../kit/icons";
+import { When } from "../kit/When";
 import classes from "./importing.module.css";
 import { matches, rowsOf } from "./rows";
 import { all, type Chosen, choose, status, toggle } from "./selection";
@@ -17,14 +18,16 @@ interface Props {
   chosen: Chosen;
   /** Whether what is archived is imported. */
   archived: boolean;
-  /** The structure is being read anew. */
+  /** When the structure was read. */
+  at: Date | null;
+  /** It is being read anew. */
   reading: boolean;
   onChange(chosen: Chosen): void;
   onRead(): void;
 }
 
 /** The provider's hierarchy, to choose from. */
-export function StructureField({ structure, chosen, archived, reading, onChange, onRead }: Props) {
+export function StructureField({ structure, chosen, archived, at, reading, onChange, onRead }: Props) {
   const [search, setSearch] = useState("");
   const sought = useDeferredValue(search.trim());
   // Places that somebody opened or closed, other than they are by themselves; while searching, others.
@@ -78,8 +81,15 @@ export function StructureField({ structure, chosen, archived, reading, onChange,
         <Button size="compact-sm" variant="default" onClick={() => everything(false)}>
           {sought ? "None of them" : "None"}
         </Button>
+        <Text size="sm" c="dimmed" ml="auto">
+          {at && (
+            <>
+              Read <When at={at.toISOString()} />
+            </>
+          )}
+        </Text>
         <Tooltip label="Read it anew">
-          <ActionIcon variant="subtle" color="gray" ml="auto" loading={reading} onClick={onRead} aria-label="Read anew what there is">
+          <ActionIcon variant="subtle" color="gray" loading={reading} onClick={onRead} aria-label="Read anew what there is">
             <RepeatIcon />
           </ActionIcon>
         </Tooltip>
