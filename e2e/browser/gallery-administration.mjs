@@ -118,6 +118,16 @@ await scenario(async (browser) => {
     assert((await entry.innerText()).includes("Settings\napi_key"), await entry.innerText());
     assert(!(await page.content()).includes("lin_api_e2e"), "the log shows a secret");
   });
+  await check("the last hour is the one before it is asked for", async () => {
+    const since = Date.now() - 3_600_000;
+    await page.getByRole("combobox", { name: "When" }).click();
+    const [request] = await Promise.all([
+      page.waitForRequest((request) => request.postDataJSON()?.variables?.filter?.since),
+      page.getByRole("option", { name: "Last hour" }).click(),
+    ]);
+    const asked = request.postDataJSON().variables.filter.since;
+    assert(new Date(asked).getTime() >= since, `${asked} is asked for, as of when the page was opened`);
+  });
   await check("and by who, integration and time", async () => {
     await page.getByRole("combobox", { name: "Integration" }).click();
     await page.getByRole("option", { name: "ClickUp (clickup)" }).click();

@@ -19,14 +19,17 @@ const everything = readFilters(new URLSearchParams());
 export function AuditLog({ integration }: { integration?: { id: string; projectId: string } }) {
   const { orgId, project } = useScope();
   const [query, setQuery] = useSearchParams();
-  const [asked, setAsked] = useState(() => new Date());
   const filters = readFilters(query);
+  // "The last hour" is the one before it was asked for, whenever the page was opened.
+  const chosen = JSON.stringify(filters);
+  const [asked, setAsked] = useState(() => ({ chosen, at: new Date() }));
+  if (asked.chosen !== chosen) setAsked({ chosen, at: new Date() });
   const { action, actor } = filters;
   const narrow = (next: typeof filters) => setQuery(writeFilters(query, next), { replace: true });
   const variables = {
     orgId,
     projectId: integration ? integration.projectId : filters.projectOnly ? project.id : null,
-    filter: { action, actor, integrationId: integration ? integration.id : filters.integration, ...times(filters, asked) },
+    filter: { action, actor, integrationId: integration ? integration.id : filters.integration, ...times(filters, asked.at) },
   };
   const { nodes, loading, error, more, again } = usePages(AuditPage, variables, (data) => data.auditEvents);
   const [{ data: named }] = useQuery({ query: Names, variables: { orgId, projectId: project.id }, pause: integration !== undefined });
@@ -40,7 +43,7 @@ export function AuditLog({ integration }: { integration?: { id: string; projectI
         ofOne={integration !== undefined}
         integrations={named?.integrations.nodes}
         onAgain={() => {
-          setAsked(new Date());
+          setAsked({ chosen, at: new Date() });
           again();
         }}
       />
