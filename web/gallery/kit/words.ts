@@ -1,6 +1,6 @@
 // Numbers and times in the reader's own language's manner, in English words.
 
-const relativeTime = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const relativeTime = new Intl.RelativeTimeFormat("en", { numeric: "always" }); // rounded down, "yesterday" would be two days ago
 const exactTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
