@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Integration, Provider, Run } from "./operations";
-import { matches, stateOf, upcoming } from "./state";
+import { matches, running, stateOf, upcoming } from "./state";
 
 const provider: Provider = {
   name: "clickup",
@@ -96,6 +96,8 @@ test("a run tells how far it is, as far as that is known", () => {
   assert.equal(during({ processed: 12, total: 10 }), "Syncing 100 %");
   assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "waiting for the rate limit of ClickUp" }) ?? "", /^Waiting for ClickUp's rate limit until \d/);
   assert.match(during({ waitingUntil: "2026-03-01T12:00:00Z", step: "trying again after a failure" }) ?? "", /^Trying again at \d/);
+  const again = { ...run({}), waitingUntil: "2026-03-01T12:00:00Z", step: "trying again after: no answer (PROVIDER_ERROR, unavailable)" };
+  assert.equal(running(provider, again).reason, "trying again after: no answer");
 });
 
 test("a next sync whose time has come is due, not in the past", () => {

@@ -87,7 +87,7 @@ export function running(provider: Pick<Provider, "displayName">, run: Run): Stat
       tone: "warn",
       words,
       spoken: words,
-      reason: limited ? null : run.step,
+      reason: limited ? null : cause(run.step).message,
     };
   }
   if (run.status === "PENDING") return { ...busy, words: "Waiting to start", spoken: "Waiting to start", reason: null };
@@ -106,8 +106,8 @@ const givenUp = /^(given up after \d+ attempts|the run stalled:)/;
 /** An error without what the API adds for programs, such as "(PROVIDER_ERROR, auth_failed)", and whether another try may do. */
 export function cause(error: string | null): { message: string; passing: boolean } {
   const text = error ?? "the reason is not known";
-  const found = / \((?:[A-Z_]+, )?(\w+)\)$/.exec(text);
-  return { message: found ? text.slice(0, found.index) : text, passing: givenUp.test(text) || passing.has(found?.[1] ?? "") };
+  const found = / \(([A-Z_]+)(?:, (\w+))?\)$/.exec(text); // and not why an item failed, such as "(gone)"
+  return { message: found ? text.slice(0, found.index) : text, passing: givenUp.test(text) || passing.has(found?.[2] ?? "") };
 }
 
 /** The names of the settings that are required and have no value, as a form calls them. */

@@ -2,7 +2,7 @@ import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Text, 
 import { useMutation, useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
 import { CancelSync } from "../catalogue/operations";
-import { running } from "../catalogue/state";
+import { cause, running } from "../catalogue/state";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Announced } from "../kit/Announced";
@@ -100,7 +100,7 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
       {run.error && !missing && (run.status === "ERROR" || run.failures.length === 0) && ( // else the failures say it
         <Alert color={run.status === "ERROR" ? "red" : "yellow"} title={run.status === "ERROR" ? "Why it failed" : "What was left out"}>
           <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-            {run.error}
+            {cause(run.error).message}
           </Text>
         </Alert>
       )}

@@ -2,6 +2,7 @@ import { Anchor, Stack, Table, Text } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import { useSubscription } from "urql";
 import { Link } from "wouter";
+import { cause } from "../catalogue/state";
 import { useCatchUp } from "../connection";
 import { Empty } from "../kit/Empty";
 import { useNow, When } from "../kit/When";
@@ -95,7 +96,7 @@ function Row({ run, href }: { run: Run; href: string }) {
         <Said words={words} tone={tone} />
         {run.error && (
           <Text size="xs" c="dimmed" lineClamp={2}>
-            {missing ? missedInWords(missing) : run.error}
+            {missing ? missedInWords(missing) : cause(run.error).message}
           </Text>
         )}
         <Text size="xs" c="dimmed" className={classes.narrow}>

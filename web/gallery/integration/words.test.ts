@@ -19,7 +19,7 @@ test("changes add up over the types, and what there was none of is left out", ()
 test("waiting is told with its reason", () => {
   const waiting = { ...run, status: "RUNNING" as const, waitingUntil: "2026-03-01T12:00:00Z" };
   assert.match(outcome({ ...waiting, step: "waiting for the rate limit of ClickUp" }).words, /^Waiting for the rate limit until \d/);
-  assert.match(outcome({ ...waiting, step: "trying again after a failure" }).words, /^Paused until \d.*: trying again after a failure$/);
+  assert.match(outcome({ ...waiting, step: "trying again after: no answer (PROVIDER_ERROR, unavailable)" }).words, /^Paused until \d.*: trying again after: no answer$/);
   assert.equal(outcome({ ...run, status: "RUNNING", processed: 5, total: 10 }).words, "Running: 5 of 10");
   assert.equal(outcome({ ...run, status: "RUNNING", processed: 5 }).words, "Running: 5 so far");
 });

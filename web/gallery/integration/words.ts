@@ -1,4 +1,4 @@
-import type { Tone } from "../catalogue/state";
+import { cause, type Tone } from "../catalogue/state";
 import { fieldsOf } from "../connect/fields";
 import { clock, count, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
@@ -15,7 +15,7 @@ export function outcome({ status, waitingUntil, step, processed, total, error }:
   if (waitingUntil) {
     const until = clock(new Date(waitingUntil));
     const limited = !step || step.startsWith("waiting for the rate limit");
-    return { words: limited ? `Waiting for the rate limit until ${until}` : `Paused until ${until}: ${step}`, tone: "warn" };
+    return { words: limited ? `Waiting for the rate limit until ${until}` : `Paused until ${until}: ${cause(step).message}`, tone: "warn" };
   }
   switch (status) {
     case "PENDING":
