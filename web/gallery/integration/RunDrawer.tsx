@@ -58,7 +58,8 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
   const { words, tone } = outcome(run);
   const { requestedBy, queuedAt, startedAt, finishedAt, step, processed, total, estimatedSecondsLeft } = run;
   const duration = seconds(run, now);
-  const refused = trouble(error);
+  const found = trouble(error);
+  const refused = found && found.code !== "CONFLICT" ? found : null; // one that ended meanwhile shows what came of it
   const missing = missed(run.error);
   return (
     <Stack gap="lg">
@@ -150,13 +151,17 @@ function Failures({ integration, run }: { integration: Integration; run: Run }) 
         </Text>
       )}
       <Stack component="ul" gap="xs" m={0} pl="lg">
-        {failures.map(({ type, externalId, reason }) => (
-          <li key={`${type} ${externalId}`}>
+        {failures.map(({ type, externalId, reason }, n) => (
+          <li key={n}>
             <Text size="sm" style={{ overflowWrap: "anywhere" }}>
               {objectTypes[type].one}{" "}
-              <Anchor component={Link} inherit underline="always" href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
-                {externalId}
-              </Anchor>
+              {externalId ? (
+                <Anchor component={Link} inherit underline="always" href={`${objects}${objects.includes("?") ? "&" : "?"}object=${encodeURIComponent(externalId)}`}>
+                  {externalId}
+                </Anchor>
+              ) : (
+                "without an id"
+              )}
               : {reason}
             </Text>
           </li>
