@@ -7,6 +7,7 @@ import { When } from "../kit/When";
 import { exact } from "../kit/words";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
+import { Actor } from "./Actor";
 import classes from "./audit.module.css";
 import type { AuditEvent, NamedIntegration } from "./operations";
 import { actionInWords, actorInWords, changesInWords } from "./words";
@@ -67,7 +68,9 @@ function Entry({ of: event, ofOne, keyNames, integrationNames, actorChosen }: En
           <When at={event.at} />
         </span>
         <div>
-          <span className={classes.name}>{actor}</span> <span className={event.action === "mutation.denied" ? classes.warn : undefined}>{said.charAt(0).toLowerCase() + said.slice(1)}</span>
+          <span className={classes.name}>
+            <Actor of={event.actor} />
+          </span> <span className={event.action === "mutation.denied" ? classes.warn : undefined}>{said.charAt(0).toLowerCase() + said.slice(1)}</span>
           {name && (
             <>
               {": "}

@@ -38,7 +38,7 @@ export function Live({ run, target: { provider }, onClose }: Props) {
         </Text>
         <Announced>{spoken}</Announced>
         {known && <Bar value={Math.min(100, (processed / total) * 100)} size="lg" mt="sm" aria-label="Items handled" />}
-        <Text size="sm" c="dimmed" mt="xs">
+        <Text size="sm" c="dimmed" mt="xs" title={run.requestedBy ?? undefined}>
           {known ? `${count(processed)} of ${plural(total, "item")}` : processed > 0 && plural(processed, "item")}
           {(known || processed > 0) && " · "}
           {mode === "FULL" ? "full" : "only what changed"}, started {startedBy(run, provider.displayName)} <When at={run.queuedAt} />

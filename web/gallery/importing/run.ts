@@ -1,3 +1,4 @@
+import { actorInWords } from "../audit/words";
 import { cause } from "../catalogue/state";
 import { capital, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
@@ -53,6 +54,6 @@ export function startedBy({ trigger, requestedBy }: Pick<Run, "trigger" | "reque
     case "WEBHOOK":
       return `because ${provider} told of changes`;
     default:
-      return requestedBy ? `by ${requestedBy}` : "by hand";
+      return requestedBy ? `by ${actorInWords(requestedBy).name}` : "by hand";
   }
 }

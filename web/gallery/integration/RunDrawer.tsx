@@ -1,6 +1,7 @@
 import { Alert, Anchor, Button, Drawer, Group, Progress, Skeleton, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
+import { Actor } from "../audit/Actor";
 import { CancelSync } from "../catalogue/operations";
 import { cause, running } from "../catalogue/state";
 import { useCatchUp } from "../connection";
@@ -119,7 +120,9 @@ function Whole({ integration, run }: { integration: Integration; run: Run }) {
         {requestedBy && (
           <>
             <dt>Asked for by</dt>
-            <dd>{requestedBy}</dd>
+            <dd>
+              <Actor of={requestedBy} />
+            </dd>
           </>
         )}
       </Facts>
