@@ -8,6 +8,7 @@ import { Empty } from "../kit/Empty";
 import { Facts } from "../kit/Facts";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
+import { count } from "../kit/words";
 import { objectTypes } from "../runs/words";
 import classes from "./integration.module.css";
 import { Markdown } from "./Markdown";
@@ -126,6 +127,8 @@ function Section({ title, children }: { title: string; children: React.ReactNode
   );
 }
 
+const most = 100; // relationships of an object that the API tells
+
 type Kind = SyncedObject["relationships"][number]["type"];
 
 const kinds: Record<Kind, string> = { BELONGS_TO: "In", COMMENT_ON: "Comment on", PARENT_OF: "Contains", ASSIGNED_TO: "Assigned to" };
@@ -136,6 +139,11 @@ function Relationships({ object: { relationships, externalParentId } }: { object
   if (relationships.length === 0 && !externalParentId) return null;
   return (
     <Section title="Relationships">
+      {relationships.length >= most && (
+        <Text size="sm" c="dimmed" mb="xs">
+          The first {count(most)}.
+        </Text>
+      )}
       <Facts>
         {externalParentId && !named && (
           <>

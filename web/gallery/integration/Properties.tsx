@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Facts } from "../kit/Facts";
 import { exact, inWords } from "../kit/words";
 import { Outward } from "./Outward";
+import { quantity } from "./words";
 
 /** What a provider tells of an object, whatever that is. */
 export function Properties({ of: properties }: { of: Record<string, unknown> }) {
@@ -18,17 +19,17 @@ function Property({ name, value }: { name: string; value: unknown }) {
   return (
     <>
       <dt>{inWords(name)}</dt>
-      <dd>{show(value)}</dd>
+      <dd>{show(name, value)}</dd>
     </>
   );
 }
 
-function show(value: unknown): ReactNode {
+function show(name: string, value: unknown): ReactNode {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "boolean") return value ? "Yes" : "No";
-  if (typeof value === "number") return value.toLocaleString();
+  if (typeof value === "number") return quantity(name, value);
   if (typeof value === "string") return text(value);
-  if (Array.isArray(value)) return value.length === 0 ? "–" : value.map((each, n) => <span key={n}>{n > 0 && ", "}{show(each)}</span>);
+  if (Array.isArray(value)) return value.length === 0 ? "–" : value.map((each, n) => <span key={n}>{n > 0 && ", "}{show(name, each)}</span>);
   const named = value as { id?: unknown; name?: unknown; title?: unknown; url?: unknown };
   const label = named.name ?? named.title;
   if (typeof label === "string") return typeof named.url === "string" ? <Outward href={named.url}>{label}</Outward> : label;

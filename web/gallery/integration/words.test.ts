@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Run } from "../runs/operations";
 import type { Integration } from "./operations";
-import { changes, chosenWorkspace, outcome, schedule, webhookHealth } from "./words";
+import { changes, chosenWorkspace, outcome, quantity, schedule, webhookHealth } from "./words";
 
 const run: Run = {
   id: "1", integrationId: "2", mode: "FULL", trigger: "MANUAL", status: "SUCCESS", step: null, waitingUntil: null, processed: 0, total: null,
@@ -48,4 +48,9 @@ test("a webhook's health says what is missing", () => {
   assert.equal(said({ ...webhook, registered: true }), "Registered");
   assert.equal(said({ ...webhook, registered: true }, false), "Resting");
   assert.equal(said({ ...webhook, lastDeliveryAt: "2026-03-01T12:00:00Z" }), "Set up by hand");
+});
+
+test("times are said as such, and what may be a year is not grouped", () => {
+  const said = ([["timeEstimate", 7_200_000], ["timeSpent", 0], ["Release", 2_026], ["points", 2.5], ["Budget", 12_000]] as const).map(([name, value]) => quantity(name, value));
+  assert.deepEqual(said, ["2\u00a0h", "0", "2026", (2.5).toLocaleString(), (12_000).toLocaleString()]);
 });

@@ -2,7 +2,7 @@ import { cause, type Tone } from "../catalogue/state";
 import { fieldsOf } from "../connect/fields";
 import { clock, count, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
-import { missed, sums } from "../runs/words";
+import { missed, sums, took } from "../runs/words";
 import type { Delivery, Integration } from "./operations";
 
 export interface Said {
@@ -96,4 +96,13 @@ export function schedule(given: Integration["syncState"]["schedule"]): string {
     if (everyMinutes % minutes === 0) return everyMinutes === minutes ? `Every ${unit}` : `Every ${plural(everyMinutes / minutes, unit)}`;
   }
   return "";
+}
+
+/** Properties that are milliseconds, as ClickUp tells times. */
+const durations = new Set(["timeEstimate", "timeSpent"]);
+
+/** A number among an object's properties. A short one is not grouped: it may be a year, or an id. */
+export function quantity(name: string, value: number): string {
+  if (durations.has(name) && value > 0) return took(value / 1_000);
+  return value.toLocaleString(undefined, { useGrouping: Math.abs(value) >= 10_000 });
 }
