@@ -46,6 +46,26 @@ await scenario(async (browser) => {
     await keepsNoSecret(page, [ADMIN_KEY, value]);
   });
 
+  await check("what was typed for a key is not lost by a slip", async () => {
+    await page.getByRole("link", { name: "API keys" }).click();
+    await page.getByRole("button", { name: "Create a key" }).click();
+    await page.keyboard.press("Escape"); // nothing was typed
+    await dialog.waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Create a key" }).click();
+    const name = dialog.getByRole("textbox", { name: "Name" });
+    await name.fill("Backups");
+    await page.mouse.click(5, 5);
+    await name.press("Escape");
+    await dialog.getByText("What you typed is not saved.").waitFor();
+    await look.once(page, "leaving");
+    await page.keyboard.press("Escape");
+    equal(await name.evaluate((each) => each === document.activeElement && each.value), "Backups", "what has the focus");
+    await page.goBack();
+    await dialog.getByRole("button", { name: "Discard" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await heading("Audit log");
+  });
+
   let key;
   await check("a key is made, and shown once", async () => {
     await page.getByRole("link", { name: "API keys" }).click();

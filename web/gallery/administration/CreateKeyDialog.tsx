@@ -1,5 +1,5 @@
 import { Button, Group, MultiSelect, Radio, Select, Stack, Text, TextInput } from "@mantine/core";
-import { type SubmitEvent, useState } from "react";
+import { type SubmitEvent, useEffect, useRef, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
@@ -33,7 +33,15 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
   const [missing, setMissing] = useState<Record<string, string>>({});
   const [{ data, error, fetching }, create] = useMutation(CreateApiKey);
   const problem = trouble(error);
-  useLeaving(fetching || data !== undefined, () => {}); // the dialog stays, and says why
+  const changed = name !== "" || role !== "VIEWER" || chosen.length > 0 || lifetime !== "90" || date !== "";
+  const [leaving, setLeaving] = useState<(() => void) | null>(null);
+  const stays = fetching || data !== undefined;
+  const leave = (how: () => void) => {
+    if (stays) return; // it says why; and what is being made would be seen by nobody
+    if (changed) setLeaving(() => how);
+    else how();
+  };
+  useLeaving(stays || changed, leave);
   const wrong = (field: string) => missing[field] ?? (problem?.field === field ? problem.message : undefined);
 
   function submit(event: SubmitEvent) {
@@ -68,8 +76,7 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
     );
   }
   return (
-    // What is being made would be seen by nobody.
-    <Dialog onClose={() => fetching || onClose()} title="Create an API key" size="lg">
+    <Dialog onClose={() => (leaving ? setLeaving(null) : leave(onClose))} title="Create an API key" size="lg" closeOnClickOutside={false}>
       <form onSubmit={submit} noValidate autoComplete="off">
         <Stack>
           <TextInput
@@ -126,14 +133,18 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
             {said()}
           </Text>
           {problem && !fields.includes(problem.field ?? "") && <Problem what="The key could not be made" trouble={problem} />}
-          <Group justify="end">
-            <Button variant="default" disabled={fetching} onClick={onClose}>
-              Cancel
-            </Button>
-            <Button type="submit" loading={fetching}>
-              Create
-            </Button>
-          </Group>
+          {leaving ? (
+            <Leaving onStay={() => setLeaving(null)} onLeave={leaving} />
+          ) : (
+            <Group justify="end">
+              <Button variant="default" disabled={fetching} onClick={() => leave(onClose)}>
+                Cancel
+              </Button>
+              <Button type="submit" loading={fetching}>
+                Create
+              </Button>
+            </Group>
+          )}
         </Stack>
       </form>
     </Dialog>
@@ -144,4 +155,29 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
     if (at === null) return "It works until somebody revokes it.";
     return Number.isNaN(at.getTime()) ? "It ends with that day." : `It ends ${exact(at)}, or when somebody revokes it.`;
   }
+}
+
+/** Asks, with the focus on what loses nothing, and gives it back. */
+function Leaving({ onStay, onLeave }: { onStay(): void; onLeave(): void }) {
+  const stay = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    stay.current?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <Group justify="end">
+      <Text size="sm" c="var(--tone-warn)" role="alert">
+        What you typed is not saved.
+      </Text>
+      <Button variant="default" onClick={onLeave}>
+        Discard
+      </Button>
+      <Button ref={stay} onClick={onStay}>
+        Keep editing
+      </Button>
+    </Group>
+  );
 }
