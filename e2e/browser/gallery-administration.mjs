@@ -11,7 +11,7 @@ async function signIn(page, key) {
   await page.getByRole("button", { name: "Sign in with the key" }).click();
 }
 
-const look = looker("administration");
+const look = looker("administration", { within: "[role=dialog], nav [aria-current]" });
 
 /** Makes projects of these numbers, ten at a time. */
 async function makeProjects(from, to) {

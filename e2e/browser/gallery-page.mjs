@@ -9,7 +9,7 @@ const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } 
 const looking = /^(Copy Address|Integrations|See the (runs|deliveries)|Tasks|Comments|Documents|Collections|Projects|People|Workspaces)$/;
 const tabs = ["overview", "objects", "runs", "webhooks", "mappings", "audit"];
 
-const look = looker("page");
+const look = looker("page", { within: "[role=dialog], [role=tab][aria-selected=true]" });
 
 await scenario(async (browser) => {
   const visitor = await visit(browser, { reducedMotion: "reduce" });

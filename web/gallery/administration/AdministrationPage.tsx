@@ -1,8 +1,10 @@
 import { Button, Title } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { type ComponentType, useEffect, useRef } from "react";
+import type { ComponentType } from "react";
 import { Link } from "wouter";
 import { Empty } from "../kit/Empty";
+import kit from "../kit/kit.module.css";
+import { useSideways } from "../kit/useSideways";
 import { useAddress } from "../shell/address";
 import { useRole } from "../shell/session";
 import classes from "./administration.module.css";
@@ -34,14 +36,11 @@ export default function AdministrationPage({ section: name }: { section: string 
   const allowed = ({ least }: Section) => least === "VIEWER" || mayAdminister || (least === "EDITOR" && mayEdit);
   const section = sections.find((each) => each.name === name);
   useDocumentTitle(`${section?.title ?? "Administration"} · Patchbay`);
-  const nav = useRef<HTMLElement>(null);
-  useEffect(() => {
-    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }); // on a phone it may be out of sight
-  }, [name]);
+  const nav = useSideways<HTMLElement>(name);
 
   return (
     <div className={classes.page}>
-      <nav ref={nav} className={classes.nav} aria-label="Administration">
+      <nav ref={nav} className={`${classes.nav} ${kit.sideways}`} aria-label="Administration">
         {sections.filter(allowed).map((each) => (
           <Link key={each.name} href={address.page(`/administration/${each.name}`)} className={classes.link} aria-current={each.name === name ? "page" : undefined}>
             {each.title}

@@ -1,13 +1,15 @@
 import { Button, Skeleton, Stack, Tabs } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useQuery, useSubscription } from "urql";
 import { Link } from "wouter";
 import { AuditLog } from "../audit/AuditLog";
 import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
+import kit from "../kit/kit.module.css";
 import { Problem } from "../kit/Problem";
+import { useSideways } from "../kit/useSideways";
 import { useAddress } from "../shell/address";
 import { useScope } from "../shell/scope";
 import { useRole } from "../shell/session";
@@ -70,10 +72,7 @@ function Page({ integration, tab, readAgain }: { integration: Integration; tab: 
     setDraft(next);
   }
   const chosen = tabs.find((name) => name === tab);
-  const list = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone it may be out of sight
-  }, [chosen]);
+  const list = useSideways<HTMLDivElement>(`${chosen} ${draft !== null}`);
   const offered = tabs.filter((name) => name !== "audit" || mayAdminister);
   return (
     <>
@@ -85,7 +84,7 @@ function Page({ integration, tab, readAgain }: { integration: Integration; tab: 
         activateTabWithKeyboard={false}
         keepMounted={false}
       >
-        <Tabs.List ref={list} className={classes.tabs} aria-label={integration.displayName}>
+        <Tabs.List ref={list} className={`${classes.tabs} ${kit.sideways}`} aria-label={integration.displayName}>
           {offered.map((name) => (
             <Tabs.Tab key={name} value={name} className={classes.tab}>
               {name === "mappings" && draft ? "Mappings (not saved)" : names[name]}
