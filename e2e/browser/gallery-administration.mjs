@@ -103,6 +103,8 @@ await scenario(async (browser) => {
     await page.getByRole("button", { name: /^Revoke Deploy pipeline/ }).click();
     const revoke = dialog.getByRole("button", { name: "Revoke" });
     assert(await revoke.isDisabled(), "it can be revoked by a click");
+    const { fontSize, lineHeight } = await dialog.getByRole("heading", { level: 2 }).evaluate((each) => getComputedStyle(each));
+    assert(parseFloat(lineHeight) >= 1.3 * parseFloat(fontSize), `the title's lines of ${fontSize} are ${lineHeight} apart`);
     await look.once(page, "revoke");
     await dialog.getByRole("textbox").fill("Deploy pipeline of the customer portal, staging and production");
     await revoke.click();

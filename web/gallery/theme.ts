@@ -10,6 +10,9 @@ const dark: MantineColorsTuple = [
   "#dfe3ea", "#c3c9d4", "#a0a9b8", "#7d8798", "#3a4252", "#2c3340", "#262c38", "#1d222c", "#181c25", "#141820",
 ];
 
+// It may take several lines.
+const title = { lineHeight: 1.35, overflowWrap: "anywhere" } as const;
+
 export const theme = createTheme({
   colors: { indigo, dark },
   primaryColor: "indigo",
@@ -24,8 +27,8 @@ export const theme = createTheme({
   headings: { fontWeight: "600" },
   spacing: { xs: "8px", sm: "12px", md: "16px", lg: "24px", xl: "32px" },
   components: {
-    Modal: { defaultProps: { transitionProps: { duration: 120 }, closeButtonProps: { "aria-label": "Close" } } },
-    Drawer: { defaultProps: { transitionProps: { duration: 120 }, closeButtonProps: { "aria-label": "Close" } } },
+    Modal: { defaultProps: { transitionProps: { duration: 120 }, closeButtonProps: { "aria-label": "Close" } }, styles: { title } },
+    Drawer: { defaultProps: { transitionProps: { duration: 120 }, closeButtonProps: { "aria-label": "Close" } }, styles: { title } },
     // Else each would be one more banner of the page.
     ModalHeader: { defaultProps: { role: "presentation" } },
     DrawerHeader: { defaultProps: { role: "presentation" } },
