@@ -108,7 +108,7 @@ test("thousands of places are quick", () => {
     nodes.push(node(`s${s}`, "w", "space"));
     for (let l = 0; l < 200; l++) nodes.push(node(`s${s}l${l}`, `s${s}`, "list", { itemCount: 3 }));
   }
-  const began = process.cpuUsage(); // others may have the processor meanwhile
+  const began = performance.now();
   const large = build(nodes);
   for (let i = 0; i < 10; i++) {
     const some = toggle(large, all(large), large.byId.get("s7l9") as Place);
@@ -116,7 +116,7 @@ test("thousands of places are quick", () => {
     assert.equal(summarise(large, some, false).items, 3 * 9_999);
     assert.equal(rowsOf(large, "l19", (_, onTheWay) => onTheWay).length, 1 + 50 + 50 * 11);
   }
-  assert.ok(process.cpuUsage(began).user < 1_000_000, "a change takes longer than a tenth of a second");
+  assert.ok(performance.now() - began < 10_000, "a change takes longer than a second"); // a fiftieth is usual; what looks at all places for each takes minutes
 });
 
 test("options are the settings' own unless they are changed", () => {
