@@ -100,7 +100,12 @@ func TestASweepReadsWhatItsRunCovered(t *testing.T) {
 	}
 	serve := w.db.Connect(t, "", "")
 	execute(t, serve, "SET ROLE patchbay_serve")
-	sent := tr.take()
+	var sent []trip
+	for _, tr := range tr.take() { // each in a transaction of its own, which measure begins and sets the scope of
+		if tr.batch {
+			sent = append(sent, trip{true, append([]string{store.SetScope}, tr.sql...), append([][]any{{org, ""}}, tr.args...)})
+		}
+	}
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 		for _, done := range measure(t, serve, sent, mode) {
 			if done.Buffers > 300 { // the table has some 1,500

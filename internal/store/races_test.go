@@ -120,6 +120,49 @@ func TestStartWhileAWorkerStores(t *testing.T) {
 	}
 }
 
+// However long a run looks for what is gone, nobody waits for that, and what was cancelled meanwhile keeps nothing of it.
+func TestNobodyWaitsForASweep(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), task("t1", "Task")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
+	age(t, w.root)
+	execute(t, w.root, `
+		CREATE FUNCTION kb.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$;
+		CREATE TRIGGER wait AFTER INSERT ON kb.sync_run_missing FOR EACH ROW EXECUTE FUNCTION kb.wait();
+		SELECT pg_advisory_lock(7)`)
+	swept := make(chan error, 1)
+	go func() {
+		n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{})
+		if n != (store.SweepCount{}) {
+			err = fmt.Errorf("%+v, %w", n, err)
+		}
+		swept <- err
+	}()
+	for one[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && ctx.Err() == nil {
+	}
+	if held, err := w.tenant.BeatSyncRun(ctx, run, store.FirstFence); !held || err != nil {
+		t.Errorf("a heartbeat: %t, %v", held, err)
+	}
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t2", "Task")}})
+	if state, err := w.tenant.SetSyncMappings(ctx, id, nil); state == nil || err != nil {
+		t.Errorf("a change of the state: %v, %v", state, err)
+	}
+	if r, err := w.tenant.CancelSyncRun(ctx, run); err != nil || r.Status != integration.SyncCancelled {
+		t.Errorf("a cancellation: %+v, %v", r, err)
+	}
+	execute(t, w.root, `SELECT pg_advisory_unlock(7)`)
+	if err := <-swept; err != nil {
+		t.Error(err)
+	}
+	if left := one[int](t, w.root, `SELECT count(*)::int FROM kb.sync_run_missing`); left != 0 {
+		t.Errorf("%d objects are noted for the run that was cancelled", left)
+	}
+}
+
 func TestStaleUpdates(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

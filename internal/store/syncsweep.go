@@ -42,14 +42,13 @@ type SweepCount struct {
 
 // BeginSweep notes which objects a run covered without finding them, and counts them. A full run also misses what is below an object that was
 // marked as deleted before: as its listing is gone too, it would never be covered. What somebody else has stored since the run began
-// may have come after the run had read its listing, and is not missed.
+// may have come after the run had read its listing, and is not missed: so nothing becomes missing while this looks.
 func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
 	confirm := make([]string, len(rules.Confirm))
 	for i, c := range rules.Confirm {
 		confirm[i] = string(c)
 	}
-	err = t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+	held, err := t.lockLast(ctx, run, fence, func(b *pgx.Batch) {
 		b.Queue(inBulk)
 		b.Queue(`
 			WITH `+heldRun+`, seen AS MATERIALIZED (
@@ -128,9 +127,11 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 			n.Covered += n.Missing
 			return err
 		})
-		b.Queue(beatRun, t.scope.Org, t.scope.Projects, run, fence)
 	})
-	return n, err
+	if err != nil || !held {
+		return SweepCount{}, err
+	}
+	return n, nil
 }
 
 // CountObjects counts an integration's objects that are not deleted.
@@ -223,6 +224,7 @@ const excludedBelow = `
 				FROM held h
 				CROSS JOIN excluded e
 				WHERE (SELECT count(*) FROM excluded) <= $8
+				ON CONFLICT (run_id, external_id) DO NOTHING
 			)
 			INSERT INTO kb.sync_run_pages (run_id, org_id, project_id, seen, covered)
 			SELECT h.id, h.org_id, h.project_id, array_agg(e.external_id), '{}'

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -305,7 +306,8 @@ const commitSync = `
 				AND r.org_id = h.org_id
 			RETURNING true, (SELECT count(*) FROM noted)`
 
-// lockRun keeps a run and its integration's state from others until the transaction ends; $3 is the run, $4 the fence.
+// lockRun keeps a run and its integration's state from others until the transaction ends; $3 is the run, $4 the fence. It does not wait for
+// those who refer to the run, as rows do that lockLast stores.
 const lockRun = `
 			SELECT
 			FROM kb.sync_runs r
@@ -314,18 +316,42 @@ const lockRun = `
 				AND r.id = $3
 				AND r.fence = $4
 				AND r.finished_at IS NULL
-			FOR UPDATE`
+			FOR NO KEY UPDATE`
 
-// beatRun ends what may hold lockRun's lock for long: a heartbeat that waited for the lock would tell the time at which it began to.
-const beatRun = `
+// lockLast does what takes long for a run: its last statement alone locks the run, so nobody waits for the others. Nothing is stored, and held is
+// false, where the run has ended by then, or is another job's; inside InTx it is for the caller to undo that.
+func (t *Tenant) lockLast(ctx context.Context, run uuid.UUID, fence int, fill func(*pgx.Batch)) (held bool, err error) {
+	if t.tx == nil {
+		err = t.InTx(ctx, func(tx *Tenant) (err error) {
+			if held, err = tx.lockLast(ctx, run, fence, fill); err == nil && !held {
+				err = errNotHeld
+			}
+			return err
+		})
+		if errors.Is(err, errNotHeld) {
+			err = nil
+		}
+		return held, err
+	}
+	err = t.send(ctx, func(b *pgx.Batch) {
+		fill(b)
+		b.Queue(`
 			UPDATE kb.sync_runs r
 			SET heartbeat_at = clock_timestamp()
-			WHERE ` + runScope + `
+			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4
-				AND r.finished_at IS NULL`
+				AND r.finished_at IS NULL
+			RETURNING true`,
+			t.scope.Org, t.scope.Projects, run, fence,
+		).QueryRow(scanIfAny(&held))
+	})
+	return held, err
+}
 
-// heldRun is the run that lockRun locked, as a WITH query.
+var errNotHeld = errors.New("store: the run has ended, or is another job's")
+
+// heldRun is the run that lockRun locked, or lockLast will, as a WITH query.
 const heldRun = `held AS (
 				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at, r.stage, r.cursor
 				FROM kb.sync_runs r
@@ -390,8 +416,7 @@ const pendingAfter = `
 // anew from now on: what is noted outlives the run. Until it was called first, all that was stored is noted as new.
 func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
 	args := []any{t.scope.Org, t.scope.Projects, run, fence}
-	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(lockRun, args...)
+	_, err := t.lockLast(ctx, run, fence, func(b *pgx.Batch) {
 		b.Queue(inBulk)
 		b.Queue(`
 			WITH `+heldRun+`, `+coveredListings+`
@@ -411,6 +436,7 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 				OFFSET 0
 			) o
 			ON CONFLICT (integration_id, external_id) DO NOTHING`, args...)
+		b.Queue(lockRun, args...)
 		b.Queue(`
 			WITH `+heldRun+`
 			UPDATE kb.sync_states s
@@ -418,8 +444,8 @@ func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) e
 			FROM held h
 			WHERE s.integration_id = h.integration_id
 				AND s.org_id = h.org_id`, args...)
-		b.Queue(beatRun, args...)
 	})
+	return err
 }
 
 // SyncEnd is how a run ends.
