@@ -119,7 +119,6 @@ func tablesToSetAside(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 
 // rename takes the tables away from the earlier module, with the indexes, whose names are the schema's too.
 func rename(ctx context.Context, tx pgx.Tx, tables []string) error {
-	const lockNotAvailable = "55P03"
 	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '10s'`); err != nil {
 		return translate(err)
 	}

@@ -13,6 +13,9 @@ import (
 // ErrStale is returned by guarded updates whose row has another revision by now, or is gone.
 var ErrStale = errors.New("store: the row has changed meanwhile")
 
+// ErrBusy is the Conflict of what waited too long for another that writes the same.
+var ErrBusy = integration.Conflict("", "the integration is being written at this moment: try again")
+
 // SQLSTATEs of which clients are told more than "internal".
 const (
 	uniqueViolation     = "23505"
@@ -25,6 +28,7 @@ const (
 	undefinedFunction   = "42883"
 	insufficientRights  = "42501"
 	deadlock            = "40P01"
+	lockNotAvailable    = "55P03" // by lock_timeout
 	queryCanceled       = "57014" // by statement_timeout
 	// What pgcrypto raises for a wrong passphrase or a damaged message, and decode() for damaged base64. Nothing else
 	// in our statements raises the two.
@@ -63,6 +67,8 @@ func translate(err error) error {
 		return integration.Invalid("", "text must be valid UTF-8 without NUL characters")
 	case externalRoutine, invalidParam:
 		return integration.Unreadable("the stored secrets do not open: they are damaged, or were copied from another row; give every secret setting anew")
+	case lockNotAvailable:
+		return ErrBusy
 	case undefinedTable, invalidSchema, undefinedFunction:
 		return fmt.Errorf("the database is not migrated: run `patchbay migrate up`: %w", safe)
 	}

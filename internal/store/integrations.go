@@ -223,6 +223,7 @@ func (t *Tenant) DeleteIntegration(ctx context.Context, project uuid.UUID, name 
 			SELECT id
 			FROM deleted`
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		// In the order that runs lock in, or the two would wait for each other.
 		b.Queue(`
 			SELECT

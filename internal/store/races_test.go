@@ -163,6 +163,51 @@ func TestNobodyWaitsForASweep(t *testing.T) {
 	}
 }
 
+// Whoever finds an integration's state locked for long is told so, and gives the connection back.
+func TestWaitsAreBounded(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := createIntegration(t, w.tenant, newIntegration(w.project, "another"))
+	execute(t, w.root, `BEGIN; SELECT FROM kb.sync_states FOR UPDATE`)
+	var all sync.WaitGroup
+	for name, call := range map[string]func() error{
+		"StartSyncRun":    func() error { _, err := startRun(ctx, w.tenant, other.ID); return err },
+		"CancelSyncRun":   func() error { _, err := w.tenant.CancelSyncRun(ctx, run); return err },
+		"SetSyncMappings": func() error { _, err := w.tenant.SetSyncMappings(ctx, id, nil); return err },
+		"CommitWebhook": func() error {
+			return w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+				_, err := tx.CommitWebhook(ctx, *object, store.FirstFence, store.WebhookCommit{ReadAt: time.Now()})
+				return err
+			})
+		},
+		"EndWebhookAttempt": func() error {
+			_, err := w.tenant.EndWebhookAttempt(ctx, *object, store.FirstFence, store.WebhookAttempt{})
+			return err
+		},
+		"ParkWebhookObject": func() error { return w.tenant.ParkWebhookObject(ctx, *object, store.FirstFence) },
+		"DeleteIntegration": func() error { _, err := w.tenant.DeleteIntegration(ctx, w.project, "another"); return err },
+	} {
+		all.Go(func() {
+			if err := call(); !errors.Is(err, store.ErrBusy) || !integration.IsKind(err, integration.KindConflict) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	all.Wait()
+	execute(t, w.root, `ROLLBACK`)
+	if _, err := w.tenant.CancelSyncRun(ctx, run); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStaleUpdates(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

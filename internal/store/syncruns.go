@@ -118,6 +118,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 			SELECT ` + syncRunColumns + `
 			FROM started r`
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		// First, as TakeDueSync does, or the two would wait for each other. No run begins meanwhile. That one is live is looked up
 		// rather than left to the unique index, which would wait for the worker that holds it, and that for the state.
 		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
@@ -172,6 +173,7 @@ func (t *Tenant) CancelSyncRun(ctx context.Context, id uuid.UUID) (run *integrat
 			), ` + t.recorded(&args, "cancelled", "project_id", "integration_id", audit{integration.AuditSyncCancel, map[string]any{"run": id}}) + `
 			SELECT FROM cancelled`
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		b.Queue(statement, args...)
 		b.Queue(`DELETE FROM kb.sync_run_pages p USING kb.sync_runs r WHERE `+runScope+` AND r.id = $3 AND p.run_id = r.id AND p.org_id = r.org_id AND r.finished_at IS NOT NULL`,
 			t.scope.Org, t.scope.Projects, id)

@@ -151,7 +151,10 @@ func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set
 			), ` + also + t.recorded(&args, "changed", "project_id", "integration_id", e) + `
 			SELECT ` + syncStateColumns + `
 			FROM changed s`
-	err = t.send(ctx, func(b *pgx.Batch) { b.Queue(statement, args...).QueryRow(into(&state, scanSyncState)) })
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
+		b.Queue(statement, args...).QueryRow(into(&state, scanSyncState))
+	})
 	return state, err
 }
 

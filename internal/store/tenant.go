@@ -58,6 +58,10 @@ func (t *Tenant) send(ctx context.Context, fill func(*pgx.Batch)) error {
 // statements lock in one order (a run, its state, its integration); a host product's may not.
 const deadlockRetries = 3
 
+// briefly bounds how long each statement after it waits for a lock, until the transaction's end: whoever waits keeps a connection from
+// all other tenants. ErrBusy comes of it.
+const briefly = `SELECT set_config('lock_timeout', '2s', true)`
+
 // InTx runs fn in one transaction of the same scope, and commits unless fn returns an error or panics. A transaction
 // inside another one is an error.
 func (t *Tenant) InTx(ctx context.Context, fn func(*Tenant) error) error {

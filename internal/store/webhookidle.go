@@ -12,6 +12,7 @@ import (
 // ParkWebhookObject gives up an object of an integration that is disabled, until that is enabled: see UnparkWebhook.
 func (t *Tenant) ParkWebhookObject(ctx context.Context, id uuid.UUID, fence int) error {
 	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
 		b.Queue(`
 			WITH `+heldObject+`

@@ -189,6 +189,7 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 	scope := []any{t.scope.Org, t.scope.Projects, id, fence}
 	args := append(append([]any{}, scope...), objectArgs(c.Objects, map[string]string{}, nil, &c.ReadAt)...)
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		b.Queue(lockObject, scope...)
 		b.Queue(byIndex)
 		b.Queue(`
@@ -337,6 +338,7 @@ type WebhookAttempt struct {
 func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int, a WebhookAttempt) (left bool, err error) {
 	left = true
 	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(briefly)
 		b.Queue(lockObject, t.scope.Org, t.scope.Projects, id, fence)
 		b.Queue(`
 			UPDATE kb.webhook_deliveries d

@@ -49,6 +49,29 @@ func TestAttemptsBeginAnew(t *testing.T) {
 	}
 }
 
+// That an integration is being written for long is no failure of a delivery.
+func TestAnIntegrationThatIsBeingWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "A")
+	tx, err := w.root.Begin(t.Context())
+	w.must(err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM kb.sync_states FOR UPDATE`)
+	w.must(err)
+	waits := func() (n int) {
+		w.must(tx.QueryRow(t.Context(), `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&n))
+		return n
+	}
+	w.tellTask("changed", "a")
+	w.eventually("the commit to wait", func() bool { return waits() > 0 })
+	w.eventually("it to give up", func() bool { return waits() == 0 })
+	w.must(tx.Rollback(t.Context()))
+	w.settled()
+	w.want(w.objects()["a"], "A")
+	w.want(value[int](w, `SELECT attempts FROM kb.webhook_deliveries`), 1)
+}
+
 func TestFailuresAreTriedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

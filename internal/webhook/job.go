@@ -25,7 +25,7 @@ const (
 	gather = time.Second
 	// unsure is how long an object that was deleted rests until it is looked whether a run that may store it again has ended.
 	unsure = 30 * time.Second
-	// troubled is how long a job rests that the database failed.
+	// troubled is how long a job rests that the database failed, or that found its integration being written.
 	troubled = 3 * time.Second
 	// maxAttempts is how often in a row reading an object may fail.
 	maxAttempts = 8
@@ -77,6 +77,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[objectArgs]) error {
 	switch {
 	case errors.Is(err, errLost):
 		return nil
+	case errors.Is(err, store.ErrBusy): // which is no failure
+		return river.JobSnooze(troubled)
 	case err != nil && ctx.Err() != nil: // the process ends
 		return river.JobSnooze(0)
 	case err != nil:
@@ -214,7 +216,7 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	var wait *provider.Wait
 	var shown *integration.Error
 	switch {
-	case errors.Is(err, errLost):
+	case errors.Is(err, errLost), errors.Is(err, store.ErrBusy):
 		return 0, err
 	case errors.As(err, &wait):
 		return max(0, time.Until(wait.Until)), nil
