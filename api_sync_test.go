@@ -410,6 +410,71 @@ func importWith(t *testing.T, clickUp *thirdParty, disturb func(*storetest.Datab
 		ORDER BY 1`)
 }
 
+// A server that is killed while it marks what is gone leaves the rest to another one: the same is marked, once, in the same order.
+func TestMarkingOutlivesItsServer(t *testing.T) {
+	t.Parallel()
+	clickUp := newClickUp(t, clickuptest.Options{Seed: 12, Workspaces: 1, Members: 2, Spaces: 1, Folders: 1, Lists: 1, FolderlessLists: 1, TasksPerList: 5, CommentsPerTask: 1})
+	path := program(t)
+	var dbs []*storetest.Database
+	var servers []*server
+	var clients []*client
+	var ids []string
+	for range 2 {
+		db := storetest.New(t)
+		s := startServer(t, db, "CLICKUP_API_URL="+clickUp.url)
+		c := &client{server: s, db: db, org: "acme", key: s.key(t, "acme", "admin")}
+		c.project = s.project(t, c.key, c.org)
+		id := c.connect(t, "clickup", clickUp)
+		c.wantEnd(t, c.syncs(t, id, everything), "SUCCESS")
+		rows(t, db, `
+			INSERT INTO kb.synced_objects (id, integration_id, org_id, project_id, type, external_id, title, external_parent_id, listing, content_hash, change_seq)
+			SELECT gen_random_uuid(), i.id, i.org_id, i.project_id, 'COMMENT', 'c' || lpad(n::text, 5, '0'), 'Comment',
+				(SELECT min(external_id) FROM kb.synced_objects WHERE type = 'TASK'), 'comments', sha256('c'), 100000 + n
+			FROM kb.integrations i, generate_series(1, 12000) n`)
+		rows(t, db, `UPDATE kb.sync_states SET change_seq = 200000, total_synced = total_synced + 12000`)
+		dbs, servers, clients, ids = append(dbs, db), append(servers, s), append(clients, c), append(ids, id)
+	}
+	clickUp.DeleteTask(rows(t, dbs[0], `SELECT min(external_id) FROM kb.synced_objects WHERE type = 'TASK'`)[0])
+	stored := func(db *storetest.Database) []string {
+		return rows(t, db, `
+			SELECT concat_ws(' | ', external_id, CASE WHEN deleted_at IS NOT NULL THEN change_seq END, (SELECT total_synced FROM kb.sync_states))
+			FROM kb.synced_objects
+			UNION ALL
+			SELECT concat_ws(' ', type, deleted) FROM kb.sync_run_counts WHERE deleted > 0
+			ORDER BY 1`)
+	}
+	in := with(everything, "confirmDeletions", true)
+	clients[0].wantEnd(t, clients[0].syncs(t, ids[0], in), "SUCCESS")
+	left := stored(dbs[0])
+
+	db := dbs[1]
+	rows(t, db, `CREATE FUNCTION kb.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$`)
+	rows(t, db, `CREATE TRIGGER slow AFTER UPDATE ON kb.synced_objects FOR EACH ROW WHEN (NEW.deleted_at IS NOT NULL AND NEW.external_id LIKE '%000') EXECUTE FUNCTION kb.slow()`)
+	clickUp.SetRateLimit(1, time.Second) // the server is to end before it gets anywhere
+	clients[1].startSync(t, ids[1], in).text(t, "startSync", "id")
+	if err := servers[1].end(); err != nil {
+		t.Fatal(err)
+	}
+	clickUp.SetRateLimit(1_000_000, time.Minute)
+	env := []string{"DATABASE_URL=" + db.URL, "INTEGRATION_ENCRYPTION_KEY=" + testKey, "CLICKUP_API_URL=" + clickUp.url, "PATCHBAY_ADDR=127.0.0.1:0"}
+	victim, _ := process(t, path, env, "work")
+	const marked = `SELECT count(*)::text FROM kb.synced_objects WHERE deleted_at IS NOT NULL`
+	eventually(t, 40*time.Second, "some to be marked", func() bool { return rows(t, db, marked)[0] != "0" })
+	if err := victim.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = victim.Wait()
+	if n := rows(t, db, marked)[0]; n != "5000" && n != "10000" { // those of whole steps
+		t.Fatalf("%s are marked", n)
+	}
+	rows(t, db, `UPDATE kb.sync_runs SET heartbeat_at = heartbeat_at - interval '1 minute'`)
+	process(t, path, env, "work")
+	eventually(t, 60*time.Second, "the run to end", func() bool {
+		return rows(t, db, `SELECT count(*)::text FROM kb.sync_runs WHERE finished_at IS NULL`)[0] == "0"
+	})
+	want(t, stored(db), left)
+}
+
 // A change of settings is tried with what is stored, and nothing of it is saved.
 func TestAChangeIsTriedBeforeItIsSaved(t *testing.T) {
 	t.Parallel()

@@ -99,9 +99,7 @@ func TestWhatReadersSee(t *testing.T) {
 	if _, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); err != nil {
 		t.Fatal(err)
 	}
-	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
-		t.Fatal(held, err)
-	}
+	tombstone(t, w.tenant, run)
 	for _, c := range []struct {
 		filter integration.SyncedObjectFilter
 		want   string

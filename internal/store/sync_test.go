@@ -53,6 +53,21 @@ func begin(t testing.TB, tenant *store.Tenant, id uuid.UUID) uuid.UUID {
 	return run.ID
 }
 
+// tombstone marks what a run found to be gone, one by one.
+func tombstone(t testing.TB, tenant *store.Tenant, run uuid.UUID) {
+	t.Helper()
+	if held, err := tenant.NoteDoomed(context.Background(), run, store.FirstFence, "marking"); !held || err != nil {
+		t.Fatal(held, err)
+	}
+	for left := true; left; {
+		var held bool
+		var err error
+		if held, left, err = tenant.TombstoneSome(context.Background(), run, store.FirstFence, 1); !held || err != nil {
+			t.Fatal(held, err)
+		}
+	}
+}
+
 // age makes what is stored older than every run.
 func age(t testing.TB, q querier) {
 	t.Helper()
@@ -129,7 +144,11 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	nothing("BeginSweep", err, swept != store.SweepCount{})
 	missing, err := tenant.Unconfirmed(ctx, run, 5)
 	nothing("Unconfirmed", err, len(missing) > 0)
-	held, err = tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
+	held, err = tenant.NoteDoomed(ctx, run, store.FirstFence, "marking")
+	nothing("NoteDoomed", err, held)
+	held, marked, err := tenant.TombstoneSome(ctx, run, store.FirstFence, 5)
+	nothing("TombstoneSome", err, held, marked)
+	held, err = tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess})
 	nothing("EndSyncRun", err, held)
 	fence, _, err := tenant.TakeOverSyncRun(ctx, run, 0)
 	nothing("TakeOverSyncRun", err, fence != 0)
@@ -181,6 +200,9 @@ func TestAFenceKeepsWorkersApart(t *testing.T) {
 	step := store.SyncStep{Stage: store.StageSweep, Objects: []store.ImportedObject{task("t1", "Late"), task("t2", "Late")}, Seen: []string{"t2"}, Done: []string{"t1"}}
 	if held, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, step); held || err != nil {
 		t.Errorf("a late commit: %t, %v", held, err)
+	}
+	if held, left, err := w.tenant.TombstoneSome(ctx, run, store.FirstFence, 5); held || left || err != nil {
+		t.Errorf("late tombstones: %t, %t, %v", held, left, err)
 	}
 	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); held || err != nil {
 		t.Errorf("a late end: %t, %v", held, err)

@@ -255,12 +255,99 @@ func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list
 	return list, err
 }
 
-const tombstone = `
-			WITH RECURSIVE ` + heldRun + `, ` + doomed + `, ` + tombstoned + `
-			INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
-			SELECT h.id, h.org_id, h.project_id, v.type, count(*)
+// NoteDoomed notes, for TombstoneSome, what is below the missing objects that were confirmed, and that the run marks them from now on.
+func (t *Tenant) NoteDoomed(ctx context.Context, run uuid.UUID, fence int, step string) (held bool, err error) {
+	return t.lockLast(ctx, run, fence, func(b *pgx.Batch) {
+		b.Queue(inBulk)
+		b.Queue(`
+			WITH RECURSIVE `+heldRun+`, `+doomed+`
+			INSERT INTO kb.sync_run_missing (run_id, org_id, project_id, type, external_id, confirmed)
+			SELECT h.id, h.org_id, h.project_id, o.type, d.external_id, true
 			FROM held h
-			CROSS JOIN victims v
-			GROUP BY h.id, h.org_id, h.project_id, v.type
-			ON CONFLICT (run_id, type) DO UPDATE
-			SET deleted = n.deleted + excluded.deleted`
+			CROSS JOIN doomed d
+			CROSS JOIN LATERAL (
+				SELECT o.type
+				FROM kb.synced_objects o
+				WHERE o.integration_id = h.integration_id
+					AND o.org_id = h.org_id
+					AND o.external_id = d.external_id
+				OFFSET 0
+			) o
+			WHERE NOT EXISTS (SELECT FROM kb.sync_run_missing m WHERE m.run_id = h.id AND m.org_id = h.org_id AND m.external_id = d.external_id)
+			ON CONFLICT (run_id, external_id) DO NOTHING`,
+			t.scope.Org, t.scope.Projects, run, fence, true)
+		b.Queue(`
+			UPDATE kb.sync_runs r
+			SET cursor = '{"marked": ""}', step = $5
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND r.fence = $4
+				AND r.finished_at IS NULL`,
+			t.scope.Org, t.scope.Projects, run, fence, step)
+	})
+}
+
+// TombstoneSome marks at most so many of the missing objects that were confirmed as deleted, in the order of their external ids, in one
+// transaction and only while the job that holds this fence is the run's. Those that somebody has stored since the run began are left as they
+// are. Where it came to is in the run's cursor; left says that there may be more.
+func (t *Tenant) TombstoneSome(ctx context.Context, run uuid.UUID, fence, most int) (held, left bool, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
+		b.Queue(byIndex)
+		b.Queue(tombstoneSome, t.scope.Org, t.scope.Projects, run, fence, most).QueryRow(scanIfAny(&held, &left))
+	})
+	return held, left, err
+}
+
+const tombstoneSome = `
+			WITH ` + heldRun + `, taken AS MATERIALIZED (
+				SELECT m.row, m.external_id
+				FROM held h
+				CROSS JOIN LATERAL (
+					SELECT m.ctid AS row, m.external_id
+					FROM kb.sync_run_missing m
+					WHERE m.run_id = h.id
+						AND m.org_id = h.org_id
+						AND m.confirmed
+						AND m.external_id > coalesce(h.cursor ->> 'marked', '')
+					ORDER BY m.external_id
+					LIMIT $5
+				) m
+			), doomed AS (
+				SELECT t.external_id
+				FROM held h
+				CROSS JOIN taken t
+				CROSS JOIN LATERAL (
+					SELECT
+					FROM kb.synced_objects o
+					WHERE o.integration_id = h.integration_id
+						AND o.org_id = h.org_id
+						AND o.external_id = t.external_id
+						AND o.synced_at < h.started_at
+					OFFSET 0
+				) o
+			), ` + tombstoned + `, settled AS (
+				DELETE FROM kb.sync_run_missing m
+				USING held h
+				WHERE m.org_id = h.org_id
+					AND m.ctid = ANY (ARRAY (SELECT row FROM taken))
+			), counted AS (
+				INSERT INTO kb.sync_run_counts AS n (run_id, org_id, project_id, type, deleted)
+				SELECT h.id, h.org_id, h.project_id, v.type, count(*)
+				FROM held h
+				CROSS JOIN victims v
+				GROUP BY h.id, h.org_id, h.project_id, v.type
+				ON CONFLICT (run_id, type) DO UPDATE
+				SET deleted = n.deleted + excluded.deleted
+			)
+			UPDATE kb.sync_runs r
+			SET
+				cursor = jsonb_build_object('marked', coalesce((SELECT max(external_id) FROM taken), r.cursor ->> 'marked')),
+				heartbeat_at = clock_timestamp(),
+				waiting_until = NULL,
+				attempts = 0,
+				lost = 0
+			FROM held h
+			WHERE r.id = h.id
+				AND r.org_id = h.org_id
+			RETURNING true, (SELECT count(*) FROM taken) = $5`

@@ -32,9 +32,7 @@ func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
 		t.Error(n, err)
 	}
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("back", "Is back")}})
-	if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true}); !held || err != nil {
-		t.Error(held, err)
-	}
+	tombstone(t, w.tenant, run)
 	left := column[string](t, w.root, `SELECT external_id FROM kb.synced_objects WHERE deleted_at IS NULL ORDER BY 1`)
 	if diff := cmp.Diff([]string{"back", "moved", "new", "with"}, left); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

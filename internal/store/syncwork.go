@@ -36,6 +36,7 @@ type SyncWork struct {
 	Since            *time.Time
 	Stage            string
 	Cursor           []byte // JSON; nil at the beginning of a stage
+	Marking          bool   // what it misses is marked as deleted: see TombstoneSome
 	Processed        int
 	Attempts         int // failures since it last advanced
 	StartedAt        time.Time
@@ -72,7 +73,8 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			)
 			SELECT
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
-				r.selection, r.since, r.stage, r.cursor, r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
+				r.selection, r.since, r.stage, r.cursor, coalesce(r.stage = 'SWEEP' AND r.cursor ? 'marked', false),
+				r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
 				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
@@ -82,7 +84,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var w SyncWork
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
-				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
+				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Marking, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
 				&w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
@@ -456,18 +458,12 @@ type SyncEnd struct {
 	Since *time.Time
 	// FullyRead says that everything that is listed was read.
 	FullyRead bool
-	// Tombstone marks the missing objects that were confirmed, and what is below them, as deleted.
-	Tombstone bool
 }
 
 // EndSyncRun ends a run and tells of it. It returns false where it has ended, or is another job's by now.
 func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end SyncEnd) (held bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
-		if end.Tombstone {
-			b.Queue(inBulk)
-			b.Queue(tombstone, t.scope.Org, t.scope.Projects, run, fence, true)
-		}
 		b.Queue(forgetPages, t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(forgetMissing, t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(`

@@ -180,8 +180,16 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		},
 		"Unconfirmed": func(ctx context.Context, t *store.Tenant) error { _, err := t.Unconfirmed(ctx, id, 10); return err },
+		"NoteDoomed": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.NoteDoomed(ctx, id, store.FirstFence, "marking")
+			return err
+		},
+		"TombstoneSome": func(ctx context.Context, t *store.Tenant) error {
+			_, _, err := t.TombstoneSome(ctx, id, store.FirstFence, 5)
+			return err
+		},
 		"EndSyncRun": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.EndSyncRun(ctx, id, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess, Tombstone: true})
+			_, err := t.EndSyncRun(ctx, id, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess})
 			return err
 		},
 		"TakeOverSyncRun": func(ctx context.Context, t *store.Tenant) error {

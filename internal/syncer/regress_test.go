@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"patchbay/internal/integration"
 )
@@ -281,4 +282,41 @@ func TestWordsAreClipped(t *testing.T) {
 		}
 		return r.Ended()
 	})
+}
+
+// A run that is cancelled while it marks what is gone stops after the step that it is at; the next one marks the rest, with no change lost.
+func TestMarkingThatIsCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage = 100
+	w.source.fill("a", 240)
+	s, _ := w.works()
+	w.run(s, full())
+	w.source.change(func() { w.source.lists["a"] = w.source.lists["a"][:40] })
+	_, err := w.root.Exec(t.Context(), `
+		CREATE FUNCTION kb.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NULL; END $$;
+		CREATE TRIGGER slow AFTER UPDATE ON kb.synced_objects FOR EACH ROW WHEN (NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION kb.slow()`)
+	w.must(err)
+	const all = 1 + 240 + 120
+	in := full()
+	in.ConfirmDeletions = true
+	run := w.start(s, in)
+	w.until(run, func(*integration.SyncRun) bool { return len(w.objects()) < all })
+	_, err = s.CancelSync(t.Context(), w.admin, run.ID)
+	w.must(err)
+	left := len(w.objects())
+	if marked := all - left; marked%20 != 0 || marked > 280 { // of 300, in steps of 20
+		t.Errorf("%d objects were marked", marked)
+	}
+	time.Sleep(300 * time.Millisecond) // longer than a step takes
+	w.want(len(w.objects()), left)
+	w.want(w.state().TotalSynced, left)
+	next := w.run(s, in)
+	w.want(next.Status, integration.SyncSuccess)
+	w.wantObjects()
+	w.want(w.state().TotalSynced, len(w.objects()))
+	var changes, last int
+	w.must(w.root.QueryRow(t.Context(), `
+		SELECT count(DISTINCT o.change_seq), max(s.change_seq) FROM kb.synced_objects o JOIN kb.sync_states s USING (integration_id)`).Scan(&changes, &last))
+	w.want([...]int{changes, last}, [...]int{all, all + 300}) // each was stored once, and 300 were marked once
 }

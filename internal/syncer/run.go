@@ -419,7 +419,7 @@ func refs(named []store.NamedObject) []provider.Ref {
 }
 
 // finish ends a run that went through all of its stages.
-func (r *run) finish(ctx context.Context, tombstone bool, problem string) error {
+func (r *run) finish(ctx context.Context, problem string) error {
 	now, err := r.tenant.SyncRun(ctx, r.work.ID)
 	if err != nil {
 		return err
@@ -434,7 +434,7 @@ func (r *run) finish(ctx context.Context, tombstone bool, problem string) error 
 	if problem != "" {
 		problems = append(problems, problem)
 	}
-	end := store.SyncEnd{Status: integration.SyncSuccess, Tombstone: tombstone, FullyRead: r.work.Mode == integration.SyncFull}
+	end := store.SyncEnd{Status: integration.SyncSuccess, FullyRead: r.work.Mode == integration.SyncFull}
 	if len(problems) > 0 {
 		end.Status, end.Error = integration.SyncPartial, strings.Join(problems, "; ")
 	}
