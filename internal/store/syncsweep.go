@@ -41,8 +41,10 @@ type SweepCount struct {
 }
 
 // BeginSweep notes which objects a run covered without finding them, and counts them. A full run also misses what is below an object that was
-// marked as deleted before: as its listing is gone too, it would never be covered. What somebody else has stored since the run began
-// may have come after the run had read its listing, and is not missed: so nothing becomes missing while this looks.
+// marked as deleted before: as its listing is gone too, it would never be covered. It looks below those that were marked since a day before the
+// last full run began that ended SUCCESS with the same options and settings, which has looked below the others; without such a run, below all.
+// What somebody else has stored since the run began may have come after the run had read its listing, and is not missed: so nothing becomes
+// missing while this looks.
 func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules SweepRules) (n SweepCount, err error) {
 	confirm := make([]string, len(rules.Confirm))
 	for i, c := range rules.Confirm {
@@ -71,15 +73,25 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 					OFFSET 0
 				) o
 				LEFT JOIN seen s ON s.external_id = o.external_id
+			), looked AS MATERIALIZED (
+				SELECT coalesce(max(f.started_at) - interval '1 day', '-infinity') AS since
+				FROM held h
+				JOIN kb.sync_runs f ON f.integration_id = h.integration_id AND f.org_id = h.org_id
+				WHERE f.mode = 'FULL'
+					AND f.status = 'SUCCESS'
+					AND f.settings_hash = h.settings_hash
+					AND f.include_completed IS NOT DISTINCT FROM h.include_completed
+					AND f.include_archived IS NOT DISTINCT FROM h.include_archived
 			), left_over AS (
 				SELECT o.type, o.external_id, o.excluded
 				FROM held h
+				CROSS JOIN looked l
 				CROSS JOIN LATERAL (
 					SELECT o.external_id
 					FROM kb.synced_objects o
 					WHERE o.integration_id = h.integration_id
 						AND o.org_id = h.org_id
-						AND o.deleted_at IS NOT NULL
+						AND o.deleted_at > l.since
 					OFFSET 0
 				) p
 				CROSS JOIN LATERAL (

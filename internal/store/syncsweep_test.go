@@ -99,3 +99,36 @@ func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+// Below what was deleted long ago a full run has looked: the next ones do not, unless that ended badly or listed less.
+func TestNothingIsLookedAtTwiceBelowTheDeleted(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("old", "Task"), below("left", "old"), task("recent", "Task"), below("lower", "recent")}})
+	age(t, w.root)
+	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() - interval '25 hours' WHERE external_id = 'old'`)
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() - interval '23 hours' WHERE external_id = 'recent'`)
+	run = begin(t, w.tenant, id)
+	for _, c := range []struct {
+		before string
+		want   int
+	}{
+		{`SELECT`, 1},
+		{`UPDATE kb.sync_runs SET status = 'PARTIAL' WHERE finished_at IS NOT NULL`, 2},
+		{`UPDATE kb.sync_runs SET status = 'SUCCESS', include_completed = false WHERE finished_at IS NOT NULL`, 2},
+		{`UPDATE kb.sync_runs SET include_completed = NULL, settings_hash = 'others' WHERE finished_at IS NOT NULL`, 2},
+		{`UPDATE kb.sync_runs SET settings_hash = (SELECT settings_hash FROM kb.sync_runs WHERE finished_at IS NULL), mode = 'INCREMENTAL' WHERE finished_at IS NOT NULL`, 2},
+	} {
+		execute(t, w.root, `DELETE FROM kb.sync_run_missing`)
+		execute(t, w.root, c.before)
+		if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n.Missing != c.want || err != nil {
+			t.Errorf("after %s: %d, %v; want %d", c.before, n.Missing, err, c.want)
+		}
+	}
+}

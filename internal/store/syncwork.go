@@ -355,7 +355,9 @@ var errNotHeld = errors.New("store: the run has ended, or is another job's")
 
 // heldRun is the run that lockRun locked, or lockLast will, as a WITH query.
 const heldRun = `held AS (
-				SELECT r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.started_at, r.stage, r.cursor
+				SELECT
+					r.id, r.integration_id, r.org_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.settings_hash, r.started_at,
+					r.stage, r.cursor
 				FROM kb.sync_runs r
 				WHERE ` + runScope + `
 					AND r.id = $3
