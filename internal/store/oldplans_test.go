@@ -95,8 +95,15 @@ func TestASweepReadsWhatItsRunCovered(t *testing.T) {
 	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{}); n != (store.SweepCount{Covered: 6, Missing: 3}) || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := w.tenant.NoteAllDetails(ctx, run, store.FirstFence); err != nil {
-		t.Fatal(err)
+	execute(t, w.root, `UPDATE kb.sync_states SET details_swept_at = 'epoch'`)
+	if to, err := w.tenant.SweepDetails(ctx, run, store.FirstFence, time.Hour); to == nil || err != nil {
+		t.Fatal(to, err)
+	}
+	if n, err := w.tenant.CountDetailsAnew(ctx, id, ""); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	if page, err := w.tenant.DetailsAnew(ctx, id, "c11999", 1); len(page) != 1 || page[0].ExternalID != "c12" || err != nil {
+		t.Fatal(page, err)
 	}
 	serve := w.db.Connect(t, "", "")
 	execute(t, serve, "SET ROLE patchbay_serve")

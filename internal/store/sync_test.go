@@ -139,7 +139,12 @@ func synchronises(t testing.TB, tenant *store.Tenant, id, run uuid.UUID) {
 	doomed, err := tenant.CountDoomed(ctx, run, store.FirstFence)
 	nothing("CountDoomed", err, doomed > 0)
 	nothing("RestartSyncRun", tenant.RestartSyncRun(ctx, run, store.FirstFence))
-	nothing("NoteAllDetails", tenant.NoteAllDetails(ctx, run, store.FirstFence))
+	to, err := tenant.SweepDetails(ctx, run, store.FirstFence, 0)
+	nothing("SweepDetails", err, to != nil)
+	again, err := tenant.DetailsAnew(ctx, id, "", 5)
+	nothing("DetailsAnew", err, len(again) > 0)
+	left, err = tenant.CountDetailsAnew(ctx, id, "")
+	nothing("CountDetailsAnew", err, left > 0)
 	swept, err := tenant.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{Completed: true})
 	nothing("BeginSweep", err, swept != store.SweepCount{})
 	missing, err := tenant.Unconfirmed(ctx, run, 5)
@@ -237,7 +242,10 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 			_, err := tx.BeginSweep(ctx, run, store.FirstFence, store.SweepRules{})
 			return err
 		},
-		"NoteAllDetails": func(tx *store.Tenant) error { return tx.NoteAllDetails(ctx, run, store.FirstFence) },
+		"NoteDoomed": func(tx *store.Tenant) error {
+			_, err := tx.NoteDoomed(ctx, run, store.FirstFence, "marking")
+			return err
+		},
 	} {
 		silent()
 		beaten := make(chan error, 1)

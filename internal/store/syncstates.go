@@ -162,7 +162,8 @@ func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set
 // returns nil where the scope has no such integration, and a Conflict while a run is live.
 func (t *Tenant) ResetSyncState(ctx context.Context, id uuid.UUID) (state *integration.SyncState, err error) {
 	state, err = t.changeSyncState(ctx, id, audit{integration.AuditSyncReset, nil}, `
-					sync_status = 'PENDING', sync_error = NULL, cursor = NULL, last_synced = '{}', details_swept_at = 'epoch', consecutive_failures = 0`, `
+					sync_status = 'PENDING', sync_error = NULL, cursor = NULL, last_synced = '{}', consecutive_failures = 0,
+					details_swept_at = 'epoch', details_sweep_after = NULL, details_sweep_listings = NULL`, `
 					AND NOT EXISTS (
 						SELECT FROM kb.sync_runs r
 						WHERE r.integration_id = s.integration_id AND r.org_id = s.org_id AND r.finished_at IS NULL)`, `unnoted AS (

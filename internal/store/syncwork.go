@@ -47,7 +47,8 @@ type SyncWork struct {
 	Revision         int  // of the integration
 	SettingsChanged  bool // the integration's public ones, since the run was queued
 	Mappings         []integration.SyncMapping
-	DetailsSweptAt   *time.Time // when all details were last noted to be read
+	SweptTo          *string    // up to which object details are read anew; nil while they are not: see SweepDetails
+	NextSyncAt       *time.Time // by the integration's schedule
 }
 
 // ClaimSyncRun makes a run that its job holds the fence of RUNNING, and returns what its worker needs; nil where it has ended,
@@ -75,7 +76,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
 				r.selection, r.since, r.stage, r.cursor, coalesce(r.stage = 'SWEEP' AND r.cursor ? 'marked', false),
 				r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
-				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_swept_at
+				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_sweep_after, s.next_sync_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -85,7 +86,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 			var mappings []byte
 			err := row.Scan(&w.ID, &w.IntegrationID, &w.ProjectID, &w.Mode, &w.IncludeCompleted, &w.IncludeArchived, &w.BatchSize, &w.ConfirmDeletions,
 				&w.Selection, &w.Since, &w.Stage, &w.Cursor, &w.Marking, &w.Processed, &w.Attempts, &w.StartedAt, &w.At, &w.SeenUntil,
-				&w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.DetailsSweptAt)
+				&w.Provider, &w.Enabled, &w.Revision, &w.SettingsChanged, &mappings, &w.SweptTo, &w.NextSyncAt)
 			if err == nil {
 				w.Mappings, err = decodeMappings(mappings)
 			}
@@ -174,7 +175,10 @@ type SyncStep struct {
 	Failures  []integration.SyncFailure
 	Seen      []string // external ids to remember until the sweep
 	Covered   []string // listings that were read to their end
-	Done      []string // external ids whose details were read
+	Done      []string // external ids whose details were read, and need not be again
+	Pending   []string // external ids whose details the next run is to read
+	SweptTo   *string  // external id up to which details were read anew: see SweepDetails
+	SweptAll  bool     // all details were read anew
 	Found     []string // external ids that seemed to be missing and are there
 	Gone      []string // external ids that are missing, as the provider says
 	Stage     string
@@ -219,9 +223,45 @@ func (t *Tenant) CommitSync(ctx context.Context, run uuid.UUID, fence int, s Syn
 		b.Queue(lockRun, t.scope.Org, t.scope.Projects, run, fence)
 		b.Queue(byIndex)
 		b.Queue(commitSync, args...).QueryRow(scanIfAny(&held, &noted))
+		if s.SweptTo != nil || s.SweptAll {
+			b.Queue(advanceSweep, t.scope.Org, t.scope.Projects, run, fence, s.SweptTo, s.SweptAll)
+		}
+		if len(s.Pending) > 0 {
+			b.Queue(notePending, t.scope.Org, t.scope.Projects, run, fence, s.Pending)
+		}
 	})
 	return held, noted, err
 }
+
+const (
+	advanceSweep = `
+			WITH ` + heldRun + `
+			UPDATE kb.sync_states s
+			SET
+				details_sweep_after = CASE WHEN NOT $6::boolean THEN $5::text END,
+				details_sweep_listings = CASE WHEN NOT $6 THEN s.details_sweep_listings END,
+				details_swept_at = CASE WHEN $6 THEN clock_timestamp() ELSE s.details_swept_at END
+			FROM held h
+			WHERE s.integration_id = h.integration_id
+				AND s.org_id = h.org_id`
+	notePending = `
+			WITH ` + heldRun + `
+			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
+			SELECT h.integration_id, h.org_id, h.project_id, o.type, o.external_id
+			FROM held h
+			CROSS JOIN (SELECT DISTINCT unnest($5::text[])) AS g (external_id)
+			CROSS JOIN LATERAL (
+				SELECT o.type, o.external_id
+				FROM kb.synced_objects o
+				WHERE o.integration_id = h.integration_id
+					AND o.org_id = h.org_id
+					AND o.external_id = g.external_id
+					AND o.has_details
+					AND o.deleted_at IS NULL
+				OFFSET 0
+			) o
+			ON CONFLICT (integration_id, external_id) DO NOTHING`
+)
 
 const commitSync = `
 			WITH ` + heldRun + `, ` + storedObjects + `, done AS (
@@ -416,40 +456,104 @@ const pendingAfter = `
 				AND p.integration_id = $3
 				AND p.external_id > $4`
 
-// NoteAllDetails asks for the details of every object that has some, of those in the listings that a run covered, and says that they are read
-// anew from now on: what is noted outlives the run. Until it was called first, all that was stored is noted as new.
-func (t *Tenant) NoteAllDetails(ctx context.Context, run uuid.UUID, fence int) error {
+// SweepDetails has the details of all objects that have some read anew, of those in the listings that a run covered, where that was last done
+// longer ago than so long; where it is under way, it goes on, with the listings of this run. It returns up to which object it has come, in the
+// order of external ids, and nil where it need not be done. It outlives the run: CommitSync advances it, and DetailsAnew lists what is next. When it
+// is called first, all that was stored is noted as new, and nothing is read anew.
+func (t *Tenant) SweepDetails(ctx context.Context, run uuid.UUID, fence int, every time.Duration) (sweptTo *string, err error) {
 	args := []any{t.scope.Org, t.scope.Projects, run, fence}
-	_, err := t.lockLast(ctx, run, fence, func(b *pgx.Batch) {
-		b.Queue(inBulk)
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(lockRun, args...)
 		b.Queue(`
-			WITH `+heldRun+`, `+coveredListings+`
-			INSERT INTO kb.sync_pending (integration_id, org_id, project_id, type, external_id)
-			SELECT h.integration_id, h.org_id, h.project_id, o.type, o.external_id
-			FROM held h
-			JOIN kb.sync_states s ON s.integration_id = h.integration_id AND s.org_id = h.org_id AND s.details_swept_at IS NOT NULL
-			CROSS JOIN covered c
+			WITH `+heldRun+`, `+coveredListings+`, due AS (
+				SELECT
+					s.integration_id, s.org_id,
+					CASE
+						WHEN s.details_sweep_after IS NOT NULL THEN s.details_sweep_after
+						WHEN s.details_swept_at < h.started_at - $5::interval THEN ''
+					END AS after
+				FROM held h
+				JOIN kb.sync_states s ON s.integration_id = h.integration_id AND s.org_id = h.org_id
+			)
+			UPDATE kb.sync_states s
+			SET
+				details_sweep_after = d.after,
+				details_sweep_listings = CASE WHEN d.after IS NOT NULL THEN ARRAY (SELECT listing FROM covered) END,
+				details_swept_at = coalesce(s.details_swept_at, clock_timestamp())
+			FROM due d
+			WHERE s.integration_id = d.integration_id
+				AND s.org_id = d.org_id
+			RETURNING d.after`, append(args, every)...,
+		).QueryRow(scanIfAny(&sweptTo))
+	})
+	return sweptTo, err
+}
+
+// DetailsAnew lists the objects of an integration whose details are to be read anew, by external id after one.
+func (t *Tenant) DetailsAnew(ctx context.Context, id uuid.UUID, after string, most int) (list []NamedObject, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		// In the order of the external ids' index, and no further than the page: sorting would read all that is left for each.
+		b.Queue(`
+			SELECT
+				set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+				set_config('jit', 'off', true)`)
+		b.Queue(`
+			SELECT o.type, o.external_id
+			FROM kb.sync_states s
 			CROSS JOIN LATERAL (
 				SELECT o.type, o.external_id
+				FROM (
+					SELECT o.type, o.external_id, o.listing
+					FROM kb.synced_objects o
+					WHERE o.integration_id = s.integration_id
+						AND o.org_id = s.org_id
+						AND o.external_id > $4
+						AND o.has_details
+						AND o.deleted_at IS NULL
+					ORDER BY o.external_id
+					OFFSET 0
+				) o
+				WHERE o.listing = ANY (s.details_sweep_listings)
+				ORDER BY o.external_id
+				LIMIT $5
+			) o
+			WHERE `+stateScope+`
+				AND s.integration_id = $3
+			ORDER BY o.external_id`,
+			t.scope.Org, t.scope.Projects, id, after, most,
+		).Query(func(rows pgx.Rows) (err error) {
+			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
+			return err
+		})
+	})
+	return list, err
+}
+
+// CountDetailsAnew counts what DetailsAnew would list.
+func (t *Tenant) CountDetailsAnew(ctx context.Context, id uuid.UUID, after string) (n int, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(byIndex)
+		b.Queue(`
+			SELECT count(*)
+			FROM kb.sync_states s
+			CROSS JOIN unnest(s.details_sweep_listings) AS l (listing)
+			CROSS JOIN LATERAL (
+				SELECT
 				FROM kb.synced_objects o
-				WHERE o.integration_id = h.integration_id
-					AND o.org_id = h.org_id
-					AND o.listing = c.listing
+				WHERE o.integration_id = s.integration_id
+					AND o.org_id = s.org_id
+					AND o.listing = l.listing
+					AND o.external_id > $4
 					AND o.has_details
 					AND o.deleted_at IS NULL
 				OFFSET 0
 			) o
-			ON CONFLICT (integration_id, external_id) DO NOTHING`, args...)
-		b.Queue(lockRun, args...)
-		b.Queue(`
-			WITH `+heldRun+`
-			UPDATE kb.sync_states s
-			SET details_swept_at = clock_timestamp()
-			FROM held h
-			WHERE s.integration_id = h.integration_id
-				AND s.org_id = h.org_id`, args...)
+			WHERE `+stateScope+`
+				AND s.integration_id = $3`,
+			t.scope.Org, t.scope.Projects, id, after,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	})
-	return err
+	return n, err
 }
 
 // SyncEnd is how a run ends.

@@ -174,7 +174,18 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			return err
 		},
 		"RestartSyncRun": func(ctx context.Context, t *store.Tenant) error { return t.RestartSyncRun(ctx, id, store.FirstFence) },
-		"NoteAllDetails": func(ctx context.Context, t *store.Tenant) error { return t.NoteAllDetails(ctx, id, store.FirstFence) },
+		"SweepDetails": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.SweepDetails(ctx, id, store.FirstFence, time.Hour)
+			return err
+		},
+		"DetailsAnew": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.DetailsAnew(ctx, id, "", 10)
+			return err
+		},
+		"CountDetailsAnew": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.CountDetailsAnew(ctx, id, "")
+			return err
+		},
 		"BeginSweep": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.BeginSweep(ctx, id, store.FirstFence, store.SweepRules{})
 			return err

@@ -43,6 +43,7 @@ type source struct {
 	perPage  int
 	silent   bool   // comments are not imported
 	refused  string // the task whose comments are not shown
+	odd      string // the task whose comments cannot be read this time
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -249,6 +250,10 @@ func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref
 				}
 				if ref.ExternalID == a.refused {
 					p.Failed = []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is refused"}}
+					return
+				}
+				if ref.ExternalID == a.odd {
+					p.Done, p.Failed = nil, []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "it is odd"}}
 					return
 				}
 				p.Covered = []string{"comments of " + ref.ExternalID}

@@ -2,12 +2,14 @@ package syncer_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"patchbay/internal/integration"
+	"patchbay/internal/syncer"
 )
 
 // What is closed, archived or moved is no deletion, however much of it there is: it is asked for before anybody is asked for a word.
@@ -127,6 +129,66 @@ func TestDetailsGoOnWhereARunEnded(t *testing.T) {
 		w.want(w.run(s, full()).Status, integration.SyncSuccess)
 		w.want(w.source.count("comments")-read, 12+1) // and the one that was refused
 		w.wantObjects()
+	}
+}
+
+// All details are read anew part by part, by runs of either kind: each ends in time, reads what is new first, and takes for deleted only what
+// hung on objects that it has read.
+func TestDetailsAreReadAnewInParts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 12)
+	s, _ := w.works()
+	const part = 2 * time.Second
+	s.SweepFor(part)
+	w.run(s, full())
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET details_swept_at = now() - interval '8 days'`)
+	w.must(err)
+	w.source.change(func() { delete(w.source.comments, "a-000"); delete(w.source.comments, "a-010"); w.source.odd = "a-001" })
+	begun := w.source.count("comments")
+	w.source.onRequest(func(_ context.Context, request string) error {
+		if request == "comments" && (w.source.count("comments")-begun)%5 == 0 {
+			time.Sleep(part) // so that it is the run's last one
+		}
+		return nil
+	})
+	run := w.start(s, full())
+	w.until(run, func(r *integration.SyncRun) bool {
+		return r.Step != nil && *r.Step == "details, such as comments, of 12 objects are read anew"
+	})
+	w.want(w.ended(run).Status, integration.SyncPartial) // for the odd one
+	w.want(w.source.count("comments")-begun, 5)
+	there := func(id string) bool { _, there := w.objects()[id]; return there }
+	w.want([...]bool{there("comment:a-000:0"), there("comment:a-010:0")}, [...]bool{false, true})
+
+	w.source.edit("a", 11, "Edited")
+	w.source.change(func() { w.source.comments["a-011"] = []string{"new"}; w.source.odd = "" })
+	w.want(w.run(s, incremental()).Status, integration.SyncSuccess)
+	w.want([...]bool{there("comment:a-011:0"), there("comment:a-010:0")}, [...]bool{true, true})
+	swept := func() (yes bool) {
+		w.must(w.root.QueryRow(t.Context(), `SELECT details_sweep_after IS NULL AND details_swept_at > now() - interval '1 minute' FROM kb.sync_states`).Scan(&yes))
+		return yes
+	}
+	for !swept() {
+		w.run(s, incremental())
+	}
+	w.wantObjects()
+	w.want(w.source.count("comments")-begun, 12+2) // the odd one, and the one that changed, were read twice
+	w.run(s, incremental())
+	w.want(w.source.count("comments")-begun, 12+2)
+}
+
+// A part of reading all details anew ends before the next run is due, but is never so short that it gets nowhere.
+func TestHowLongDetailsAreReadAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := syncer.New(w.db, w.connect, slog.New(slog.DiscardHandler))
+	now := time.Now()
+	w.want(s.AnewUntil(now, nil).Sub(now), 15*time.Minute)
+	for next, want := range map[time.Duration]time.Duration{
+		time.Hour: 15 * time.Minute, 5 * time.Minute: 4*time.Minute + 30*time.Second, time.Minute: time.Minute, -time.Hour: time.Minute,
+	} {
+		w.want(s.AnewUntil(now, ptr(now.Add(next))).Sub(now), want)
 	}
 }
 

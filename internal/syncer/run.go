@@ -23,8 +23,10 @@ const (
 	// overlap is how far an incremental run reaches back behind the one before: listings of third parties lag behind, and clocks
 	// differ.
 	overlap = 15 * time.Minute
-	// detailsSweep is how old details may become before a full run reads all of them anew: they may change without their object.
-	detailsSweep = 7 * 24 * time.Hour
+	// sweepEvery is how old details may become before all of them are read anew, from a full run on: they may change without their object.
+	sweepEvery = 7 * 24 * time.Hour
+	// Each run reads a part of them: for so long, or until so long before the next one is due by the schedule, but for this long at least.
+	sweepFor, sweepBefore, sweepAtLeast = 15 * time.Minute, 30 * time.Second, time.Minute
 	// maxStep is how long the words for what a run does may be, in bytes.
 	maxStep = 200
 	// detailsAtOnce is how many objects' details are asked for together. Where a slice ends among them, the next one goes on
@@ -181,6 +183,9 @@ func (r *run) commit(ctx context.Context, step store.SyncStep) error {
 	}
 	r.work.Stage, r.work.Cursor = step.Stage, step.Cursor
 	r.work.Processed, r.pending = r.work.Processed+step.Processed, r.pending+noted
+	if step.SweptTo != nil {
+		r.work.SweptTo = step.SweptTo
+	}
 	if at := step.SeenUntil; at != nil && (r.work.SeenUntil == nil || at.After(*r.work.SeenUntil)) {
 		r.work.SeenUntil = at
 	}
@@ -307,8 +312,8 @@ func (r *run) importAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.work.Mode == integration.SyncFull && (r.work.DetailsSweptAt == nil || r.work.StartedAt.Sub(*r.work.DetailsSweptAt) > detailsSweep) {
-		if err := r.tenant.NoteAllDetails(ctx, r.work.ID, r.fence); err != nil {
+	if r.work.Mode == integration.SyncFull {
+		if r.work.SweptTo, err = r.tenant.SweepDetails(ctx, r.work.ID, r.fence, sweepEvery); err != nil {
 			return err
 		}
 	}
@@ -330,8 +335,24 @@ func hidesOthers(f integration.SyncFailure) bool {
 	return f.Type == integration.ObjectOrganization || f.Type == integration.ObjectProject || f.Type == integration.ObjectCollection
 }
 
-// readDetails reads what hangs on new and changed objects, from the run's cursor on. Those that fail are left to the next run.
+// anew is a run's cursor while it reads a part of all details anew, until a time. How far these have come is the integration's; so many were left as
+// the run began with them.
+type anew struct {
+	Until *time.Time
+	Left  int
+}
+
+func (a anew) step() string {
+	return fmt.Sprintf("details, such as comments, of %d objects are read anew", a.Left)
+}
+
+// readDetails reads what hangs on new and changed objects, from the run's cursor on, and then a part of what is read anew. What fails is left to
+// the next run.
 func (r *run) readDetails(ctx context.Context) error {
+	var part anew
+	if json.Unmarshal(r.work.Cursor, &part) == nil && part.Until != nil {
+		return r.readAnew(ctx, part)
+	}
 	var after string
 	if r.work.Cursor != nil {
 		if err := json.Unmarshal(r.work.Cursor, &after); err != nil {
@@ -351,22 +372,85 @@ func (r *run) readDetails(ctx context.Context) error {
 	err = r.read(ctx, source{
 		ahead: detailsAhead,
 		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
-			return r.detailsAfter(ctx, after)
+			return r.detailsAfter(ctx, after, r.tenant.PendingDetails)
 		},
 		complete: func(step *store.SyncStep) { step.Stage, step.Processed = store.StageDetails, len(step.Done) },
 	})
 	if err != nil {
 		return err
 	}
-	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: "looking for what was deleted"})
+	if r.work.SweptTo == nil {
+		return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: lookingForDeletions})
+	}
+	if part.Left, err = r.tenant.CountDetailsAnew(ctx, r.work.IntegrationID, *r.work.SweptTo); err != nil {
+		return err
+	}
+	until := r.anewUntil(time.Now())
+	part.Until = &until
+	cursor, err := json.Marshal(part)
+	if err != nil {
+		return err
+	}
+	total := r.work.Processed + part.Left
+	return r.commit(ctx, store.SyncStep{Stage: store.StageDetails, Cursor: cursor, Step: part.step(), Total: &total})
 }
 
-// detailsAfter reads the details of all objects that wait for it, from behind one on. A page's cursor is before the first object that
+// anewUntil is when a run that begins now to read details anew is to end that.
+func (r *run) anewUntil(now time.Time) time.Time {
+	until := now.Add(r.service.sweepFor)
+	if next := r.work.NextSyncAt; next != nil && next.Add(-sweepBefore).Before(until) {
+		until = next.Add(-sweepBefore)
+		if least := now.Add(min(sweepAtLeast, r.service.sweepFor)); until.Before(least) {
+			until = least
+		}
+	}
+	return until
+}
+
+// readAnew reads details, changed or not, from where the run before ended that, until the part's time is over.
+func (r *run) readAnew(ctx context.Context, part anew) error {
+	cursor, from, all := r.work.Cursor, r.work.SweptTo, false // all is written before the pages end
+	err := r.read(ctx, source{
+		ahead: detailsAhead,
+		pages: func(ctx context.Context) iter.Seq2[*provider.Page, error] {
+			return func(yield func(*provider.Page, error) bool) {
+				if from == nil || time.Now().After(*part.Until) {
+					return
+				}
+				for page, err := range r.detailsAfter(ctx, *from, r.tenant.DetailsAnew) {
+					if !yield(page, err) || err != nil || time.Now().After(*part.Until) {
+						return
+					}
+				}
+				all = ctx.Err() == nil
+			}
+		},
+		complete: func(step *store.SyncStep) {
+			var last string
+			if json.Unmarshal(step.Cursor, &last) == nil { // and not the run's own
+				step.SweptTo = &last
+			}
+			for _, f := range step.Failures {
+				if !slices.Contains(step.Done, f.ExternalID) {
+					step.Pending = append(step.Pending, f.ExternalID)
+				}
+			}
+			step.Stage, step.Cursor, step.Step, step.Processed = store.StageDetails, cursor, part.step(), len(step.Done)
+			step.Done = nil // what was noted meanwhile may be newer
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Step: lookingForDeletions, SweptAll: all, Total: &r.work.Processed})
+}
+
+// detailsAfter reads the details of all objects that are listed, from behind one on. A page's cursor is before the first object that
 // is neither read nor failed by then.
-func (r *run) detailsAfter(ctx context.Context, after string) iter.Seq2[*provider.Page, error] {
+func (r *run) detailsAfter(ctx context.Context, after string, list func(context.Context, uuid.UUID, string, int) ([]store.NamedObject, error)) iter.Seq2[*provider.Page, error] {
 	return func(yield func(*provider.Page, error) bool) {
 		for {
-			pending, err := r.tenant.PendingDetails(ctx, r.work.IntegrationID, after, detailsAtOnce)
+			pending, err := list(ctx, r.work.IntegrationID, after, detailsAtOnce)
 			if err != nil {
 				yield(nil, err)
 				return

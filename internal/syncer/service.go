@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +25,8 @@ type Service struct {
 	connect *connect.Service
 	log     *slog.Logger
 
+	sweepFor time.Duration // of each run
+
 	draining atomic.Bool
 	mu       sync.Mutex
 	open     map[uuid.UUID]*opened // by run
@@ -31,7 +34,7 @@ type Service struct {
 
 // New makes the service.
 func New(db *store.DB, c *connect.Service, log *slog.Logger) *Service {
-	return &Service{db: db, connect: c, log: log, open: map[uuid.UUID]*opened{}}
+	return &Service{db: db, connect: c, log: log, sweepFor: sweepFor, open: map[uuid.UUID]*opened{}}
 }
 
 // StartSync queues a run of an integration. While one is live it is a Conflict; a draft, a disabled integration and one of a

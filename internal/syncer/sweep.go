@@ -20,8 +20,9 @@ const (
 	mostMissing      = 100
 	mostMissingShare = 0.3
 	mostAsked        = 2000
-	// asksOne is the step of a run that does.
-	asksOne = "asking for what was not listed"
+	// lookingForDeletions and asksOne are steps of a run that does.
+	lookingForDeletions = "looking for what was deleted"
+	asksOne             = "asking for what was not listed"
 	// refsAtOnce is how many single objects are asked for together.
 	refsAtOnce = 50
 )
@@ -56,7 +57,7 @@ func (r *run) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: "looking for what was deleted"}); err != nil {
+		if err := r.commit(ctx, store.SyncStep{Stage: store.StageSweep, Cursor: cursor, Step: lookingForDeletions}); err != nil {
 			return err
 		}
 	}
