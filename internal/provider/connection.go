@@ -148,5 +148,10 @@ type Wait struct {
 
 func (w *Wait) Error() string { return w.Cause.Error() }
 
+// Limited reports whether it is for the limit; if not, the third party failed, and said for how long.
+func (w *Wait) Limited() bool {
+	return integration.IsProviderReason(w.Cause, integration.ReasonRateLimited)
+}
+
 // Unwrap makes a Wait that nobody waits for a failure of the provider.
 func (w *Wait) Unwrap() error { return w.Cause }

@@ -339,7 +339,8 @@ const commitSync = `
 				waiting_until = NULL,
 				incomplete = r.incomplete OR $41,
 				attempts = CASE WHEN h.advances THEN 0 ELSE r.attempts END,
-				lost = CASE WHEN h.advances THEN 0 ELSE r.lost END
+				lost = CASE WHEN h.advances THEN 0 ELSE r.lost END,
+				limited_since = CASE WHEN NOT h.advances THEN r.limited_since END
 			FROM (
 				SELECT *, stage <> $35 OR cursor IS DISTINCT FROM $36::jsonb OR $38 > 0 OR cardinality($33::text[] || $34::text[]) > 0 AS advances
 				FROM held
@@ -405,23 +406,31 @@ const heldRun = `held AS (
 					AND r.finished_at IS NULL
 			)`
 
-// WaitSyncRun says that a run rests until a time, and why. failed counts it as a failure; the number of these since the run
-// last advanced is returned, or -1 where the run has ended or is another job's by now.
-func (t *Tenant) WaitSyncRun(ctx context.Context, run uuid.UUID, fence int, until time.Time, step string, failed bool) (attempts int, err error) {
-	attempts = -1
+// Rested is how a run has fared since it last advanced.
+type Rested struct {
+	Attempts int           // failures; -1 where the run has ended or is another job's by now
+	Limited  time.Duration // since it first waited for the third party's limit
+}
+
+// WaitSyncRun says that a run rests until a time, and why: after a failure, which is counted, or for the third party's limit.
+func (t *Tenant) WaitSyncRun(ctx context.Context, run uuid.UUID, fence int, until time.Time, step string, failed bool) (r Rested, err error) {
+	r.Attempts = -1
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			UPDATE kb.sync_runs r
-			SET waiting_until = $5, step = $6, attempts = r.attempts + CASE WHEN $7 THEN 1 ELSE 0 END, heartbeat_at = clock_timestamp()
+			SET
+				waiting_until = $5, step = $6, heartbeat_at = clock_timestamp(),
+				attempts = r.attempts + CASE WHEN $7 THEN 1 ELSE 0 END,
+				limited_since = coalesce(r.limited_since, CASE WHEN NOT $7 THEN clock_timestamp() END)
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4
 				AND r.finished_at IS NULL
-			RETURNING r.attempts`,
+			RETURNING r.attempts, coalesce(r.heartbeat_at - r.limited_since, '0')`,
 			t.scope.Org, t.scope.Projects, run, fence, until, step, failed,
-		).QueryRow(scanIfAny(&attempts))
+		).QueryRow(scanIfAny(&r.Attempts, &r.Limited))
 	})
-	return attempts, err
+	return r, err
 }
 
 // PendingDetails lists the objects of an integration whose details are to be read, by external id after one.

@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -134,6 +135,63 @@ func TestARunWithoutProgress(t *testing.T) {
 	w.want(failures, 2)
 }
 
+// A third party that fails and says for how long is tried again no sooner, and not for ever.
+func TestAFailureThatNamesATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := syncer.New(w.db, w.connect, slog.New(slog.DiscardHandler))
+	run := w.start(s, full())
+	for attempts, c := range []struct{ asks, rests time.Duration }{{time.Second, 5 * time.Second}, {time.Hour, time.Hour}, {0, 20 * time.Second}} {
+		work, err := w.tenant().ClaimSyncRun(t.Context(), run.ID, store.FirstFence)
+		w.must(err)
+		w.want(work.Attempts, attempts)
+		failed := &provider.Wait{Until: time.Now().Add(c.asks), Cause: integration.ProviderFailed("works", integration.ReasonUnavailable, "Works answered 503")}
+		var rests *river.JobSnoozeError
+		if err := s.Conclude(t.Context(), w.tenant(), work, fmt.Errorf("read: %w", failed)); !errors.As(err, &rests) || rests.Duration.Round(time.Second) != c.rests {
+			t.Errorf("after attempt %d it rests for %v, want %s", attempts, err, c.rests)
+		}
+		waiting := w.until(run, func(r *integration.SyncRun) bool { return r.WaitingUntil != nil })
+		w.want(*waiting.Step, "trying again after: Works answered 503 (PROVIDER_ERROR, unavailable)")
+	}
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET attempts = 7`)
+	w.must(err)
+	w.must(s.Conclude(t.Context(), w.tenant(), &store.SyncWork{ID: run.ID}, &provider.Wait{Cause: integration.ProviderFailed("works", integration.ReasonUnavailable, "Works answered 503")}))
+	w.want(*w.ended(run).Error, "given up after 8 attempts without progress: Works answered 503 (PROVIDER_ERROR, unavailable)")
+}
+
+// A limit that lets nothing through for a day ends a run; it is no failure before that.
+func TestALimitThatNeverEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 9)
+	s, _ := w.works()
+	w.source.onRequest(func(_ context.Context, request string) error {
+		if request == "tasks" && w.source.count("tasks") != 2 {
+			return &provider.Wait{Until: time.Now().Add(500 * time.Millisecond), Cause: integration.ProviderFailed("works", integration.ReasonRateLimited, "used up")}
+		}
+		return nil
+	})
+	run := w.start(s, full())
+	limited := func() (since *time.Time) {
+		w.must(w.root.QueryRow(t.Context(), `SELECT limited_since FROM kb.sync_runs`).Scan(&since))
+		return since
+	}
+	first := limited()
+	for ; first == nil; first = limited() {
+		w.until(run, func(r *integration.SyncRun) bool { return r.WaitingUntil != nil })
+	}
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET limited_since = now() - interval '23 hours'`)
+	w.must(err)
+	w.until(run, func(r *integration.SyncRun) bool { return r.Processed > 1 && r.WaitingUntil != nil }) // the second request went through
+	if since := limited(); since == nil || !since.After(*first) {
+		t.Errorf("it has waited since %s", since)
+	}
+	_, err = w.root.Exec(t.Context(), `UPDATE kb.sync_runs SET limited_since = now() - interval '25 hours'`)
+	w.must(err)
+	ended := w.ended(run)
+	w.want([...]any{ended.Status, *ended.Error}, [...]any{integration.SyncError, "given up after 25 hours in which the rate limit of Works let nothing through (PROVIDER_ERROR, rate_limited)"})
+}
+
 // A worker that is lost is no failure of its run, and what takes too long is one; the end of a process is neither.
 func TestWhatCountsAsAFailure(t *testing.T) {
 	t.Parallel()
@@ -162,9 +220,9 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	w.must(err)
 	fence, lost, err := w.tenant().TakeOverSyncRun(t.Context(), run.ID, time.Minute)
 	w.must(err)
-	attempts, err := w.tenant().WaitSyncRun(t.Context(), run.ID, fence, time.Now(), "rests", true)
+	rested, err := w.tenant().WaitSyncRun(t.Context(), run.ID, fence, time.Now(), "rests", true)
 	w.must(err)
-	w.want([...]int{lost, attempts}, [...]int{1, 2})
+	w.want([...]int{lost, rested.Attempts}, [...]int{1, 2})
 }
 
 // An integration that no run can be started for does not keep others from theirs.

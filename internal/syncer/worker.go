@@ -29,6 +29,8 @@ const (
 	// is rarely the run's fault.
 	maxAttempts = 8
 	maxLost     = 20
+	// maxLimited is how long a run may wait for the third party's limit without having advanced: no limit's window is that long.
+	maxLimited = 24 * time.Hour
 )
 
 // backOff is how long a run rests after it failed so often in a row.
@@ -158,8 +160,8 @@ func (r *run) conclude(ctx context.Context, err error) error {
 		return river.JobSnooze(0)
 	case errors.Is(err, errLost):
 		return river.JobSnooze(0) // the next slice finds out why
-	case errors.As(err, &wait):
-		return r.rest(ctx, wait.Until, fmt.Sprintf("waiting for the rate limit of %s", r.providerName()))
+	case errors.As(err, &wait) && wait.Limited():
+		return r.rest(ctx, wait)
 	case errors.Is(ctx.Err(), context.Canceled): // the process ends
 		return river.JobSnooze(0)
 	case errors.As(err, &shown) && final(shown):
@@ -168,7 +170,11 @@ func (r *run) conclude(ctx context.Context, err error) error {
 	if shown == nil {
 		r.service.log.ErrorContext(ctx, "a run failed", "run", r.work.ID, "error", err)
 	}
-	return r.retry(ctx, shown)
+	var notBefore time.Time
+	if wait != nil {
+		notBefore = wait.Until
+	}
+	return r.retry(ctx, shown, notBefore)
 }
 
 // final reports whether trying again could not help.
@@ -188,30 +194,39 @@ func describe(err *integration.Error) string {
 	}
 }
 
-// rest lets the run wait without a worker.
-func (r *run) rest(ctx context.Context, until time.Time, step string) error {
+// rest lets the run wait for the limit without a worker, and ends it where that lets nothing through any more.
+func (r *run) rest(ctx context.Context, wait *provider.Wait) error {
 	ctx = context.WithoutCancel(ctx)
-	if _, err := r.tenant.WaitSyncRun(ctx, r.work.ID, r.fence, until, step, false); err != nil {
+	step := fmt.Sprintf("waiting for the rate limit of %s", r.providerName())
+	rested, err := r.tenant.WaitSyncRun(ctx, r.work.ID, r.fence, wait.Until, step, false)
+	switch {
+	case err != nil:
 		return err
+	case rested.Limited >= maxLimited:
+		return r.end(ctx, store.SyncEnd{Status: integration.SyncError, Error: fmt.Sprintf("given up after %.0f hours in which the rate limit of %s let nothing through (PROVIDER_ERROR, %s)",
+			rested.Limited.Hours(), r.providerName(), integration.ReasonRateLimited)})
 	}
 	r.publish(ctx)
-	return river.JobSnooze(max(0, time.Until(until)))
+	return river.JobSnooze(max(0, time.Until(wait.Until)))
 }
 
-// retry lets the run rest after a failure, or ends it after too many in a row.
-func (r *run) retry(ctx context.Context, shown *integration.Error) error {
+// retry lets the run rest after a failure, for as long as the third party asked at least, or ends it after too many in a row.
+func (r *run) retry(ctx context.Context, shown *integration.Error, notBefore time.Time) error {
 	ctx = context.WithoutCancel(ctx)
 	message := "an internal error; the server's log says more under the run's id"
 	if shown != nil {
 		message = describe(shown)
 	}
 	until := time.Now().Add(backOff(r.work.Attempts + 1))
-	attempts, err := r.tenant.WaitSyncRun(ctx, r.work.ID, r.fence, until, "trying again after: "+message, true)
+	if until.Before(notBefore) {
+		until = notBefore
+	}
+	rested, err := r.tenant.WaitSyncRun(ctx, r.work.ID, r.fence, until, "trying again after: "+message, true)
 	switch {
 	case err != nil:
 		return err
-	case attempts >= maxAttempts:
-		return r.end(ctx, store.SyncEnd{Status: integration.SyncError, Error: fmt.Sprintf("given up after %d attempts without progress: %s", attempts, message)})
+	case rested.Attempts >= maxAttempts:
+		return r.end(ctx, store.SyncEnd{Status: integration.SyncError, Error: fmt.Sprintf("given up after %d attempts without progress: %s", rested.Attempts, message)})
 	}
 	r.publish(ctx)
 	return river.JobSnooze(max(0, time.Until(until)))

@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -87,7 +86,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		case id == "c":
 			return integration.ProviderFailed("works", integration.ReasonAuthFailed, "the token is not valid")
 		case id == "a" && failed == 1:
-			return &provider.Wait{Until: time.Now().Add(200 * time.Millisecond), Cause: errors.New("too much")}
+			return &provider.Wait{Until: time.Now().Add(200 * time.Millisecond), Cause: integration.ProviderFailed("works", integration.ReasonRateLimited, "too much")}
 		}
 		return nil
 	})
@@ -108,9 +107,9 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 			t.Errorf("%s failed for %q", object, got)
 		}
 	}
-	// One that does not answer is asked again later.
+	// One that does not answer, and says for how long, is asked again later.
 	w.source.onRead(func(context.Context, string) error {
-		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
+		return &provider.Wait{Until: time.Now().Add(time.Second), Cause: integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")}
 	})
 	w.tellTask("changed", "a")
 	w.eventually("the attempt to fail", func() bool {

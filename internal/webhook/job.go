@@ -218,7 +218,7 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	switch {
 	case errors.Is(err, errLost), errors.Is(err, store.ErrBusy):
 		return 0, err
-	case errors.As(err, &wait):
+	case errors.As(err, &wait) && wait.Limited():
 		return max(0, time.Until(wait.Until)), nil
 	case errors.Is(ctx.Err(), context.Canceled): // the process ends
 		return 0, err
@@ -248,7 +248,11 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	}
 	if !final {
 		s.measures.work(ctx, work, "retried")
-		return backOff(work.Attempts + 1), nil
+		rest = backOff(work.Attempts + 1)
+		if wait != nil { // the third party said for how long it fails
+			rest = max(rest, time.Until(wait.Until))
+		}
+		return rest, nil
 	}
 	s.measures.work(ctx, work, "failed")
 	if left {

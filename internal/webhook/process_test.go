@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -345,7 +344,7 @@ func TestWorkOfAnySizeEnds(t *testing.T) {
 			used, until = 0, time.Now().Add(500*time.Millisecond)
 		}
 		if used++; used > allowed {
-			return &provider.Wait{Until: until, Cause: errors.New("too much")}
+			return &provider.Wait{Until: until, Cause: integration.ProviderFailed("works", integration.ReasonRateLimited, "too much")}
 		}
 		return nil
 	})
