@@ -72,6 +72,9 @@ type SyncFailure struct {
 	Type       ObjectType
 	ExternalID string
 	Reason     string // for people; holds no secret
+
+	// Broken says that it is a listing that could not be read this time, so that something in it may have changed unseen.
+	Broken bool `json:"-"`
 }
 
 // StartSync is what is asked of a run. What is nil is the integration's own setting.

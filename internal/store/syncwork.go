@@ -188,7 +188,7 @@ type SyncStep struct {
 	Total     *int   // items in all; nil leaves it
 	Workspace *integration.ExternalAccount
 	SeenUntil *time.Time // the latest change at the provider
-	// Incomplete says that something listed could not be imported: the next incremental run begins no later than this one.
+	// Incomplete says that a listing could not be read this time: see SyncEnd.Since.
 	Incomplete bool
 }
 
@@ -569,7 +569,8 @@ func (t *Tenant) CountDetailsAnew(ctx context.Context, id uuid.UUID, after strin
 type SyncEnd struct {
 	Status integration.SyncStatus // SUCCESS, PARTIAL, ERROR or CANCELLED
 	Error  string
-	// Since is where the next incremental run begins; nil leaves that as it is.
+	// Since is where the next incremental run begins; nil leaves that as it is. An incremental run that was incomplete leaves it too, and
+	// a full one does once: where the next full one is incomplete again, what cannot be read is not waited for any longer.
 	Since *time.Time
 	// FullyRead says that everything that is listed was read.
 	FullyRead bool
@@ -588,7 +589,7 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				FROM held h
 				WHERE r.id = h.id
 					AND r.org_id = h.org_id
-				RETURNING r.integration_id, r.org_id, r.finished_at, r.incomplete, r.settings_hash
+				RETURNING r.integration_id, r.org_id, r.finished_at, r.mode, r.incomplete, r.settings_hash
 			)
 			UPDATE kb.sync_states s
 			SET
@@ -597,7 +598,11 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				last_sync_at = e.finished_at,
 				last_successful_sync = CASE WHEN $5 = 'SUCCESS' THEN e.finished_at ELSE s.last_successful_sync END,
 				consecutive_failures = CASE $5 WHEN 'ERROR' THEN s.consecutive_failures + 1 WHEN 'CANCELLED' THEN s.consecutive_failures ELSE 0 END,
-				cursor = CASE WHEN $7::timestamptz IS NULL OR e.incomplete THEN s.cursor ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash) END,
+				cursor = CASE
+					WHEN $7::timestamptz IS NULL OR e.incomplete AND e.mode = 'INCREMENTAL' THEN s.cursor
+					WHEN e.incomplete AND s.cursor ->> 'kept' IS DISTINCT FROM e.settings_hash THEN coalesce(s.cursor, '{}') || jsonb_build_object('kept', e.settings_hash)
+					ELSE jsonb_build_object('since', $7::timestamptz, 'settings', e.settings_hash)
+				END,
 				fully_read_at = CASE WHEN $8 THEN e.finished_at ELSE s.fully_read_at END
 			FROM ended e
 			WHERE s.integration_id = e.integration_id

@@ -44,6 +44,8 @@ type source struct {
 	silent   bool   // comments are not imported
 	refused  string // the task whose comments are not shown
 	odd      string // the task whose comments cannot be read this time
+	unread   string // the list that cannot be read
+	broken   bool   // it may be the next time
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -207,8 +209,13 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 			}
 			for more := true; more; {
 				p := &provider.Page{Step: "tasks of " + list}
+				covered := true
 				err := a.request(ctx, "tasks", func() {
 					all := a.lists[list]
+					if list == a.unread {
+						p.Failed = append(p.Failed, integration.SyncFailure{Type: integration.ObjectCollection, ExternalID: list, Reason: "it cannot be read", Broken: a.broken})
+						all, covered = nil, false
+					}
 					end := min(offset+a.perPage, len(all))
 					for _, t := range all[min(offset, len(all)):end] {
 						switch {
@@ -228,7 +235,7 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 					yield(nil, err)
 					return
 				}
-				if !more {
+				if !more && covered {
 					p.Covered = []string{"tasks of " + list}
 				}
 				if !page(p, cursor{list, offset}) {

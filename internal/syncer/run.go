@@ -302,7 +302,7 @@ func (r *run) importAll(ctx context.Context) error {
 		complete: func(step *store.SyncStep) {
 			step.Stage = store.StageImport
 			step.Processed = len(step.Objects) + len(step.Failures)
-			step.Incomplete = slices.ContainsFunc(step.Failures, hidesOthers)
+			step.Incomplete = slices.ContainsFunc(step.Failures, func(f integration.SyncFailure) bool { return f.Broken })
 			step.Total = r.expect(step.Total, step.Processed)
 			if r.work.Mode != integration.SyncFull {
 				step.Seen, step.Covered = nil, nil // it lists only what changed
@@ -327,12 +327,6 @@ func (r *run) expect(listed *int, processing int) *int {
 	}
 	total := *listed + r.pending*max(*listed, 1)/max(r.work.Processed+processing, 1)
 	return &total
-}
-
-// hidesOthers reports whether a failure may hide items that the next incremental run would not look for: a list that could not be
-// read does. A single item does not; the next full run tries it again.
-func hidesOthers(f integration.SyncFailure) bool {
-	return f.Type == integration.ObjectOrganization || f.Type == integration.ObjectProject || f.Type == integration.ObjectCollection
 }
 
 // anew is a run's cursor while it reads a part of all details anew, until a time. How far these have come is the integration's; so many were left as

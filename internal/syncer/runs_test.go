@@ -414,6 +414,80 @@ func TestAWorkerThatDies(t *testing.T) {
 	}
 }
 
+// A list that nobody may read, such as one that was chosen and is archived, keeps no run from what changed elsewhere.
+func TestAListThatStaysUnread(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.fill("b", 3)
+	w.source.change(func() { w.source.unread = "b" })
+	s, _ := w.works()
+	since := w.since()
+	for _, mode := range []integration.SyncMode{integration.SyncFull, integration.SyncIncremental, integration.SyncIncremental} {
+		run := w.run(s, incremental())
+		w.want([...]any{run.Mode, run.Status}, [...]any{mode, integration.SyncPartial})
+		before := since
+		if since = w.since(); since == nil || before != nil && !since.After(*before) {
+			t.Errorf("the run after a %s one begins at %v, and that one did at %v", mode, since, before)
+		}
+		w.later(time.Hour)
+		since = w.since()
+	}
+}
+
+// What a broken list hides is read by the next run. Where it stays broken, the second full run goes on all the same.
+func TestAListThatIsBroken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	w.source.fill("b", 3)
+	s, _ := w.works()
+	breaks := func(list string) { w.source.change(func() { w.source.unread, w.source.broken = list, true }) }
+	breaks("b")
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull) // there is nothing to begin at
+	w.want(w.run(s, incremental()).Mode, integration.SyncFull)
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	breaks("")
+	w.run(s, full())
+	w.wantObjects()
+
+	w.later(time.Hour)
+	since := *w.since()
+	breaks("b")
+	w.source.edit("b", 1, "Edited")
+	w.run(s, full())
+	w.want(w.since().Equal(since), true)
+	w.run(s, incremental())
+	w.want(w.since().Equal(since), true)
+	breaks("")
+	w.run(s, incremental())
+	w.wantObjects()
+	w.want(w.since().After(since), true)
+
+	w.later(time.Hour)
+	breaks("b")
+	for _, moves := range []bool{false, true, false, true} { // one full run after the other
+		since := *w.since()
+		w.run(s, full())
+		w.want(w.since().After(since), moves)
+		w.later(time.Minute)
+	}
+}
+
+// since is where the next incremental run begins.
+func (w *world) since() (since *time.Time) {
+	w.t.Helper()
+	w.must(w.root.QueryRow(w.t.Context(), `SELECT (cursor ->> 'since')::timestamptz FROM kb.sync_states`).Scan(&since))
+	return since
+}
+
+// later makes what was kept so much older.
+func (w *world) later(by time.Duration) {
+	w.t.Helper()
+	_, err := w.root.Exec(w.t.Context(), `UPDATE kb.sync_states SET cursor = cursor || jsonb_build_object('since', (cursor ->> 'since')::timestamptz - $1::interval)`, by)
+	w.must(err)
+}
+
 // After a change of the selection or the settings only a full run is complete, even where the run that brought the change did not
 // end well.
 func TestWhatMakesARunFull(t *testing.T) {

@@ -104,3 +104,11 @@ func failure(kind integration.ObjectType, id, reason string) integration.SyncFai
 	}
 	return integration.SyncFailure{Type: kind, ExternalID: id, Reason: reason}
 }
+
+// unlisted is the entry of a listing that could not be read for err. It is broken where an answer came that cannot be used; one that the
+// token may not see is as if it were not there.
+func unlisted(kind integration.ObjectType, id, reason string, err error) integration.SyncFailure {
+	f := failure(kind, id, reason)
+	f.Broken = odd(err)
+	return f
+}

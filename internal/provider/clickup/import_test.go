@@ -621,12 +621,18 @@ func TestASelectedPlaceThatWasDeletedIsGone(t *testing.T) {
 		if whole.err != nil {
 			t.Fatal(whole.err)
 		}
-		gone, failed := map[string]bool{}, map[string]bool{}
+		gone, failed, reasons := map[string]bool{}, map[string]bool{}, map[string]string{}
 		for ref := range whole.gone {
 			gone[ref.ExternalID] = true
 		}
 		for _, f := range whole.failed {
-			failed[f.ExternalID] = true
+			failed[f.ExternalID], reasons[f.ExternalID] = true, f.Reason
+			if f.Broken {
+				t.Errorf("%s: %v keeps what changed from being taken for read", name, f)
+			}
+		}
+		if !strings.Contains(reasons[hidden], "this list is archived, which only runs with includeArchived read") {
+			t.Errorf("%s: it fails for %q", name, reasons[hidden])
 		}
 		if diff := cmp.Diff(map[string]bool{list: true, folder: true, space: true}, gone); diff != "" {
 			t.Errorf("%s: gone: %s", name, diff)
@@ -761,7 +767,7 @@ func TestAnAnswerOfChangesThatCannotBeUsed(t *testing.T) {
 			return fails
 		}})
 		got := changesSince(t, connected(t, srv), plan, 1)
-		if len(got.failed) != 1 || got.failed[0].Type != integration.ObjectOrganization {
+		if len(got.failed) != 1 || got.failed[0].Type != integration.ObjectOrganization || !got.failed[0].Broken {
 			t.Errorf("%s: failed: %v", name, got.failed)
 		}
 		if tasks := len(got.ids("task")); len(got.ids("doc")) == 0 || (tasks == 0) != (plan.Selection == nil) {

@@ -40,7 +40,7 @@ func (r *run) lost() bool {
 // lookFor asks for an id that may be a list's, a folder's or a space's. It is gone where ClickUp says so of one and has no other; where it
 // is refused, the words are the same for what never was.
 func (r *run) lookFor(id string) (gone []provider.Ref, reason string, err error) {
-	unknown := "the token sees no space, folder or list with that id"
+	unknown := "the token sees no space, folder or list with that id: choose the selection anew to leave it out"
 	if _, noID := strconv.ParseUint(id, 10, 64); noID != nil { // and ClickUp has no answer to it
 		return nil, unknown, nil
 	}
@@ -51,13 +51,18 @@ func (r *run) lookFor(id string) (gone []provider.Ref, reason string, err error)
 	}{{"list", integration.ObjectCollection}, {"folder", integration.ObjectCollection}, {"space", integration.ObjectProject}} {
 		answer, err := r.get(r.ctx, r.v2(kind.part, id), nil)
 		var at struct {
-			ID      text `json:"id"`
-			Deleted flag `json:"deleted"`
+			ID       text `json:"id"`
+			Deleted  flag `json:"deleted"`
+			Archived flag `json:"archived"`
 		}
 		decode(answer, &at)
 		switch {
+		case err == nil && at.ID != "" && !bool(at.Deleted) && bool(at.Archived) && !r.plan.IncludeArchived:
+			return nil, "this " + kind.part + " is archived, which only runs with includeArchived read, and those of a schedule do not: " +
+				"restore it in ClickUp, or leave it out of the selection", nil
 		case err == nil && at.ID != "" && !bool(at.Deleted):
-			return nil, "this " + kind.part + " is not among the places that the run reads: it may be archived while archived ones are left out, or be in another Workspace", nil
+			return nil, "this " + kind.part + " is not among the places that the run reads: it may be in something archived, which only runs with includeArchived read, " +
+				"or in another Workspace; choose the selection anew to leave it out", nil
 		case err == nil && at.ID != "", missing(err):
 			if ref := (provider.Ref{Type: kind.of, ExternalID: id}); len(gone) == 0 || gone[len(gone)-1] != ref {
 				gone = append(gone, ref)

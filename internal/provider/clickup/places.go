@@ -104,7 +104,9 @@ func decodePlaces[P place](items many, name string, id func(*P) (*text, *flag)) 
 			if name == "spaces" {
 				kind = integration.ObjectProject
 			}
-			f.bad = append(f.bad, failure(kind, string(*pid), "ClickUp's list of "+name+" has an entry without a usable id"))
+			entry := failure(kind, string(*pid), "ClickUp's list of "+name+" has an entry without a usable id")
+			entry.Broken = true
+			f.bad = append(f.bad, entry)
 			continue
 		}
 		f.all = append(f.all, p)

@@ -115,7 +115,7 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 			}
 			var bad []integration.SyncFailure
 			if !missing(err) { // what is deleted is no failure
-				bad = append(bad, failure(integration.ObjectCollection, string(l.ID), "the list's tasks could not be read: "+reason))
+				bad = append(bad, unlisted(integration.ObjectCollection, string(l.ID), "the list's tasks could not be read: "+reason, err))
 			}
 			return r.page(provider.Page{Step: step}, failures(bad), after(r.at))
 		}
@@ -372,7 +372,7 @@ func (r *run) changed() bool {
 		}
 		found, err := r.readTasks(r.v2("team", r.workspace, "task"), query)
 		if odd(err) { // the others are read, and what is behind it by the next run, which begins where this one did
-			bad := failure(integration.ObjectOrganization, r.workspace, "changed tasks could not be read: "+err.Error())
+			bad := unlisted(integration.ObjectOrganization, r.workspace, "changed tasks could not be read: "+err.Error(), err)
 			return r.page(provider.Page{Step: stepChanges}, failures([]integration.SyncFailure{bad}), after)
 		}
 		if err != nil {

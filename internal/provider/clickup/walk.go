@@ -88,9 +88,9 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 	head := branch{space: s, whole: r.wholly(s, nil)}
 	read, err := r.folders(r.ctx, s, r.plan.IncludeArchived)
 	folders, bad := read.all, read.bad
-	var reason string
-	if reason, err = r.without(err); err != nil {
-		yield(branch{}, err)
+	reason, fatal := r.without(err)
+	if fatal != nil {
+		yield(branch{}, fatal)
 		return false
 	}
 	if !r.chosen.all {
@@ -99,7 +99,7 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		}
 	}
 	if reason != "" {
-		bad = append(bad, failure(integration.ObjectProject, string(s.ID), reason))
+		bad = append(bad, unlisted(integration.ObjectProject, string(s.ID), reason, err))
 	}
 	head.failed, head.folders = bad, read.whole && head.whole
 	var known []branch
@@ -115,11 +115,12 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 	} else {
 		lists, err := r.looseLists(r.ctx, s, r.plan.IncludeArchived)
 		if err != nil {
-			if reason, err = r.without(err); err != nil {
-				yield(branch{}, err)
+			reason, fatal := r.without(err)
+			if fatal != nil {
+				yield(branch{}, fatal)
 				return false
 			}
-			lists.bad = []integration.SyncFailure{failure(integration.ObjectProject, string(s.ID), reason)}
+			lists.bad = []integration.SyncFailure{unlisted(integration.ObjectProject, string(s.ID), reason, err)}
 		}
 		head.read = lists.whole
 		head.failed = append(head.failed, lists.bad...)
@@ -136,11 +137,12 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 		b.whole = r.wholly(s, append([]folder{f}, b.above...))
 		lists, err := r.listsOf(r.ctx, f, r.plan.IncludeArchived)
 		if err != nil {
-			if reason, err = r.without(err); err != nil {
-				yield(branch{}, err)
+			reason, fatal := r.without(err)
+			if fatal != nil {
+				yield(branch{}, fatal)
 				return false
 			}
-			lists.bad = []integration.SyncFailure{failure(integration.ObjectCollection, string(f.ID), reason)}
+			lists.bad = []integration.SyncFailure{unlisted(integration.ObjectCollection, string(f.ID), reason, err)}
 		}
 		b.read, b.failed, b.lists = lists.whole, lists.bad, r.choose(lists.all, parentPlace{folder: f.ID, space: s.ID}, b.whole)
 		if !give(b) {
