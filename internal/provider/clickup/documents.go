@@ -21,12 +21,12 @@ func (r *run) documents() bool {
 			query.Set("cursor", r.at.Docs)
 		}
 		answer, err := r.get(r.ctx, r.v3("docs"), query)
-		if err != nil {
-			return r.fail(err)
-		}
 		raw, ok := listing(answer, "docs")
-		if !ok {
-			return r.fail(unexpected("list of documents"))
+		if err == nil && !ok {
+			err = unexpected("list of documents")
+		}
+		if err != nil {
+			return r.withoutDocs(err)
 		}
 		var more struct {
 			Cursor text `json:"next_cursor"`
@@ -58,6 +58,16 @@ func (r *run) documents() bool {
 			return true
 		}
 	}
+}
+
+// withoutDocs leaves out the documents that are left, where their list cannot be read: a token may see tasks and no documents.
+func (r *run) withoutDocs(err error) bool {
+	reason, fatal := r.without(err)
+	if fatal != nil {
+		return r.fail(fatal)
+	}
+	bad := unlisted(integration.ObjectDocument, r.workspace, "the Workspace's documents could not be read: "+reason, err)
+	return r.page(provider.Page{Step: stepDocs}, failures([]integration.SyncFailure{bad}), r.at.begin(stageEnd))
 }
 
 // docs hands over the documents of an answer that the plan asks for, each with its pages, and the cursor after each that it leaves

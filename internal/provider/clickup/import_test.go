@@ -677,6 +677,50 @@ func TestDocumentsFollowTheSelection(t *testing.T) {
 	}
 }
 
+// A list of documents that is refused, or that cannot be used, is one failure: the rest of the run goes on, and no document is missed.
+func TestDocumentsThatCannotBeListed(t *testing.T) {
+	t.Parallel()
+	since := time.UnixMilli(1)
+	for name, test := range map[string]struct {
+		fault  clickuptest.Fault
+		broken bool
+	}{
+		"refused":        {clickuptest.Fault{Status: 403, Code: "ACCESS_003"}, false},
+		"not there":      {clickuptest.Fault{Status: 404}, false},
+		"of no use":      {clickuptest.Fault{Status: 200, Body: `{}`}, true},
+		"not all of it":  {clickuptest.Fault{Status: 404, Skip: 1}, false},
+		"never answered": {clickuptest.Fault{Status: 503}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := newServer(clickuptest.Options{Seed: 3, Members: 1, Spaces: 1, FolderlessLists: 2, TasksPerList: 3, Docs: 3, Plain: true})
+			test.fault.Route = "GET /api/v3/workspaces/{workspace_id}/docs"
+			trouble := srv.Fail(test.fault)
+			for _, plan := range []provider.Plan{everything, {Options: everything.Options, Since: &since}} {
+				got := read(t, connected(t, srv), plan, nil)
+				if trouble.Hits() == 0 {
+					t.Fatal("the list of documents was not asked for")
+				}
+				if name == "never answered" {
+					if !integration.IsProviderReason(got.err, integration.ReasonUnavailable) {
+						t.Errorf("the run goes on after %v", got.err)
+					}
+					continue
+				}
+				if got.err != nil || len(got.ids("task")) != 6 {
+					t.Fatalf("%v, %d tasks", got.err, len(got.ids("task")))
+				}
+				if len(got.failed) != 1 || got.failed[0].Type != integration.ObjectDocument || got.failed[0].ExternalID != workspace(srv) || got.failed[0].Broken != test.broken {
+					t.Errorf("failed: %+v", got.failed)
+				}
+				if got.covered["workspace:"+workspace(srv)+"/docs"] {
+					t.Error("the documents are covered")
+				}
+			}
+		})
+	}
+}
+
 func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	t.Parallel()
 	srv := newServer(tiny(11))
