@@ -109,15 +109,11 @@ func (s *Service) startDue(ctx context.Context) error {
 }
 
 // startScheduled queues one run and says when the next is due, together. A run that is live already makes the next one wait its
-// turn.
+// turn. One that cannot succeed, as where a setting is missing by now, is queued too: its end says so.
 func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 	tenant := s.db.Tenant(integration.Scope{Org: due.Org, Actor: "schedule"})
 	live, err := tenant.LiveSyncRuns(ctx, []uuid.UUID{due.IntegrationID})
 	if err != nil {
-		return err
-	}
-	found, err := tenant.IntegrationByID(ctx, due.IntegrationID, store.With{})
-	if err != nil || found == nil {
 		return err
 	}
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
@@ -129,7 +125,7 @@ func (s *Service) startScheduled(ctx context.Context, due store.DueSync) error {
 		if err != nil { // of an older version's making
 			s.log.WarnContext(ctx, "a schedule cannot be read, and rests", "integration", due.IntegrationID, "error", err)
 		}
-		if err := tx.SetNextSync(ctx, due.IntegrationID, next); err != nil || len(live) > 0 || checkReady(found) != nil {
+		if err := tx.SetNextSync(ctx, due.IntegrationID, next); err != nil || len(live) > 0 {
 			return err
 		}
 		_, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
@@ -165,13 +161,9 @@ func (s *Service) catchUp(ctx context.Context) error {
 // startCatchUp queues one run; while one is live, it is due again after that.
 func (s *Service) startCatchUp(ctx context.Context, due store.DueHook) error {
 	tenant := s.db.Tenant(integration.Scope{Org: due.Org, Actor: "webhook check"})
-	found, err := tenant.IntegrationByID(ctx, due.IntegrationID, store.With{})
-	if err != nil || found == nil {
-		return err
-	}
-	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
+	err := tenant.InTx(ctx, func(tx *store.Tenant) error {
 		needed, err := tx.TakeCatchUp(ctx, due.IntegrationID)
-		if err != nil || !needed || checkReady(found) != nil {
+		if err != nil || !needed {
 			return err
 		}
 		_, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{

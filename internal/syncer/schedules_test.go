@@ -86,6 +86,35 @@ func TestADisabledIntegrationsScheduleRests(t *testing.T) {
 	}
 }
 
+// A schedule whose runs cannot succeed any more says so, and backs off.
+func TestAnIncompleteIntegrationsSchedule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 3)
+	s, _ := w.works()
+	w.run(s, full())
+	without := ptr(integration.NewSettings(map[string]any{"token": nil}))
+	_, err := w.connect.UpdateIntegration(t.Context(), w.admin, w.integration.ProjectID, "works", connect.IntegrationPatch{Settings: &without}, store.With{})
+	w.must(err)
+	_, err = s.SetSyncSchedule(t.Context(), w.admin, w.integration.ID, &integration.SyncSchedule{EveryMinutes: ptr(1)})
+	w.must(err)
+	for failures := range 2 {
+		w.due()
+		for deadline := time.Now().Add(15 * time.Second); len(w.runs()) < failures+2; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the schedule rests")
+			}
+		}
+		run := w.ended(w.runs()[failures+1])
+		w.want([...]any{run.Status, *run.Error}, [...]any{integration.SyncError, "the integration needs these settings first: token"})
+		state := w.state()
+		w.want([...]any{state.Status, state.ConsecutiveFailures, *state.Error}, [...]any{integration.SyncError, failures + 1, "the integration needs these settings first: token"})
+	}
+	if rests := time.Until(*w.state().NextSyncAt); rests < 90*time.Second { // after one failure
+		t.Errorf("it is due again after %s", rests)
+	}
+}
+
 func TestMappings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
