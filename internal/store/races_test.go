@@ -208,6 +208,38 @@ func TestWaitsAreBounded(t *testing.T) {
 	}
 }
 
+// A reset that comes while a run begins is refused: the run would undo it at its end.
+func TestResetWhileARunBegins(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	n := createIntegration(t, w.tenant, newIntegration(w.project, "clickup"))
+	reset := make(chan error, 1)
+	err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+		if _, err := startRun(ctx, tx, n.ID); err != nil {
+			return err
+		}
+		go func() {
+			_, err := w.tenant.ResetSyncState(ctx, n.ID)
+			reset <- err
+		}()
+		for column[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)[0] == 0 {
+			select {
+			case err := <-reset:
+				return fmt.Errorf("the reset did not wait for the run's lock: %w", err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-reset; !integration.IsKind(err, integration.KindConflict) {
+		t.Errorf("the reset: %v", err)
+	}
+}
+
 func TestStaleUpdates(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -121,7 +121,7 @@ func (t *Tenant) StartSyncRun(ctx context.Context, n NewSyncRun) (run *integrati
 		b.Queue(briefly)
 		// First, as TakeDueSync does, or the two would wait for each other. No run begins meanwhile. That one is live is looked up
 		// rather than left to the unique index, which would wait for the worker that holds it, and that for the state.
-		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, t.scope.Org, t.scope.Projects, n.IntegrationID)
+		b.Queue(lockState, t.scope.Org, t.scope.Projects, n.IntegrationID)
 		b.Queue(`SELECT `+isLive, t.scope.Org, t.scope.Projects, n.IntegrationID).QueryRow(func(row pgx.Row) error { return row.Scan(&live) })
 		b.Queue(statement, args...).QueryRow(into(&run, scanSyncRun))
 		b.Queue(notifySync, t.scope.Org, t.scope.Projects, n.ID, syncChannel)

@@ -137,6 +137,9 @@ func scanSyncState(row pgx.Row) (*integration.SyncState, error) {
 	return r.value()
 }
 
+// lockState keeps the state of the integration $3 from others until the transaction ends.
+const lockState = `SELECT FROM kb.sync_states s WHERE ` + stateScope + ` AND s.integration_id = $3 FOR UPDATE`
+
 // changeSyncState changes an integration's state and records that. set is what follows SET, with arguments from $4 on, only
 // a further condition, and also a further WITH query. It returns nil where the scope has no such integration, or the condition does not hold.
 func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set, only, also string, values ...any) (state *integration.SyncState, err error) {
@@ -153,6 +156,7 @@ func (t *Tenant) changeSyncState(ctx context.Context, id uuid.UUID, e audit, set
 			FROM changed s`
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(briefly)
+		b.Queue(lockState, t.scope.Org, t.scope.Projects, id) // first, so that the condition is of what whoever held it before has committed
 		b.Queue(statement, args...).QueryRow(into(&state, scanSyncState))
 	})
 	return state, err
