@@ -272,6 +272,46 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 	takeOver(time.Minute, store.FirstFence+1)
 }
 
+// A run that goes on does not say that it waits, whoever goes on with it.
+func TestARunThatGoesOnSaysNothingOfItsRest(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	run := begin(t, w.tenant, createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID)
+	step := func() *string {
+		t.Helper()
+		now, err := w.tenant.SyncRun(ctx, run)
+		if err != nil || now.WaitingUntil != nil {
+			t.Fatalf("%+v, %v", now, err)
+		}
+		return now.Step
+	}
+	for name, goOn := range map[string]func() error{
+		"claimed": func() error {
+			_, err := w.tenant.ClaimSyncRun(ctx, run, store.FirstFence)
+			return err
+		},
+		"taken over": func() error {
+			_, _, err := w.tenant.TakeOverSyncRun(ctx, run, 0)
+			execute(t, w.root, `UPDATE kb.sync_runs SET fence = 1`)
+			return err
+		},
+	} {
+		if held, _, err := w.tenant.CommitSync(ctx, run, store.FirstFence, store.SyncStep{Stage: store.StageImport, Step: "tasks"}); !held || err != nil {
+			t.Fatalf("%s: %t, %v", name, held, err)
+		}
+		if err := goOn(); err != nil || step() == nil {
+			t.Errorf("%s: its step is gone, %v", name, err)
+		}
+		if _, err := w.tenant.WaitSyncRun(ctx, run, store.FirstFence, time.Now(), "waiting", false); err != nil {
+			t.Fatal(err)
+		}
+		if err := goOn(); err != nil || step() != nil {
+			t.Errorf("%s: it still says that it waits, %v", name, err)
+		}
+	}
+}
+
 // That a run began or ended is told by the transaction in which it did: no process can die between the two.
 func TestBeginningsAndEndsAreToldWithTheirTransaction(t *testing.T) {
 	t.Parallel()

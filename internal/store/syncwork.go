@@ -58,7 +58,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 		b.Queue(`
 			WITH claimed AS (
 				UPDATE kb.sync_runs r
-				SET status = 'RUNNING', started_at = coalesce(r.started_at, clock_timestamp()), heartbeat_at = clock_timestamp(), waiting_until = NULL
+				SET status = 'RUNNING', started_at = coalesce(r.started_at, clock_timestamp()), heartbeat_at = clock_timestamp(), `+waitsNoMore+`
 				WHERE `+runScope+`
 					AND r.id = $3
 					AND r.fence = $4
@@ -95,6 +95,9 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 	})
 	return work, err
 }
+
+// waitsNoMore ends a rest of kb.sync_runs r, and the words for it.
+const waitsNoMore = `waiting_until = NULL, step = CASE WHEN r.waiting_until IS NULL THEN r.step END`
 
 // RestartSyncRun makes a run begin again as a full one, with the integration's present settings: what it has read so far was of
 // others.
@@ -649,7 +652,7 @@ func (t *Tenant) TakeOverSyncRun(ctx context.Context, id uuid.UUID, since time.D
 				FOR UPDATE OF r SKIP LOCKED
 			)
 			UPDATE kb.sync_runs r
-			SET fence = r.fence + 1, lost = r.lost + 1, heartbeat_at = clock_timestamp(), waiting_until = NULL
+			SET fence = r.fence + 1, lost = r.lost + 1, heartbeat_at = clock_timestamp(), `+waitsNoMore+`
 			FROM orphan o
 			WHERE r.id = o.id
 				AND r.org_id = o.org_id
