@@ -2700,7 +2700,7 @@ type SyncState {
   projectId: UUID!
   "Where it stands."
   status: SyncStatus!
-  "When the last run started."
+  "When the last run ended, however it did."
   lastSyncAt: Time
   "When the last run that succeeded ended."
   lastSuccessfulSync: Time
