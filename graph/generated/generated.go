@@ -2958,7 +2958,7 @@ type SyncRun {
 type SyncCount {
   "The type."
   type: ObjectType!
-  "New ones."
+  "New ones. Where a run began again, as its integration's settings had changed, those of before count too; the other numbers begin at 0 then."
   created: Int!
   "Known ones that had changed."
   updated: Int!

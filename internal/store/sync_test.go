@@ -272,6 +272,30 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 	takeOver(time.Minute, store.FirstFence+1)
 }
 
+// A run that begins again counts anew what it does to objects; what it created stays created.
+func TestCountsOfARunThatBeginsAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	run := begin(t, w.tenant, createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID)
+	for _, title := range []string{"A", "A", "B"} {
+		commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", title)}, Failures: []integration.SyncFailure{{Type: integration.ObjectTask, ExternalID: "t2"}}})
+	}
+	for _, want := range []integration.SyncCount{{Created: 1, Updated: 1, Unchanged: 1, Failed: 3}, {Created: 1}} {
+		now, err := w.tenant.SyncRun(ctx, run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Type = integration.ObjectTask
+		if len(now.Counts) != 1 || now.Counts[0] != want {
+			t.Errorf("counts are %+v, want %+v", now.Counts, want)
+		}
+		if err := w.tenant.RestartSyncRun(ctx, run, store.FirstFence); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A run that goes on does not say that it waits, whoever goes on with it.
 func TestARunThatGoesOnSaysNothingOfItsRest(t *testing.T) {
 	t.Parallel()

@@ -100,7 +100,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 const waitsNoMore = `waiting_until = NULL, step = CASE WHEN r.waiting_until IS NULL THEN r.step END`
 
 // RestartSyncRun makes a run begin again as a full one, with the integration's present settings: what it has read so far was of
-// others.
+// others. It has created what it created.
 func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) error {
 	args := []any{t.scope.Org, t.scope.Projects, run, fence}
 	return t.send(ctx, func(b *pgx.Batch) {
@@ -110,7 +110,7 @@ func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) e
 		b.Queue(`
 			WITH `+heldRun+`
 			UPDATE kb.sync_run_counts n
-			SET failed = 0
+			SET updated = 0, unchanged = 0, failed = 0
 			FROM held h
 			WHERE n.run_id = h.id
 				AND n.org_id = h.org_id`, args...)
