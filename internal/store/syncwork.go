@@ -76,7 +76,7 @@ func (t *Tenant) ClaimSyncRun(ctx context.Context, id uuid.UUID, fence int) (wor
 				r.id, r.integration_id, r.project_id, r.mode, r.include_completed, r.include_archived, r.batch_size, r.confirm_deletions,
 				r.selection, r.since, r.stage, r.cursor, coalesce(r.stage = 'SWEEP' AND r.cursor ? 'marked', false),
 				r.processed, r.attempts, r.started_at, r.heartbeat_at, r.seen_until,
-				i.provider, i.enabled, i.revision, r.settings_hash <> md5(i.public_settings::text), s.mappings, s.details_sweep_after, s.next_sync_at
+				i.provider, i.enabled, i.revision, r.settings_hash `+otherSettings+`, s.mappings, s.details_sweep_after, s.next_sync_at
 			FROM claimed r
 			JOIN kb.integrations i ON i.id = r.integration_id AND i.org_id = r.org_id
 			JOIN kb.sync_states s ON s.integration_id = r.integration_id AND s.org_id = r.org_id`,
@@ -117,7 +117,7 @@ func (t *Tenant) RestartSyncRun(ctx context.Context, run uuid.UUID, fence int) e
 		b.Queue(`
 			UPDATE kb.sync_runs r
 			SET
-				mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = md5(i.public_settings::text),
+				mode = 'FULL', since = NULL, stage = 'IMPORT', cursor = NULL, incomplete = false, seen_until = NULL, settings_hash = `+settingsHash+`,
 				processed = 0, total = NULL, failures = '[]', started_at = clock_timestamp()
 			FROM kb.integrations i
 			WHERE `+runScope+`

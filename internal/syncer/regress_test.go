@@ -293,6 +293,36 @@ func TestSettingsThatChangeMeanwhile(t *testing.T) {
 	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
 }
 
+// How many objects are written together is no reason to read them again.
+func TestABatchSizeThatChangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fill("a", 9)
+	s, _ := w.works()
+	resize := func(to int) {
+		_, err := w.root.Exec(t.Context(), `UPDATE kb.integrations SET public_settings = jsonb_build_object('batch_size', $1::integer), revision = revision + 1`, to)
+		w.must(err)
+	}
+	resize(10)
+	var once sync.Once
+	w.source.onRequest(func(_ context.Context, request string) (err error) {
+		if request == "tasks" && w.source.count("tasks") == 3 {
+			once.Do(func() {
+				resize(20)
+				err = integration.ProviderFailed("works", integration.ReasonUnavailable, "Works answered 503") // so that there is a next slice
+			})
+		}
+		return err
+	})
+	w.want(w.run(s, full()).Status, integration.SyncSuccess)
+	w.want(w.source.count("tasks"), 4) // of three pages
+	resize(30)
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states s SET cursor = cursor || jsonb_build_object('settings', md5(i.public_settings::text)) FROM kb.integrations i`)
+	w.must(err)
+	w.want(w.run(s, incremental()).Mode, integration.SyncIncremental) // after one of the release before
+}
+
 // Deleting an integration, and starting a run, wait for the run that stores a page, and it for them, never both.
 func TestDeletingInTheMiddle(t *testing.T) {
 	t.Parallel()
