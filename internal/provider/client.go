@@ -185,8 +185,8 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) (o outcome
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, wholeTimeout)
 	defer cancel()
-	connected := false
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
+	sent := 0 // net/http repeats by itself what it sent through a connection that was closed meanwhile
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent++ }})
 	req, err := c.request(ctx, call)
 	if err != nil {
 		c.limiter.unanswered(ctx, p)
@@ -195,9 +195,10 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) (o outcome
 	status := 0
 	var cause string
 	resp, err := c.transport.RoundTrip(req)
+	c.limiter.owe(sent - 1)
 	if err != nil {
 		o, cause = c.unanswered(call, err), causeOf(err)
-		o.again = o.again && (call.repeatable() || !connected)
+		o.again = o.again && (call.repeatable() || sent == 0)
 		c.limiter.unanswered(ctx, p)
 	} else {
 		status = resp.StatusCode

@@ -45,6 +45,7 @@ type limiter struct {
 	named      bool
 	permits    int
 	probe      bool      // permits is one, and a probe
+	owed       int       // permits to be given up for what was sent without one
 	until      time.Time // permits are void
 	opens      time.Time // before then the ledger has none
 	polls      bool      // opens is when to look again whether a probe was answered
@@ -85,6 +86,12 @@ func (l *limiter) take(ctx context.Context) (p permit, retry time.Time, ok bool,
 		l.mu.Lock()
 		now := time.Now()
 		if l.permits > 0 && now.Before(l.until) {
+			if l.owed > 0 && !l.probe {
+				n := min(l.owed, l.permits)
+				l.owed, l.permits = l.owed-n, l.permits-n
+				l.mu.Unlock()
+				continue
+			}
 			p = l.spend()
 			l.mu.Unlock()
 			return p, time.Time{}, true, nil
@@ -137,6 +144,13 @@ func (l *limiter) spend() permit {
 	}
 	l.flights[p.generation]++
 	return p
+}
+
+// owe has so many permits given up, if any, before others are spent.
+func (l *limiter) owe(permits int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owed += max(0, permits)
 }
 
 // ask takes permits from the ledger and gives back what is left. One goroutine at a time does.

@@ -24,6 +24,7 @@ type step struct {
 	broken  bool // after the request was sent
 	away    bool // before
 	waiting bool // until the request is given up
+	twice   bool // after the transport sent it again by itself
 }
 
 // script answers as its steps say, the last one again and again, and notes when it was asked.
@@ -37,6 +38,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	next := s.steps[min(len(s.asked), len(s.steps)-1)]
 	s.asked = append(s.asked, time.Since(s.began))
 	if !next.away {
+		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+	}
+	if next.twice {
 		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
 	}
 	switch {
@@ -189,6 +193,23 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 			}, step{status: c.status, header: c.header, body: "RATELIMITED"}, step{status: 200})
 		})
 	}
+}
+
+// What the transport repeats by itself counts.
+func TestWhatTheTransportRepeatsCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []step{{status: 200, twice: true}}, began: time.Now()}
+		c := provider.NewNetwork(provider.NetworkOptions{}).Client(provider.ClientOptions{
+			Provider: "acme", Origin: "https://api.acme.example", Token: seal.NewSecret(canary), Limit: provider.Limit{Requests: 10, Window: time.Minute},
+		})
+		c.Through(s)
+		var wait *provider.Wait
+		for !errors.As(c.Get(t.Context(), "/", nil, nil), &wait) {
+		}
+		if len(s.asked) != 5 {
+			t.Errorf("%d requests were sent, twice each", len(s.asked))
+		}
+	})
 }
 
 func TestAnAnswerThatDoesNotComeIsGivenUp(t *testing.T) {
