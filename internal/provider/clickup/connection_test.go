@@ -213,6 +213,42 @@ func TestAListThatCannotBeReadIsLeftOut(t *testing.T) {
 	}
 }
 
+// A place that cannot be read is told of once, however many parts a run is read in; what fails later only is told too.
+func TestPlacesThatCannotBeReadAreToldOfOnce(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 46, Members: 1, Spaces: 3, Folders: 3, Lists: 2, FolderlessLists: 1, TasksPerList: 2, Plain: true})
+	snap := srv.Snapshot(workspace(srv), clickuptest.Selection{})
+	private, later := snap.Spaces[0].ID, snap.Spaces[1].ID
+	srv.Fail(clickuptest.Fault{Match: func(r *http.Request) bool { return r.URL.Path == "/api/v2/space/"+private+"/folder" }, Status: 401, Code: "OAUTH_027"})
+	places := true // are read
+	srv.Fail(clickuptest.Fault{Status: 200, Body: `{}`, Match: func(r *http.Request) bool { return !places && r.URL.Path == "/api/v2/space/"+later+"/folder" }})
+	c := connected(t, srv)
+	since := time.UnixMilli(1)
+	for name, plan := range map[string]provider.Plan{"full": {}, "changes of a selection": {Since: &since, Selection: []string{private, later}}} {
+		plan.Options = everything.Options
+		told := map[string]int{}
+		places = true
+		var cursor []byte
+		for more := true; more; {
+			more = false
+			for p, err := range c.Import(t.Context(), plan, cursor) { // its first page is one part
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range p.Failed {
+					told[f.ExternalID]++
+				}
+				places = strings.Contains(string(p.Cursor), `"stage":"places"`)
+				cursor, more = p.Cursor, true
+				break
+			}
+		}
+		if told[private] != 1 || told[later] != 1 || len(told) != 2 {
+			t.Errorf("%s: told of %v", name, told)
+		}
+	}
+}
+
 func TestASpaceThatCannotBeReadIsLeftOut(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Small(45))

@@ -35,6 +35,8 @@ type cursor struct {
 	Odd      bool `json:"odd,omitempty"`      // something was not understood, so that the listing cannot be covered
 	Archived bool `json:"archived,omitempty"` // the second reading, of what is archived
 
+	Unread []string `json:"unread,omitempty"` // places that could not be read and were told of; see run.unread
+
 	// With a selection.
 	Found  []byte   `json:"found,omitempty"`  // a bit for each id of the selection, in their order
 	Spaces []string `json:"spaces,omitempty"` // that something selected is in
@@ -68,7 +70,7 @@ func decodeCursor(raw []byte) cursor {
 
 // begin is the cursor of a stage.
 func (at cursor) begin(stage string) cursor {
-	return cursor{Version: cursorVersion, Stage: stage, Total: at.Total, Found: at.Found, Spaces: at.Spaces}
+	return cursor{Version: cursorVersion, Stage: stage, Total: at.Total, Found: at.Found, Spaces: at.Spaces, Unread: at.Unread}
 }
 
 // selection is what a run is limited to.

@@ -38,7 +38,7 @@ func (r *run) tasks() bool {
 		if err != nil {
 			return r.fail(err)
 		}
-		if len(b.failed) > 0 && !r.unread(b) || b.space.ID != "" && !r.tasksOf(b) {
+		if !r.unread(b) || b.space.ID != "" && !r.tasksOf(b) {
 			return false
 		}
 	}
@@ -319,9 +319,10 @@ func (r *run) gather() bool {
 		if err != nil {
 			return r.fail(err)
 		}
-		if len(b.failed) > 0 && !r.unread(b) {
+		if !r.unread(b) {
 			return false
 		}
+		at.Unread = r.at.Unread
 		if b.space.ID == "" {
 			continue
 		}

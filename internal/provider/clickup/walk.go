@@ -1,6 +1,7 @@
 package clickup
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -20,8 +21,9 @@ type branch struct {
 	whole   bool // all that is in it is selected
 	read    bool // and was read
 	failed  []integration.SyncFailure
-	last    bool // of the space
-	folders bool // the space's folders are all selected, and were read
+	in      string // the space whose places failed, of a branch that has nothing else
+	last    bool   // of the space
+	folders bool   // the space's folders are all selected, and were read
 }
 
 func (b branch) id() string {
@@ -46,7 +48,7 @@ func (r *run) walk(wanted func(space) bool) iter.Seq2[branch, error] {
 			}
 			r.spacesRead = append([]space{}, spaces.all...)
 			r.at.Odd = r.at.Odd || r.at.Stage == stagePlaces && !spaces.whole
-			if len(spaces.bad) > 0 && r.at.Stage == stagePlaces && !yield(branch{failed: spaces.bad}, nil) {
+			if len(spaces.bad) > 0 && !yield(branch{failed: spaces.bad}, nil) {
 				return
 			}
 		}
@@ -109,7 +111,7 @@ func (r *run) walkSpace(s space, start string, past bool, yield func(branch, err
 	}
 	head.last = len(folders) == 0
 	if before("", start, past) {
-		if len(bad) > 0 && !yield(branch{failed: bad}, nil) {
+		if len(bad) > 0 && !yield(branch{failed: bad, in: string(s.ID)}, nil) {
 			return false
 		}
 	} else {
@@ -212,7 +214,7 @@ func (r *run) places() bool {
 			if err != nil {
 				return r.fail(err)
 			}
-			if !r.branch(b) {
+			if !r.unread(b) || b.space.ID != "" && !r.branch(b) {
 				return false
 			}
 		}
@@ -234,9 +236,6 @@ func (r *run) places() bool {
 
 // branch gives the objects of a branch, those above it included where only a part of them is selected.
 func (r *run) branch(b branch) bool {
-	if b.space.ID == "" {
-		return r.unread(b)
-	}
 	next := r.at
 	next.Space, next.Folder, next.Past, next.After = string(b.space.ID), b.id(), true, ""
 	here := next
@@ -247,7 +246,8 @@ func (r *run) branch(b branch) bool {
 	here.After = r.at.After
 	r.at = here
 
-	items, total := failures(b.failed), 0
+	var items []item
+	total := 0
 	add := func(o item) { items = append(items, o); total++ }
 	first := b.folder == nil
 	if !r.chosen.all {
@@ -296,9 +296,28 @@ func (r *run) branch(b branch) bool {
 	return r.give(fmt.Sprintf("%s of %q", stepPlaces, b.space.Name), items, covered, next)
 }
 
-// unread reports places that could not be read.
+// mostUnread bounds the places that a cursor names. Others are told of again whenever the run comes by.
+const mostUnread = 50
+
+// unread tells of the places that could not be read: once, though a run walks through them in each stage, and in each part of one. It is
+// false where the reading ends.
 func (r *run) unread(b branch) bool {
-	return r.page(provider.Page{Step: stepPlaces}, failures(b.failed), r.at)
+	var news []integration.SyncFailure
+	next := r.at
+	for _, f := range b.failed {
+		key := cmp.Or(f.ExternalID, fmt.Sprintf("in %s%s/%s", b.in, b.space.ID, b.id()))
+		if f.Broken { // which is told even if the place was only refused before
+			key += "!"
+		}
+		if slices.Contains(r.at.Unread, key) {
+			continue
+		}
+		news = append(news, f)
+		if len(next.Unread) < mostUnread {
+			next.Unread = append(slices.Clip(next.Unread), key)
+		}
+	}
+	return len(news) == 0 || r.page(provider.Page{Step: stepPlaces}, failures(news), next)
 }
 
 // parentFolder is the id of what the i-th folder of a branch lies in: 0 is the branch's own, 1 the one above it.
