@@ -84,6 +84,24 @@ func TestWhoRotates(t *testing.T) {
 	want(t, len(w.trail(t, `, filter: {action: "secrets.open"}`)), opened+4) // the rotation, and three counts of what opens
 }
 
+// Servers that have another encryption key, while a new one is rolled out, share a token's limit with those that have not.
+func TestALimitIsSharedWhateverTheEncryptionKey(t *testing.T) {
+	t.Parallel()
+	c := newClientAlone(t)
+	other := startServer(t, c.db, "INTEGRATION_ENCRYPTION_KEY="+seal.GenerateKey().Expose(), "INTEGRATION_ENCRYPTION_PREVIOUS_KEYS="+testKey)
+	for _, s := range []*server{c.server, other} {
+		one := *c
+		one.server = s
+		tested := one.do(t, `mutation ($s: Map!) { testSettings(provider: "clickup", settings: $s) { ok } }`, map[string]any{"s": clickUp().settings()})
+		want(t, tested.get(t, "testSettings", "ok"), any(true))
+	}
+	var rows int
+	if err := c.db.Connect(t, "", "").QueryRow(t.Context(), `SELECT count(*) FROM kb.rate_limits`).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	want(t, rows, 1)
+}
+
 // Three organisations rotate while clients make, change and delete integrations: nothing is lost, everything ends under
 // the new key, and the old one is not needed any more.
 func TestRotationWhileClientsWork(t *testing.T) {

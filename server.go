@@ -104,10 +104,14 @@ func (c *serveCommand) Run(a *app) (err error) {
 		doctor.Startup(checks, db, place.doctorOptions(database), a.log)
 	}()
 	defer func() { stopChecks(); <-checked }()
+	network, err := a.network(ctx, db)
+	if err != nil {
+		return err
+	}
 	service, err := connect.New(ctx, db, ring, providers, connect.Options{
 		Reveal:     a.config.RevealSettings,
 		WebhookURL: cmp.Or(string(a.config.WebhookURL), origin),
-		Network:    a.network(db, ring),
+		Network:    network,
 		Log:        a.log,
 	})
 	if err != nil {
@@ -215,15 +219,19 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, hub
 }
 
 // network is the way to third parties.
-func (a *app) network(db *store.DB, ring *seal.Ring) *provider.Network {
+func (a *app) network(ctx context.Context, db *store.DB) (*provider.Network, error) {
+	key, err := db.FingerprintKey(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return provider.NewNetwork(provider.NetworkOptions{
 		Log:           a.log,
 		Ledger:        db,
-		Fingerprint:   ring.Fingerprint,
+		Fingerprint:   func(token seal.Secret) string { return seal.Fingerprint(key, token) },
 		Origins:       a.config.APIOrigins(),
 		AllowedHosts:  a.config.AllowPrivateHosts.Hosts,
 		AllowedRanges: a.config.AllowPrivateHosts.Ranges,
-	})
+	}), nil
 }
 
 // welcome makes the first project of a private database and prints the link that signs a browser in.

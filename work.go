@@ -129,7 +129,11 @@ func (a *app) withWorkers(meter metric.Meter, fn func(*connect.Service, *store.D
 			return err
 		}
 		defer db.Close()
-		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: a.network(db, ring), Log: a.log})
+		network, err := a.network(a.ctx, db)
+		if err != nil {
+			return err
+		}
+		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: network, Log: a.log})
 		if err != nil {
 			return err
 		}

@@ -18,10 +18,6 @@ func TestMain(m *testing.M) { os.Exit(storetest.Run(m)) }
 // Three servers on one PostgreSQL, with two integrations each of one token, in real time.
 func TestServersShareALimit(t *testing.T) {
 	t.Parallel()
-	key, err := seal.ParseKey(seal.GenerateKey())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, m := range map[string]*metered{
 		"aligned windows":              {limit: 60, window: 2 * time.Second, cut: time.Millisecond, latency: 10 * time.Millisecond},
 		"windows that begin by use":    {limit: 60, window: 2 * time.Second, cut: time.Millisecond, latency: 10 * time.Millisecond, first: true},
@@ -34,9 +30,14 @@ func TestServersShareALimit(t *testing.T) {
 			defer cancel()
 			var workers []*sync.WaitGroup
 			for range 3 {
+				ledger := db.Open(t, integration.NewCatalogue(), nil)
+				key, err := ledger.FingerprintKey(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
 				n := provider.NewNetwork(provider.NetworkOptions{
-					Ledger:      db.Open(t, integration.NewCatalogue(), nil),
-					Fingerprint: seal.NewRing(key).Fingerprint,
+					Ledger:      ledger,
+					Fingerprint: func(token seal.Secret) string { return seal.Fingerprint(key, token) },
 				})
 				for range 2 {
 					c := m.client(n, provider.Limit{Requests: 20, Window: time.Minute})

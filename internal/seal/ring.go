@@ -68,14 +68,9 @@ func (r *Ring) Passphrase(keyID string, cell Cell) (Secret, error) {
 	return NewSecret(hex.EncodeToString(b)), nil
 }
 
-// Fingerprint names a secret without telling it: 32 hex digits, which only who has the current key can make of it, so that
-// nobody else can try guesses. With another current key it is another.
-func (r *Ring) Fingerprint(secret Secret) string {
-	key, err := hkdf.Expand(sha256.New, []byte(r.current.material.Expose()), "fingerprints v1", 32)
-	if err != nil {
-		panic(err) // only for lengths that SHA-256 cannot give
-	}
-	mac := hmac.New(sha256.New, key)
+// Fingerprint names a secret without telling it: 32 hex digits, which only who has the key can make of it.
+func Fingerprint(key, secret Secret) string {
+	mac := hmac.New(sha256.New, []byte(key.Expose()))
 	mac.Write([]byte(secret.Expose()))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }

@@ -53,6 +53,7 @@ var rowsSince = map[int64]string{
 		INSERT INTO kb.webhook_objects (id, integration_id, org_id, project_id, object)
 		VALUES ('00000000-0000-7000-8000-000000000008', '00000000-0000-7000-8000-000000000002', 'org', '00000000-0000-7000-8000-000000000001', 'TASK/a')`,
 	11: `INSERT INTO kb.rate_limits (fingerprint, state) VALUES ('0123456789abcdef', '{"Permits": 1}')`,
+	22: `SELECT`, // the migration makes its only row
 	18: `INSERT INTO kb.forgotten_integrations (integration_id) VALUES ('00000000-0000-7000-8000-000000000009')`,
 }
 

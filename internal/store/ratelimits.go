@@ -2,10 +2,26 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"patchbay/internal/seal"
 )
+
+// FingerprintKey is the key that all processes name tokens with, as the fingerprints of ChangeRateLimit.
+func (db *DB) FingerprintKey(ctx context.Context) (seal.Secret, error) {
+	var key []byte
+	if err := db.pool.QueryRow(ctx, `SELECT kb.the_fingerprint_key()`).Scan(&key); err != nil {
+		return seal.Secret{}, fmt.Errorf("read the key of fingerprints: %w", translate(err))
+	}
+	if len(key) == 0 { // each process would be content with its own row
+		return seal.Secret{}, errors.New("the key of fingerprints is missing: kb.fingerprint_key has no row")
+	}
+	return seal.NewSecret(string(key)), nil
+}
 
 // ChangeRateLimit gives change the database's time and the state that is kept for a token, and keeps what it returns. The
 // row is locked meanwhile; for at most 5 s where a machine vanishes. A token that is new makes rows go whose state nobody

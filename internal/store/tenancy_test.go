@@ -112,6 +112,7 @@ var anyProject = map[string]bool{"kb.audit_events": true, "kb.audit_pending": tr
 var sharedTables = map[string][]string{
 	"kb.api_usage":              {"account", "points", "at"}, // hashes of principals
 	"kb.rate_limits":            {"fingerprint", "state", "changed_at"},
+	"kb.fingerprint_key":        {"key"},
 	"kb.forgotten_integrations": {"integration_id"}, // which nobody can ask about any more
 }
 
@@ -453,7 +454,7 @@ func TestCatalogOfRights(t *testing.T) {
 		"kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
 		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
 		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",
-		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)", "kb.webhook_target(uuid)", "kb.webhook_targets_by_hook(text,text)")
+		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)", "kb.the_fingerprint_key()", "kb.webhook_target(uuid)", "kb.webhook_targets_by_hook(text,text)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
@@ -488,7 +489,7 @@ func TestCatalogOfRights(t *testing.T) {
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'kb'::regnamespace
 			AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'org_id')
 		ORDER BY 1`,
-		"api_usage", "forgotten_integrations", "patchbay_migrations", "rate_limits")
+		"api_usage", "fingerprint_key", "forgotten_integrations", "patchbay_migrations", "rate_limits")
 	same("what the serving role may do with tables without row-level security", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)
 		FROM pg_class c, aclexplode(c.relacl) a
