@@ -40,6 +40,14 @@ type Connection interface {
 	Fetch(ctx context.Context, plan Plan, refs []Ref) iter.Seq2[*Page, error]
 }
 
+// Relister is a Connection that can read a listing again with what a plan's options leave out of it. Where much is missing from one, that takes
+// fewer requests than Fetch does.
+type Relister interface {
+	// Relist reads a listing (Object.Listing) with everything in it, from the cursor of an earlier page on, or from the start where that is nil.
+	// Objects are as Import gives them. Of a listing that it cannot read so, or that Import has read wholly, there are none.
+	Relist(ctx context.Context, plan Plan, listing string, cursor []byte) iter.Seq2[*Page, error]
+}
+
 // Access is what a Connection is made from.
 type Access struct {
 	Settings map[string]any         // those that are not secret, with the schema's defaults filled in

@@ -161,15 +161,15 @@ func (t *Tenant) CountObjects(ctx context.Context, id uuid.UUID) (n int, err err
 	return n, err
 }
 
-// CountDoomed counts the missing objects that were confirmed, with those below them.
-func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int) (n int, err error) {
+// CountDoomed counts the missing objects, or only those that were confirmed, with those below them.
+func (t *Tenant) CountDoomed(ctx context.Context, run uuid.UUID, fence int, confirmed bool) (n int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(inBulk)
 		b.Queue(`
 			WITH RECURSIVE `+heldRun+`, `+doomed+`
 			SELECT count(*)
 			FROM doomed`,
-			t.scope.Org, t.scope.Projects, run, fence, true,
+			t.scope.Org, t.scope.Projects, run, fence, confirmed,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	})
 	return n, err
@@ -261,6 +261,45 @@ func (t *Tenant) Unconfirmed(ctx context.Context, run uuid.UUID, most int) (list
 			t.scope.Org, t.scope.Projects, run, most,
 		).Query(func(rows pgx.Rows) (err error) {
 			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[NamedObject])
+			return err
+		})
+	})
+	return list, err
+}
+
+// MissedListing is one that much is missing from.
+type MissedListing struct {
+	Listing string
+	Missing int // objects that the provider was not asked for yet
+}
+
+// MissedListings lists some of the listings that more than so many objects are missing from, in their order, from one on.
+func (t *Tenant) MissedListings(ctx context.Context, run uuid.UUID, from string, moreThan, most int) (list []MissedListing, err error) {
+	err = t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(inBulk)
+		b.Queue(`
+			SELECT o.listing, count(*)
+			FROM kb.sync_run_missing m
+			JOIN kb.sync_runs r ON r.id = m.run_id AND r.org_id = m.org_id
+			CROSS JOIN LATERAL (
+				SELECT o.listing
+				FROM kb.synced_objects o
+				WHERE o.integration_id = r.integration_id
+					AND o.org_id = r.org_id
+					AND o.external_id = m.external_id
+				OFFSET 0
+			) o
+			WHERE `+runScope+`
+				AND r.id = $3
+				AND NOT m.confirmed
+				AND o.listing >= $4
+			GROUP BY o.listing
+			HAVING count(*) > $5
+			ORDER BY o.listing
+			LIMIT $6`,
+			t.scope.Org, t.scope.Projects, run, from, moreThan, most,
+		).Query(func(rows pgx.Rows) (err error) {
+			list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[MissedListing])
 			return err
 		})
 	})

@@ -170,7 +170,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 		},
 		"CountObjects": func(ctx context.Context, t *store.Tenant) error { _, err := t.CountObjects(ctx, id); return err },
 		"CountDoomed": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.CountDoomed(ctx, id, store.FirstFence)
+			_, err := t.CountDoomed(ctx, id, store.FirstFence, true)
 			return err
 		},
 		"RestartSyncRun": func(ctx context.Context, t *store.Tenant) error { return t.RestartSyncRun(ctx, id, store.FirstFence) },
@@ -188,6 +188,10 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 		},
 		"BeginSweep": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.BeginSweep(ctx, id, store.FirstFence, store.SweepRules{})
+			return err
+		},
+		"MissedListings": func(ctx context.Context, t *store.Tenant) error {
+			_, err := t.MissedListings(ctx, id, "", 50, 10)
 			return err
 		},
 		"Unconfirmed": func(ctx context.Context, t *store.Tenant) error { _, err := t.Unconfirmed(ctx, id, 10); return err },

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ type source struct {
 	odd      string // the task whose comments cannot be read this time
 	unread   string // the list that cannot be read
 	broken   bool   // it may be the next time
+	relists  bool   // it can read listings again
 
 	// hook, where it is set, is asked before each request; its error is the request's.
 	hook func(ctx context.Context, request string) error
@@ -57,6 +59,7 @@ type task struct {
 	id, title string
 	updated   time.Time
 	closed    bool
+	archived  bool // in no listing
 }
 
 func newSource() *source {
@@ -145,7 +148,7 @@ func (account) Options() provider.Options { return provider.Options{BatchSize: 1
 
 func (a account) object(list string, t task) provider.Object {
 	return provider.Object{
-		Type: integration.ObjectTask, ExternalID: t.id, Kind: "task", Title: t.title, ParentID: list, UpdatedAt: &t.updated, Completed: t.closed,
+		Type: integration.ObjectTask, ExternalID: t.id, Kind: "task", Title: t.title, ParentID: list, UpdatedAt: &t.updated, Completed: t.closed, Archived: t.archived,
 		Listing: "tasks of " + list, HasDetails: !a.silent, Properties: map[string]any{"closed": t.closed},
 		Relations: []provider.Relation{{Type: integration.RelBelongsTo, To: list}},
 	}
@@ -219,6 +222,7 @@ func (a account) Import(ctx context.Context, plan provider.Plan, from []byte) it
 					end := min(offset+a.perPage, len(all))
 					for _, t := range all[min(offset, len(all)):end] {
 						switch {
+						case t.archived:
 						case plan.Since != nil && t.updated.Before(*plan.Since):
 						case t.title == "broken":
 							p.Failed = append(p.Failed, integration.SyncFailure{Type: integration.ObjectTask, ExternalID: t.id, Reason: "it is broken"})
@@ -317,6 +321,38 @@ func (a account) Fetch(ctx context.Context, _ provider.Plan, refs []provider.Ref
 	}
 }
 
+// relister is an account of a third party that gives what is archived a hundred at a time.
+type relister struct{ account }
+
+func (a relister) Relist(ctx context.Context, _ provider.Plan, listing string, from []byte) iter.Seq2[*provider.Page, error] {
+	return func(yield func(*provider.Page, error) bool) {
+		at, list := 0, strings.TrimPrefix(listing, "tasks of ")
+		if from != nil {
+			if err := json.Unmarshal(from, &at); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		for more := true; more; {
+			p := &provider.Page{}
+			err := a.request(ctx, "again", func() {
+				all := a.lists[list]
+				end := min(at+100, len(all))
+				for _, t := range all[min(at, end):end] {
+					o := a.object(list, t)
+					o.OnlyKnown = t.archived
+					p.Objects = append(p.Objects, o)
+				}
+				at, more = end, end < len(all)
+			})
+			p.Cursor, _ = json.Marshal(at)
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // world is a database with one integration of a source.
 type world struct {
 	t           *testing.T
@@ -341,7 +377,12 @@ func newWorld(t *testing.T) *world {
 		Name: "works", DisplayName: "Works", Description: "Tasks.", DocumentationURL: "https://example.com", SettingsSchema: settingsSchema,
 		Capabilities: integration.ProviderCapabilities{SupportsImport: true, SupportsIncrementalSync: true},
 		Limit:        provider.Limit{Requests: 100, Window: time.Minute},
-		Connect:      func(provider.Access) (provider.Connection, error) { return account{w.source}, nil },
+		Connect: func(provider.Access) (provider.Connection, error) {
+			if w.source.relists {
+				return relister{account{w.source}}, nil
+			}
+			return account{w.source}, nil
+		},
 	})
 	w.must(err)
 	w.db = w.data.Open(t, registry.Catalogue(), nil)

@@ -31,6 +31,60 @@ func TestManyItemsThatAreStillThere(t *testing.T) {
 }
 
 // A selected list that is gone takes a large part of everything with it: an incremental run too marks nothing without a word.
+// A listing that misses much is read again with what options leave out: few requests find what was archived, and only the rest is asked for.
+func TestMuchThatIsArchivedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage, w.source.silent, w.source.relists = 1000, true, true
+	w.source.fill("a", 2500)
+	w.source.fill("b", 80)
+	s, _ := w.works()
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, BatchSize: ptr(1000)})
+	w.source.change(func() { // of a, most; of b, few
+		w.source.comments = nil
+		for list, n := range map[string]int{"a": 2300, "b": 40} {
+			for i := range n {
+				w.source.lists[list][i].archived = true
+			}
+		}
+	})
+	w.source.remove("a", 7)
+	failed := false
+	w.source.onRequest(func(_ context.Context, request string) error {
+		if request == "again" && w.source.count("again") == 12 && !failed {
+			failed = true
+			return integration.ProviderFailed("works", integration.ReasonUnavailable, "Works answered 503")
+		}
+		return nil
+	})
+	run := w.run(s, full())
+	w.want([...]any{run.Status, run.Error, count(run, integration.ObjectTask).Deleted}, [...]any{integration.SyncSuccess, (*string)(nil), 1})
+	if again := w.source.count("again"); again < 25+1 || again > 25+10 { // it went on where it was stored
+		t.Errorf("it read the listing with %d requests", again)
+	}
+	w.want(w.source.count("one"), 1+40)
+	w.wantObjects()
+	run = w.run(s, full()) // which knows what is archived
+	w.want([...]any{run.Status, w.source.count("one")}, [...]any{integration.SyncSuccess, 1 + 40})
+}
+
+// A listing that gives much and not what is missing is not read to its end.
+func TestMuchThatNoListingHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.perPage, w.source.silent, w.source.relists = 1000, true, true
+	w.source.fill("a", 6060)
+	s, _ := w.works()
+	w.run(s, integration.StartSync{Mode: integration.SyncFull, BatchSize: ptr(1000)})
+	w.source.change(func() { w.source.lists["a"] = w.source.lists["a"][:6000] })
+	run := w.run(s, full())
+	w.want([...]any{run.Status, count(run, integration.ObjectTask).Deleted}, [...]any{integration.SyncSuccess, 60})
+	w.want(w.source.count("one"), 60)
+	if again := w.source.count("again"); again < 30 || again > 32 {
+		t.Errorf("it read the listing with %d requests", again)
+	}
+}
+
 func TestAnIncrementalRunThatMissesMuch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -721,6 +721,72 @@ func TestDocumentsThatCannotBeListed(t *testing.T) {
 	}
 }
 
+// A list is read again with what options leave out, which stays left out unless it is known; from each cursor on; and nothing else is.
+func TestAListIsReadAgainWithEverything(t *testing.T) {
+	t.Parallel()
+	srv := newServer(clickuptest.Options{Seed: 4, Members: 1, Spaces: 1, FolderlessLists: 1, TasksPerList: 250, Plain: true})
+	tasks := srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks
+	list := tasks[0].ListID
+	for i, task := range tasks {
+		switch {
+		case i%5 == 1:
+			srv.UpdateTask(task.ID, func(task *clickuptest.Task) { task.Archived = true })
+		case i%5 == 2:
+			srv.SetStatus(task.ID, "closed")
+		case i%5 == 3:
+			srv.SetStatus(task.ID, "closed")
+			srv.UpdateTask(task.ID, func(task *clickuptest.Task) { task.Archived = true })
+		}
+	}
+	c := connected(t, srv).(provider.Relister)
+	again := func(plan provider.Plan, listing string, from []byte) *imported {
+		in := nothing()
+		for p, err := range c.Relist(t.Context(), plan, listing, from) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.take(p)
+		}
+		return in
+	}
+	for name, test := range map[string]struct {
+		options provider.Options
+		gives   int
+	}{
+		"neither":   {provider.Options{}, 250},
+		"completed": {provider.Options{IncludeCompleted: true}, 100}, // what is archived
+		"archived":  {provider.Options{IncludeArchived: true}, 250},
+		"both":      {provider.Options{IncludeCompleted: true, IncludeArchived: true}, 0},
+	} {
+		test.options.BatchSize = 40
+		plan := provider.Plan{Options: test.options}
+		got := again(plan, "list:"+list+"/tasks", nil)
+		if len(got.objects) != test.gives || len(got.failed) > 0 {
+			t.Errorf("%s: it gives %d tasks, failed: %v", name, len(got.objects), got.failed)
+		}
+		for _, o := range got.objects {
+			if o.OnlyKnown != (o.Completed && !plan.IncludeCompleted || o.Archived && !plan.IncludeArchived) || o.Listing != "list:"+list+"/tasks" {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+		for i, p := range got.pages {
+			both := nothing()
+			for _, p := range append(slices.Clone(got.pages[:i+1]), again(plan, "list:"+list+"/tasks", p.Cursor).pages...) {
+				both.take(p)
+			}
+			differs(t, got.objects, both.objects)
+			if len(both.pages) != len(got.pages) {
+				t.Errorf("%s: after page %d there are %d pages instead of %d", name, i, len(both.pages), len(got.pages))
+			}
+		}
+	}
+	for _, listing := range []string{"list:123/tasks", "space:123/lists", "workspace:" + workspace(srv) + "/docs", ""} {
+		if got := again(provider.Plan{Options: provider.Options{BatchSize: 40}}, listing, nil); len(got.objects) > 0 {
+			t.Errorf("%s gives %d objects", listing, len(got.objects))
+		}
+	}
+}
+
 func TestMappingsMovePlacesAndNamePeople(t *testing.T) {
 	t.Parallel()
 	srv := newServer(tiny(11))

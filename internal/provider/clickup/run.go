@@ -20,6 +20,8 @@ type run struct {
 	at     cursor
 	yield  func(*provider.Page, error) bool
 
+	relists bool // a list is read for what the plan leaves out of it
+
 	spacesRead []space             // nil until they were
 	branches   map[string][]branch // of the spaces that this run read from their start, with ids and names alone
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"patchbay/internal/integration"
 	"patchbay/internal/provider"
@@ -89,6 +91,35 @@ func (r *run) tasksOf(b branch) bool {
 	return r.page(provider.Page{Step: fmt.Sprintf("tasks of %q", b.space.Name)}, nil, r.at.past()) // no list was left
 }
 
+// Relist reads a list again with its closed and archived tasks.
+func (c *connection) Relist(ctx context.Context, plan provider.Plan, listing string, from []byte) iter.Seq2[*provider.Page, error] {
+	return func(yield func(*provider.Page, error) bool) {
+		id, isList := strings.CutPrefix(listing, "list:")
+		id, ofTasks := strings.CutSuffix(id, "/tasks")
+		if !isList || !ofTasks || plan.IncludeCompleted && plan.IncludeArchived {
+			return
+		}
+		r := c.run(ctx, plan)
+		r.relists, r.yield = true, yield
+		if r.at = decodeCursor(from); r.at.List != id && r.at.Stage != stageEnd {
+			r.at = cursor{Version: cursorVersion, Stage: stageTasks}.list(id)
+			r.at.Archived = true
+		}
+		if r.at.Stage == stageTasks {
+			r.list(list{ID: text(id)}, func(at cursor) cursor { return at.begin(stageEnd) })
+		}
+	}
+}
+
+// twice reports whether a list is still to be read once more: for what is archived, or, where it is read again, for what is not, as less is
+// archived than not and may be all that was missing.
+func (r *run) twice() bool {
+	if r.relists {
+		return r.at.Archived && !r.plan.IncludeCompleted
+	}
+	return r.plan.IncludeArchived && !r.at.Archived
+}
+
 // list reads a list from the cursor's page on, what is archived last.
 //
 // The oldest come first, and each answer is asked for as in changed: by the time at which the last task before was created. Where tasks
@@ -105,7 +136,7 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 		}
 		query.Set("subtasks", "true")
 		query.Set("include_timl", "true")
-		query.Set("include_closed", strconv.FormatBool(r.plan.IncludeCompleted))
+		query.Set("include_closed", strconv.FormatBool(r.plan.IncludeCompleted || r.relists))
 		query.Set("include_markdown_description", "true")
 		found, err := r.readTasks(r.v2("list", string(l.ID), "task"), query)
 		if err != nil {
@@ -147,9 +178,9 @@ func (r *run) list(l list, after func(cursor) cursor) bool {
 		}
 		switch {
 		case !found.last:
-		case r.plan.IncludeArchived && !r.at.Archived:
+		case r.twice():
 			next = r.at.list(string(l.ID))
-			next.Archived, next.Odd = true, r.at.Odd
+			next.Archived, next.Odd = !r.at.Archived, r.at.Odd
 		default:
 			next, done = after(r.at), true
 			if !r.at.Odd {
