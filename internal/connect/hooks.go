@@ -101,7 +101,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 	}
 	h, made, err := arrange(asking, keeper, *known, url, anew, forget)
 	if err == nil {
-		until, err = s.storeHook(ctx, tenant, id, h, made)
+		until, err = s.storeHook(ctx, tenant, id, h, made, known.ID != "")
 	}
 	switch {
 	case err == nil:
@@ -148,8 +148,8 @@ func arrange(ctx context.Context, keeper provider.HookKeeper, known store.Regist
 	return h, err == nil, err
 }
 
-// storeHook stores a webhook and its secret, where that is another one, together.
-func (s *Service) storeHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, h provider.Hook, made bool) (until *time.Time, err error) {
+// storeHook stores a webhook and its secret, where that is another one, together. replaces says that there was one before.
+func (s *Service) storeHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, h provider.Hook, made, replaces bool) (until *time.Time, err error) {
 	for range maxRaces {
 		err := tenant.InTx(ctx, func(tx *store.Tenant) error {
 			version, err := tx.IntegrationVersionByID(ctx, id)
@@ -170,8 +170,8 @@ func (s *Service) storeHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 					return err
 				}
 			}
-			if made || !held || !h.Active { // before it was so, deliveries were lost or refused
-				if err := tx.NoteCatchUp(ctx, id, 2*webhookStaleness); err != nil {
+			if made || !held || !h.Active { // before it was so, deliveries were lost or refused; before the first was made there were none
+				if err := tx.NoteCatchUp(ctx, id, 2*webhookStaleness, !made || replaces); err != nil {
 					return err
 				}
 			}
@@ -335,7 +335,7 @@ func (s *Service) takeUpHook(ctx context.Context, tenant *store.Tenant, id uuid.
 		return tenant.EndHookChecks(ctx, id)
 	}
 	err = tenant.InTx(ctx, func(tx *store.Tenant) error {
-		if err := tx.NoteCatchUp(ctx, id, wakeTime); err != nil {
+		if err := tx.NoteCatchUp(ctx, id, wakeTime, true); err != nil {
 			return err
 		}
 		return tx.RegisterHook(ctx, id, store.RegisteredHook{ID: h.ID, URL: h.URL}, hookCheckEvery)
@@ -375,14 +375,14 @@ func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uui
 		if h.Active {
 			return nil
 		}
-		if err := tenant.NoteCatchUp(ctx, id, wakeTime); err != nil {
+		if err := tenant.NoteCatchUp(ctx, id, wakeTime, true); err != nil {
 			return err
 		}
 		if err := keeper.WakeHook(ctx, h); err != nil {
 			return err
 		}
 		s.log.WarnContext(ctx, "the third party had suspended a webhook; it is active again, and a run catches up", "integration", id, "hook", h.ID)
-		return tenant.NoteCatchUp(ctx, id, 0)
+		return tenant.NoteCatchUp(ctx, id, 0, true)
 	}
 	forgotten, err := tenant.ForgetHook(ctx, id, known.ID)
 	if forgotten {

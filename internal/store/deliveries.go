@@ -230,7 +230,8 @@ func (t *Tenant) ReplayDelivery(ctx context.Context, id uuid.UUID, event, about 
 }
 
 // PruneDeliveries removes at most so many of the scope's deliveries that came before a time, and leaves those that others remove. A run is
-// to find what those of them that nobody worked on, as those of a disabled integration, would have brought.
+// to find what those of them that nobody worked on, as those of a disabled integration, would have brought; as WebhookWork.NeedsFull has it, one
+// that reads everything.
 func (t *Tenant) PruneDeliveries(ctx context.Context, before time.Time, most int) (removed int, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
@@ -247,15 +248,15 @@ func (t *Tenant) PruneDeliveries(ctx context.Context, before time.Time, most int
 				USING old
 				WHERE `+deliveryScope+`
 					AND d.id = old.id
-				RETURNING d.integration_id, d.org_id, d.project_id, d.status
+				RETURNING d.integration_id, d.org_id, d.project_id, d.status,
+					coalesce(d.reads ->> 'Gone', '[]') || coalesce(d.reads ->> 'Moved', '[]') <> '[][]' AS needs_full
 			), missed AS (
-				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
-				SELECT DISTINCT integration_id, org_id, project_id, clock_timestamp()
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at, catch_up_full)
+				SELECT integration_id, org_id, project_id, clock_timestamp(), bool_or(needs_full)
 				FROM removed
 				WHERE status = 'RECEIVED'
-				ON CONFLICT (integration_id) DO UPDATE
-				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
-				WHERE w.org_id = $1
+				GROUP BY integration_id, org_id, project_id
+				`+orCatchUp+`
 			)
 			SELECT count(*)
 			FROM removed`,

@@ -92,12 +92,12 @@ func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHoo
 	return err
 }
 
-// ForgetHook notes that a webhook is gone. It changes nothing where another one is registered by now.
+// ForgetHook notes that a webhook is gone: whenever there is one again, a full run finds what was not told meanwhile. It changes nothing where another one is registered by now.
 func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (forgotten bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
 			UPDATE kb.webhooks w
-			SET hook_id = NULL, hook_url = NULL, hook_registered_at = NULL, check_at = NULL
+			SET hook_id = NULL, hook_url = NULL, hook_registered_at = NULL, check_at = NULL, catch_up_full = true
 			WHERE `+hookScope+`
 				AND w.integration_id = $3
 				AND w.hook_id = $4
@@ -195,30 +195,49 @@ func (t *Tenant) TakeHookCheck(ctx context.Context, id uuid.UUID, again time.Dur
 	return taken, err
 }
 
-// NoteCatchUp asks for a run that finds what was not told, after so long.
-func (t *Tenant) NoteCatchUp(ctx context.Context, id uuid.UUID, after time.Duration) error {
+// NoteCatchUp asks for a run that finds what was not told, after so long. full is one that reads everything, and so finds deletions too; who
+// asks for less later does not change that.
+func (t *Tenant) NoteCatchUp(ctx context.Context, id uuid.UUID, after time.Duration, full bool) error {
 	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE kb.webhooks w SET catch_up_at = clock_timestamp() + $4::interval WHERE `+hookScope+` AND w.integration_id = $3`,
-			t.scope.Org, t.scope.Projects, id, after)
+		b.Queue(`
+			UPDATE kb.webhooks w
+			SET catch_up_at = clock_timestamp() + $4::interval, catch_up_full = greatest(w.catch_up_full, $5)
+			WHERE `+hookScope+`
+				AND w.integration_id = $3`,
+			t.scope.Org, t.scope.Projects, id, after, full)
 	})
 }
 
-// TakeCatchUp ends the wish for a run, inside InTx: whoever takes it starts the run. An integration of which nothing was imported yet
-// has nothing to catch up with.
-func (t *Tenant) TakeCatchUp(ctx context.Context, id uuid.UUID) (needed bool, err error) {
+// orCatchUp asks, in an INSERT INTO kb.webhooks AS w, for a run that finds what was lost, no sooner than one that was asked for before.
+const orCatchUp = `ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at), catch_up_full = greatest(w.catch_up_full, excluded.catch_up_full)
+				WHERE w.org_id = $1`
+
+// TakeCatchUp ends the wish for a run, inside InTx: whoever takes it starts the run, a full one if that is said. An integration of which
+// nothing was imported yet has nothing to catch up with.
+func (t *Tenant) TakeCatchUp(ctx context.Context, id uuid.UUID) (needed, full bool, err error) {
+	scope := []any{t.scope.Org, t.scope.Projects, id}
 	err = t.send(ctx, func(b *pgx.Batch) {
+		// The state first, as who notes that deliveries were given up has it: each would wait for the other otherwise.
+		b.Queue(`SELECT FROM kb.sync_states s WHERE `+stateScope+` AND s.integration_id = $3 FOR UPDATE`, scope...)
 		b.Queue(`
+			WITH due AS (
+				SELECT w.integration_id, w.org_id, w.catch_up_full
+				FROM kb.webhooks w
+				WHERE `+hookScope+`
+					AND w.integration_id = $3
+					AND w.catch_up_at <= clock_timestamp()
+				FOR UPDATE
+			)
 			UPDATE kb.webhooks w
-			SET catch_up_at = NULL
-			FROM kb.sync_states s
-			WHERE `+hookScope+`
-				AND w.integration_id = $3
-				AND w.catch_up_at <= clock_timestamp()
-				AND s.integration_id = w.integration_id
-				AND s.org_id = w.org_id
-			RETURNING coalesce(s.cursor ->> 'since' IS NOT NULL, false)`,
-			t.scope.Org, t.scope.Projects, id,
-		).QueryRow(scanIfAny(&needed))
+			SET catch_up_at = NULL, catch_up_full = false
+			FROM due d
+			JOIN kb.sync_states s ON s.integration_id = d.integration_id AND s.org_id = d.org_id
+			WHERE w.integration_id = d.integration_id
+				AND w.org_id = d.org_id
+			RETURNING coalesce(s.cursor ->> 'since' IS NOT NULL, false), d.catch_up_full`,
+			scope...,
+		).QueryRow(scanIfAny(&needed, &full))
 	})
-	return needed, err
+	return needed, full, err
 }

@@ -159,9 +159,9 @@ func TestARunCatchesUpOnceNoOtherIsLive(t *testing.T) {
 		return slices.Equal(list, []store.DueHook{{Org: org, IntegrationID: id}})
 	}
 	take := func() bool {
-		needed, err := w.tenant.TakeCatchUp(ctx, id)
-		if err != nil {
-			t.Fatal(err)
+		needed, full, err := w.tenant.TakeCatchUp(ctx, id)
+		if err != nil || full {
+			t.Fatal(full, err)
 		}
 		return needed
 	}
@@ -169,20 +169,20 @@ func TestARunCatchesUpOnceNoOtherIsLive(t *testing.T) {
 	if due() || take() {
 		t.Error("nobody asked for it")
 	}
-	if err := w.tenant.NoteCatchUp(ctx, id, 0); err != nil {
+	if err := w.tenant.NoteCatchUp(ctx, id, 0, false); err != nil {
 		t.Fatal(err)
 	}
 	if !due() || take() || due() {
 		t.Error("before anything was imported there is nothing to catch up with")
 	}
 	execute(t, w.root, `UPDATE kb.sync_states SET cursor = '{"since": "2026-01-01T00:00:00Z"}'`)
-	if err := w.tenant.NoteCatchUp(ctx, id, time.Hour); err != nil {
+	if err := w.tenant.NoteCatchUp(ctx, id, time.Hour, false); err != nil {
 		t.Fatal(err)
 	}
 	if due() || take() {
 		t.Error("due at once")
 	}
-	if err := w.tenant.NoteCatchUp(ctx, id, -time.Second); err != nil {
+	if err := w.tenant.NoteCatchUp(ctx, id, -time.Second, false); err != nil {
 		t.Fatal(err)
 	}
 	run, err := startRun(ctx, w.tenant, id)
@@ -198,6 +198,38 @@ func TestARunCatchesUpOnceNoOtherIsLive(t *testing.T) {
 	if !due() || !take() || take() || due() {
 		t.Error("it is not taken exactly once")
 	}
+}
+
+// Where deletions may have been lost, the run reads everything, whoever else asks for one; the next one does not.
+func TestWhetherARunThatCatchesUpReadsEverything(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	register(t, w.tenant, id, theHook, time.Hour)
+	execute(t, w.root, `UPDATE kb.sync_states SET cursor = '{"since": "2026-01-01T00:00:00Z"}'`)
+	note := func(full bool) {
+		t.Helper()
+		if err := w.tenant.NoteCatchUp(ctx, id, -time.Second, full); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take := func(want bool) {
+		t.Helper()
+		if needed, full, err := w.tenant.TakeCatchUp(ctx, id); !needed || full != want || err != nil {
+			t.Errorf("needed %t, full %t, not %t, %v", needed, full, want, err)
+		}
+	}
+	note(true)
+	note(false)
+	take(true)
+	note(false)
+	take(false)
+	if forgotten, err := w.tenant.ForgetHook(ctx, id, theHook.ID); !forgotten || err != nil {
+		t.Fatal(forgotten, err)
+	}
+	note(false) // as there is one again, which tells nothing of what was deleted meanwhile
+	take(true)
 }
 
 func TestWhetherAWebhookSecretIsHeld(t *testing.T) {

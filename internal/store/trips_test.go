@@ -381,9 +381,9 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.TakeHookCheck(ctx, id, time.Hour)
 			return err
 		},
-		"NoteCatchUp": func(ctx context.Context, t *store.Tenant) error { return t.NoteCatchUp(ctx, id, time.Hour) },
+		"NoteCatchUp": func(ctx context.Context, t *store.Tenant) error { return t.NoteCatchUp(ctx, id, time.Hour, true) },
 		"TakeCatchUp": func(ctx context.Context, t *store.Tenant) error {
-			_, err := t.TakeCatchUp(ctx, id)
+			_, _, err := t.TakeCatchUp(ctx, id)
 			return err
 		},
 		"RotateWebhookSecret": func(ctx context.Context, t *store.Tenant) error {

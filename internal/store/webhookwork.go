@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,6 +40,11 @@ type WebhookWork struct {
 	// ToldAt is when it was told of last. Rest is what an attempt left to be read; nil where none did.
 	ToldAt time.Time
 	Rest   *WebhookRest
+}
+
+// NeedsFull reports whether only a full run finds what would be lost of this: one of changes finds neither deletions nor what moved along.
+func (w *WebhookWork) NeedsFull() bool {
+	return w.Rest != nil || slices.ContainsFunc(w.Deliveries, func(d ReceivedDelivery) bool { return len(d.Reads.Gone)+len(d.Reads.Moved) > 0 })
 }
 
 // WebhookRest is what is still to be read of an object, so that work of any size advances within the token's limit.
@@ -331,6 +337,7 @@ type WebhookAttempt struct {
 	Failure    string    // empty where it worked
 	Final      bool      // it is not tried again
 	Lost       bool      // a run is to find what they would have brought: it failed for more than what they tell of
+	Full       bool      // that run is to read everything
 }
 
 // EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
@@ -370,13 +377,11 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 		if a.Lost {
 			b.Queue(`
 				WITH `+heldObject+`
-				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at)
-				SELECT integration_id, org_id, project_id, clock_timestamp() + $5::interval
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at, catch_up_full)
+				SELECT integration_id, org_id, project_id, clock_timestamp() + $5::interval, $6
 				FROM held
-				ON CONFLICT (integration_id) DO UPDATE
-				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at)
-				WHERE w.org_id = $1`,
-				t.scope.Org, t.scope.Projects, id, fence, catchUpAfter)
+				`+orCatchUp,
+				t.scope.Org, t.scope.Projects, id, fence, catchUpAfter, a.Full)
 		}
 		var done bool
 		b.Queue(`

@@ -162,15 +162,19 @@ func (s *Service) catchUp(ctx context.Context) error {
 func (s *Service) startCatchUp(ctx context.Context, due store.DueHook) error {
 	tenant := s.db.Tenant(integration.Scope{Org: due.Org, Actor: "webhook check"})
 	err := tenant.InTx(ctx, func(tx *store.Tenant) error {
-		needed, err := tx.TakeCatchUp(ctx, due.IntegrationID)
+		needed, full, err := tx.TakeCatchUp(ctx, due.IntegrationID)
 		if err != nil || !needed {
 			return err
+		}
+		mode := integration.SyncIncremental
+		if full {
+			mode = integration.SyncFull
 		}
 		_, err = s.queue(ctx, due.Org, tx, store.NewSyncRun{
 			ID:            uuid.Must(uuid.NewV7()),
 			IntegrationID: due.IntegrationID,
 			Trigger:       integration.TriggerWebhook,
-			StartSync:     integration.StartSync{Mode: integration.SyncIncremental},
+			StartSync:     integration.StartSync{Mode: mode},
 		})
 		return err
 	})

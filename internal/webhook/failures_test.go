@@ -102,10 +102,18 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	// What kept a delivery from being worked on, and is not its object's own, is caught up with by a run.
 	const catchUp = `SELECT catch_up_at - now() > interval '14 minutes' FROM kb.webhooks WHERE catch_up_at IS NOT NULL`
 	w.want(value[bool](w, catchUp), true)
+	w.want(value[bool](w, `SELECT catch_up_full FROM kb.webhooks`), false) // it finds changes
 	for object, reason := range map[string]string{"TASK/b": "it is broken", "TASK/c": "the token is not valid"} {
 		if got := value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE object = $1`, object); !strings.Contains(got, reason) {
 			t.Errorf("%s failed for %q", object, got)
 		}
+	}
+	for _, event := range []string{"deleted", "moved"} { // which one of changes would not find
+		_, err := w.root.Exec(t.Context(), `UPDATE kb.webhooks SET catch_up_full = false`)
+		w.must(err)
+		w.tellTask(event, "c")
+		w.settled()
+		w.want(value[bool](w, `SELECT catch_up_full FROM kb.webhooks WHERE catch_up_at IS NOT NULL`), true)
 	}
 	// One that does not answer, and says for how long, is asked again later.
 	w.source.onRead(func(context.Context, string) error {

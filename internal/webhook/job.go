@@ -241,7 +241,7 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 	}
 	left, err := tenant.EndWebhookAttempt(ctx, args.Object, args.Fence, store.WebhookAttempt{
 		Deliveries: ids, ReadAt: work.At, Failure: reason, Final: final,
-		Lost: final, // what is wrong with the object itself fails its deliveries alone, in CommitWebhook
+		Lost: final, Full: work.NeedsFull(), // what is wrong with the object itself fails its deliveries alone, in CommitWebhook
 	})
 	if err != nil {
 		return 0, err

@@ -450,15 +450,22 @@ func TestOldDeliveriesAreRemoved(t *testing.T) {
 // What a disabled integration was told, and nobody worked on before it was removed, a run finds.
 func TestOldDeliveriesThatNobodyWorkedOn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
-	w.tellTask("changed", "a")
-	for _, sql := range []string{`UPDATE kb.integrations SET enabled = false`, `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days'`} {
-		_, err := w.root.Exec(t.Context(), sql)
-		w.must(err)
+	for _, test := range []struct {
+		events []string
+		full   bool
+	}{{[]string{"changed", "commented"}, false}, {[]string{"changed", "deleted"}, true}, {[]string{"moved"}, true}} {
+		w := newWorld(t, nil)
+		for _, event := range test.events {
+			w.tellTask(event, "a")
+		}
+		for _, sql := range []string{`UPDATE kb.integrations SET enabled = false`, `UPDATE kb.webhook_deliveries SET received_at = now() - interval '15 days'`} {
+			_, err := w.root.Exec(t.Context(), sql)
+			w.must(err)
+		}
+		w.works()
+		w.eventually("the deliveries to be removed", func() bool { return len(w.deliveries()) == 0 })
+		w.want(value[bool](w, `SELECT catch_up_full FROM kb.webhooks WHERE catch_up_at <= now()`), test.full)
 	}
-	w.works()
-	w.eventually("the delivery to be removed", func() bool { return len(w.deliveries()) == 0 })
-	w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at <= now()`), 1)
 }
 
 // While a run is under way that may have listed it before, what was deleted waits for its end, and is then asked for once more.
