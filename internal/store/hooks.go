@@ -213,8 +213,30 @@ const orCatchUp = `ON CONFLICT (integration_id) DO UPDATE
 				SET catch_up_at = coalesce(w.catch_up_at, excluded.catch_up_at), catch_up_full = greatest(w.catch_up_full, excluded.catch_up_full)
 				WHERE w.org_id = $1`
 
-// TakeCatchUp ends the wish for a run, inside InTx: whoever takes it starts the run, a full one if that is said. An integration of which
-// nothing was imported yet has nothing to catch up with.
+// wishAgain are WITH queries that keep the wish for a run which ended without having done what it was started for; of that run, the query
+// with this name has the row. After failures in a row it is due ever later; somebody's cancelling is heeded for an hour.
+func wishAgain(ended string) string {
+	return `wished AS (
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at, catch_up_full)
+				SELECT
+					e.integration_id, e.org_id, e.project_id,
+					clock_timestamp() + CASE e.status
+						WHEN 'ERROR' THEN least(interval '15 minutes' * power(2, least(s.consecutive_failures, 10)), interval '1 day')
+						ELSE interval '1 hour'
+					END,
+					e.mode = 'FULL'
+				FROM ` + ended + ` e
+				JOIN kb.sync_states s ON s.integration_id = e.integration_id AND s.org_id = e.org_id
+				WHERE e.trigger = 'WEBHOOK'
+					AND e.status IN ('ERROR', 'CANCELLED')
+				ON CONFLICT (integration_id) DO UPDATE
+				SET catch_up_at = greatest(w.catch_up_at, excluded.catch_up_at), catch_up_full = greatest(w.catch_up_full, excluded.catch_up_full)
+				WHERE w.org_id = $1
+			)`
+}
+
+// TakeCatchUp ends the wish for a run, inside InTx: whoever takes it starts the run, a full one if that is said. Should that fail or be
+// cancelled, the wish is there again. An integration of which nothing was imported yet has nothing to catch up with.
 func (t *Tenant) TakeCatchUp(ctx context.Context, id uuid.UUID) (needed, full bool, err error) {
 	scope := []any{t.scope.Org, t.scope.Projects, id}
 	err = t.send(ctx, func(b *pgx.Batch) {

@@ -232,6 +232,66 @@ func TestWhetherARunThatCatchesUpReadsEverything(t *testing.T) {
 	take(true)
 }
 
+// A run that catches up and fails, or is cancelled, leaves the wish for one; other runs do not.
+func TestTheWishToCatchUpOutlivesARunThatFails(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	register(t, w.tenant, id, theHook, time.Hour)
+	begin := func(trigger integration.SyncTrigger, mode integration.SyncMode) (run uuid.UUID) {
+		t.Helper()
+		execute(t, w.root, `UPDATE kb.sync_states SET cursor = jsonb_build_object('since', now(), 'settings', md5(i.public_settings::text)) FROM kb.integrations i`)
+		run = uuid.Must(uuid.NewV7())
+		if err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
+			_, err := tx.StartSyncRun(ctx, store.NewSyncRun{ID: run, IntegrationID: id, Trigger: trigger, StartSync: integration.StartSync{Mode: mode}})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	end := func(run uuid.UUID, status integration.SyncStatus) {
+		t.Helper()
+		if held, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: status}); !held || err != nil {
+			t.Fatal(held, err)
+		}
+	}
+	wish := func(want string) { // in minutes, and whether a full one
+		t.Helper()
+		got := one[string](t, w.root, `SELECT concat_ws(' ', round(extract(epoch FROM catch_up_at - now()) / 60), catch_up_full) FROM kb.webhooks`)
+		if got != want {
+			t.Errorf("it is wished for in %s, not %s", got, want)
+		}
+		execute(t, w.root, `UPDATE kb.webhooks SET catch_up_at = NULL, catch_up_full = false`)
+	}
+	end(begin(integration.TriggerWebhook, integration.SyncFull), integration.SyncError)
+	wish("15 t")
+	end(begin(integration.TriggerWebhook, integration.SyncIncremental), integration.SyncError)
+	wish("30 f")
+	execute(t, w.root, `UPDATE kb.sync_states SET consecutive_failures = 40`)
+	end(begin(integration.TriggerWebhook, integration.SyncFull), integration.SyncError)
+	wish("1440 t")
+	run := begin(integration.TriggerWebhook, integration.SyncFull)
+	if _, err := w.tenant.CancelSyncRun(ctx, run); err != nil {
+		t.Fatal(err)
+	}
+	wish("60 t")
+	end(begin(integration.TriggerWebhook, integration.SyncIncremental), integration.SyncCancelled) // as a disabled integration's
+	wish("60 f")
+	if err := w.tenant.NoteCatchUp(ctx, id, 2*time.Hour, true); err != nil { // by what was lost while it ran
+		t.Fatal(err)
+	}
+	end(begin(integration.TriggerWebhook, integration.SyncIncremental), integration.SyncCancelled)
+	wish("120 t")
+	end(begin(integration.TriggerWebhook, integration.SyncFull), integration.SyncSuccess)
+	wish("f")
+	end(begin(integration.TriggerWebhook, integration.SyncFull), integration.SyncPartial)
+	wish("f")
+	end(begin(integration.TriggerManual, integration.SyncFull), integration.SyncError)
+	wish("f")
+}
+
 func TestWhetherAWebhookSecretIsHeld(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

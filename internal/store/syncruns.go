@@ -177,7 +177,7 @@ func (t *Tenant) CancelSyncRun(ctx context.Context, id uuid.UUID) (run *integrat
 				FROM cancelled r
 				WHERE s.integration_id = r.integration_id
 					AND s.org_id = r.org_id
-			), ` + t.recorded(&args, "cancelled", "project_id", "integration_id", audit{integration.AuditSyncCancel, map[string]any{"run": id}}) + `
+			), ` + wishAgain("cancelled") + `, ` + t.recorded(&args, "cancelled", "project_id", "integration_id", audit{integration.AuditSyncCancel, map[string]any{"run": id}}) + `
 			SELECT FROM cancelled`
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(briefly)

@@ -592,8 +592,8 @@ func (t *Tenant) EndSyncRun(ctx context.Context, run uuid.UUID, fence int, end S
 				FROM held h
 				WHERE r.id = h.id
 					AND r.org_id = h.org_id
-				RETURNING r.integration_id, r.org_id, r.finished_at, r.mode, r.incomplete, r.settings_hash
-			)
+				RETURNING r.*
+			), `+wishAgain("ended")+`
 			UPDATE kb.sync_states s
 			SET
 				sync_status = $5,

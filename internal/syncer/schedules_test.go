@@ -284,6 +284,32 @@ func TestCatchingUpIsEachIntegrationsOwn(t *testing.T) {
 	}
 }
 
+// An integration that lacks a setting says so where it is to catch up, and still is to.
+func TestCatchingUpWithoutASetting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, stop := w.works()
+	w.run(s, full())
+	stop()
+	for _, sql := range []string{
+		`UPDATE kb.integrations SET configured_secrets = '{}', settings = NULL`,
+		`INSERT INTO kb.webhooks (integration_id, org_id, project_id, catch_up_at, catch_up_full) SELECT id, org_id, project_id, now(), true FROM kb.integrations`,
+	} {
+		_, err := w.root.Exec(t.Context(), sql)
+		w.must(err)
+	}
+	w.works()
+	var waits bool
+	for deadline := time.Now().Add(10 * time.Second); !waits; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is not to catch up any more")
+		}
+		w.must(w.root.QueryRow(t.Context(), `SELECT coalesce(catch_up_at > now() AND catch_up_full, false) FROM kb.webhooks`).Scan(&waits))
+	}
+	w.want(len(w.runs()), 2)
+	w.want(w.state().Status, integration.SyncError)
+}
+
 // A panic in a provider's code is a failure like others, and tells nothing of its value.
 func TestAProviderThatPanics(t *testing.T) {
 	t.Parallel()
