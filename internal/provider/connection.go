@@ -32,11 +32,12 @@ type Connection interface {
 	Import(ctx context.Context, plan Plan, cursor []byte) iter.Seq2[*Page, error]
 
 	// Details reads what hangs on single objects and is in no listing, such as a task's comments. Each page names in Done
-	// the objects that it completes; one that is also in Failed is refused, and would be again.
+	// the objects that it completes; one that is also in Failed is refused, and would be again. One that is in Failed alone may be read
+	// another time.
 	Details(ctx context.Context, plan Plan, of []Ref) iter.Seq2[*Page, error]
 
 	// Fetch reads single objects anew, whether the plan's options leave them out or not. Those that are there are in the
-	// pages' Objects; those that are not, in Gone; each is in Done, once.
+	// pages' Objects; those that are not, in Gone; each is in Done, once. One that is in Failed instead may be read another time.
 	Fetch(ctx context.Context, plan Plan, refs []Ref) iter.Seq2[*Page, error]
 }
 

@@ -44,7 +44,7 @@ type WebhookWork struct {
 
 // NeedsFull reports whether only a full run finds what would be lost of this: one of changes finds neither deletions nor what moved along.
 func (w *WebhookWork) NeedsFull() bool {
-	return w.Rest != nil || slices.ContainsFunc(w.Deliveries, func(d ReceivedDelivery) bool { return len(d.Reads.Gone)+len(d.Reads.Moved) > 0 })
+	return w.Rest != nil && len(w.Rest.Objects)+len(w.Rest.Unread) > 0 || slices.ContainsFunc(w.Deliveries, func(d ReceivedDelivery) bool { return len(d.Reads.Gone)+len(d.Reads.Moved) > 0 })
 }
 
 // WebhookRest is what is still to be read of an object, so that work of any size advances within the token's limit.
@@ -52,6 +52,12 @@ type WebhookRest struct {
 	At      time.Time // when that was found out: what was told later asks for more
 	Objects []NamedObject
 	Failure string // of what was read before
+	// Again is why something of what was read before is to be read once more, which is in Unread, and what deliveries tell of if Told. An attempt
+	// begins without it: what the one before left is in Objects and Told. Attempts counts these.
+	Again    string        `json:",omitempty"`
+	Unread   []NamedObject `json:",omitempty"`
+	Told     bool          `json:",omitempty"`
+	Attempts int           `json:",omitempty"`
 }
 
 // ReceivedDelivery is a delivery to be worked on.
@@ -158,13 +164,16 @@ func (t *Tenant) BeatWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 // WebhookCommit is what was read for an object.
 type WebhookCommit struct {
 	Objects    []ImportedObject
-	ReadAt     time.Time    // when that began
-	Gone       []string     // external ids of what is not there any more
-	GoneAt     *time.Time   // when that was found before; nil where it was not, or something was told since
-	Covered    []string     // listings that were read to their end
-	Done       []string     // external ids whose details were read
-	Deliveries []uuid.UUID  // that it answers
-	Failure    string       // why they FAILED all the same; empty where they are PROCESSED
+	ReadAt     time.Time   // when that began
+	Gone       []string    // external ids of what is not there any more
+	GoneAt     *time.Time  // when that was found before; nil where it was not, or something was told since
+	Covered    []string    // listings that were read to their end
+	Done       []string    // external ids whose details were read
+	Deliveries []uuid.UUID // that it answers
+	Failure    string      // why they FAILED all the same; empty where they are PROCESSED
+	Lost       bool        // a run is to find what they would have brought, as in WebhookAttempt
+	Full       bool
+	Again      string       // why Rest is to be read in another attempt; empty where it is only the next part
 	Rest       *WebhookRest // is to be read first; the Deliveries stay RECEIVED
 }
 
@@ -176,6 +185,7 @@ type WebhookEnd struct {
 	// again. The deliveries are RECEIVED still: look again once WebhookWork.Waits is over.
 	Unsure bool
 	Failed bool // the deliveries are FAILED, for the commit's Failure
+	Again  int  // attempts so far, where there is to be another one for the commit's Again; else 0
 	Left   bool // deliveries are left, so the object is still to be worked on
 }
 
@@ -265,20 +275,26 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 		return end, err
 	}
 	end.Changed += deleted
-	if c.Rest != nil {
+	switch {
+	case c.Again != "":
+		end.Unsure, end.Left, end.Again = false, true, c.Rest.Attempts
+		_, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Again, Rest: c.Rest})
+		return end, err
+	case c.Rest != nil:
 		end.Unsure, end.Left = false, true
 		return end, t.send(ctx, func(b *pgx.Batch) {
 			b.Queue(`UPDATE kb.webhook_objects r SET rest = $5, attempts = 0 WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.Rest)...)
 		})
-	}
-	if end.Unsure {
+	case end.Unsure:
 		end.Left = true
 		return end, t.send(ctx, func(b *pgx.Batch) {
 			b.Queue(`UPDATE kb.webhook_objects r SET gone_at = $5, rest = NULL WHERE `+runScope+` AND r.id = $3 AND r.fence = $4`, append(scope, c.ReadAt)...)
 		})
 	}
 	end.Failed = c.Failure != ""
-	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true})
+	end.Left, err = t.EndWebhookAttempt(ctx, id, fence, WebhookAttempt{
+		Deliveries: c.Deliveries, ReadAt: c.ReadAt, Failure: c.Failure, Final: true, Lost: c.Lost, Full: c.Full,
+	})
 	return end, err
 }
 
@@ -333,11 +349,12 @@ const heldObject = `held AS (
 // WebhookAttempt is an attempt at deliveries. One that came once more after ReadAt stays RECEIVED.
 type WebhookAttempt struct {
 	Deliveries []uuid.UUID
-	ReadAt     time.Time // when it began
-	Failure    string    // empty where it worked
-	Final      bool      // it is not tried again
-	Lost       bool      // a run is to find what they would have brought: it failed for more than what they tell of
-	Full       bool      // that run is to read everything
+	ReadAt     time.Time    // when it began
+	Failure    string       // empty where it worked
+	Final      bool         // it is not tried again
+	Lost       bool         // a run is to find what they would have brought: it failed for more than what they tell of
+	Full       bool         // that run is to read everything
+	Rest       *WebhookRest // what the next attempt reads; nil leaves that as it is
 }
 
 // EndWebhookAttempt ends an attempt at deliveries: PROCESSED without a failure, else FAILED if that is final, else still RECEIVED. It returns
@@ -368,12 +385,12 @@ func (t *Tenant) EndWebhookAttempt(ctx context.Context, id uuid.UUID, fence int,
 			UPDATE kb.webhook_objects r
 			SET
 				attempts = CASE WHEN $5 THEN 0 ELSE r.attempts + 1 END,
-				rest = CASE WHEN NOT $5 THEN r.rest END,
+				rest = CASE WHEN NOT $5 THEN coalesce($6, r.rest) END,
 				heartbeat_at = clock_timestamp()
 			WHERE `+runScope+`
 				AND r.id = $3
 				AND r.fence = $4`,
-			t.scope.Org, t.scope.Projects, id, fence, a.Final)
+			t.scope.Org, t.scope.Projects, id, fence, a.Final, a.Rest)
 		if a.Lost {
 			b.Queue(`
 				WITH `+heldObject+`

@@ -127,6 +127,120 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 	w.settled()
 }
 
+// attempted waits until an attempt at what is RECEIVED has failed so often, for that reason.
+func (w *world) attempted(times int, reason string) {
+	w.t.Helper()
+	w.eventually("the attempt to fail", func() bool {
+		return value[int](w, `SELECT count(*) FROM kb.webhook_deliveries WHERE status = 'RECEIVED' AND attempts = $1 AND error LIKE '%' || $2 || '%'`, times, reason) > 0
+	})
+}
+
+// An answer that cannot be used is asked for again, as a proxy may have given it once. What else was read is stored.
+func TestAnOddAnswerIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.works()
+	w.source.task("a", "odd")
+	w.tellTask("changed", "a")
+	w.attempted(1, "the answer is odd")
+	w.source.task("a", "A")
+	w.wake()
+	w.settled()
+	w.want(w.objects()["a"], "A")
+
+	w.source.task("a", "A, changed")
+	w.source.change(func() { w.source.comments["a"] = []string{"odd"} })
+	w.tellTask("commented", "a")
+	w.attempted(1, "the comments are odd")
+	w.want(w.objects()["a"], "A, changed")
+	w.source.change(func() { w.source.comments["a"] = []string{"one"} })
+	w.wake()
+	w.settled()
+	w.want(w.objects()["comment:one"], "one")
+	w.want(w.deliveries(), map[string]int{"PROCESSED": 2})
+
+	// One that stays so is given up, and a run is to find what it would have brought.
+	w.source.task("a", "odd")
+	w.tellTask("changed", "a")
+	for n := 1; n < 8; n++ {
+		w.attempted(n, "the answer is odd")
+		w.wake()
+	}
+	w.settled()
+	w.want(value[string](w, `SELECT error FROM kb.webhook_deliveries WHERE status = 'FAILED'`), "given up after 8 attempts: the answer is odd")
+	w.want(value[bool](w, `SELECT NOT catch_up_full FROM kb.webhooks WHERE catch_up_at > now()`), true)
+}
+
+// Of much that is read together, only what could not be read is read again, with what deliveries tell of if that is among it.
+func TestOddAnswersAmongMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const below = 50
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Old")
+		w.tellTask("changed", task(i))
+	}
+	w.works()
+	w.settled()
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "Moved along")
+	}
+	for _, odd := range []int{3, 27, 44} {
+		w.source.put(task(odd), integration.ObjectTask, "a", "odd")
+	}
+	before := w.source.count(task(4))
+	w.tellTask("moved", "a")
+	w.attempted(1, "the answer is odd")
+	w.want(w.objects()[task(4)], "Moved along")
+	w.source.put(task(27), integration.ObjectTask, "a", "Moved along")
+	w.wake()
+	w.attempted(2, "the answer is odd")
+	w.want(w.objects()[task(27)], "Moved along")
+	w.source.put("a", integration.ObjectTask, "list", "odd") // what was told is not read again, as it was before
+	for _, odd := range []int{3, 44} {
+		w.source.put(task(odd), integration.ObjectTask, "a", "Moved along")
+	}
+	w.wake()
+	w.settled()
+	w.want(w.source.count(task(4)), before+1)
+	for _, odd := range []int{3, 27, 44} {
+		w.want(w.objects()[task(odd)], "Moved along")
+	}
+	if counts := w.deliveries(); counts["FAILED"] != 0 {
+		t.Errorf("there are %v", counts)
+	}
+}
+
+// What stays odd ends, however much else is read with it each time.
+func TestOddAnswersAmongManyEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const below = 30
+	for i := range below {
+		w.source.put(task(i), integration.ObjectTask, "a", "B")
+	}
+	w.source.task("a", "A")
+	w.tellTask("changed", "a")
+	for i := range below {
+		w.tellTask("changed", task(i))
+	}
+	w.works()
+	w.settled()
+	w.source.change(func() { w.source.comments["a"] = []string{"odd"} })
+	w.tellTask("moved", "a")
+	w.tellTask("commented", "a")
+	for n := 1; n < 8; n++ {
+		w.attempted(n, "the comments are odd")
+		w.wake()
+	}
+	w.settled()
+	w.want(w.deliveries(), map[string]int{"PROCESSED": below + 1, "FAILED": 2})
+	w.want(value[bool](w, `SELECT catch_up_full FROM kb.webhooks WHERE catch_up_at > now()`), true)
+	w.want(value[int](w, `SELECT count(*) FROM kb.webhook_objects`), 0)
+}
+
 // A disabled integration's deliveries are stored, and worked on once it is enabled.
 func TestADisabledIntegration(t *testing.T) {
 	t.Parallel()

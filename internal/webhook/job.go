@@ -116,6 +116,10 @@ func (s *Service) work(ctx context.Context, tenant *store.Tenant, args objectArg
 	if end.Changed > 0 {
 		s.change(work)
 	}
+	if end.Again > 0 {
+		s.measures.work(ctx, work, "retried")
+		return backOff(end.Again), nil
+	}
 	if end.Unsure {
 		return unsure, nil
 	}
@@ -168,7 +172,7 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 			return end, err
 		case !end.Held:
 			return end, errLost
-		case commit.Rest == nil:
+		case commit.Rest == nil || commit.Again != "":
 			return end, nil
 		default:
 			contended = 0
@@ -211,6 +215,11 @@ func (s *Service) beat(ctx context.Context, tenant *store.Tenant, args objectArg
 	}
 }
 
+// givenUp is why deliveries FAILED after so many attempts.
+func givenUp(attempts int, reason string) string {
+	return fmt.Sprintf("given up after %d attempts: %s", attempts, reason)
+}
+
 // failed decides how an object goes on that could not be read.
 func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectArgs, work *store.WebhookWork, err error) (rest time.Duration, _ error) {
 	var wait *provider.Wait
@@ -233,7 +242,7 @@ func (s *Service) failed(ctx context.Context, tenant *store.Tenant, args objectA
 		s.Log.ErrorContext(ctx, "an object that a webhook told of cannot be read", "object", args.Object, "integration", work.IntegrationID, "error", err)
 	}
 	if final && work.Attempts > 0 {
-		reason = fmt.Sprintf("given up after %d attempts: %s", work.Attempts+1, reason)
+		reason = givenUp(work.Attempts+1, reason)
 	}
 	ids := make([]uuid.UUID, len(work.Deliveries))
 	for i, d := range work.Deliveries {

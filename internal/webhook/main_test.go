@@ -138,6 +138,10 @@ func (a account) Fetch(ctx context.Context, plan provider.Plan, refs []provider.
 					p.Gone = []provider.Ref{ref}
 					return
 				}
+				if t.title == "odd" {
+					p.Done, p.Failed = nil, []integration.SyncFailure{{Type: t.kind, ExternalID: ref.ExternalID, Reason: "the answer is odd"}}
+					return
+				}
 				if t.title == "broken" {
 					p.Failed = []integration.SyncFailure{{Type: t.kind, ExternalID: ref.ExternalID, Reason: "it is broken"}}
 					return
@@ -173,6 +177,10 @@ func (a account) Details(ctx context.Context, _ provider.Plan, of []provider.Ref
 		for _, ref := range of {
 			p := &provider.Page{Done: []provider.Ref{ref}, Covered: []string{"comments of " + ref.ExternalID}}
 			err := a.read(ctx, "comments of "+ref.ExternalID, func() {
+				if slices.Contains(a.comments[ref.ExternalID], "odd") {
+					p.Done, p.Covered, p.Failed = nil, nil, []integration.SyncFailure{{Type: ref.Type, ExternalID: ref.ExternalID, Reason: "the comments are odd"}}
+					return
+				}
 				for _, text := range a.comments[ref.ExternalID] {
 					p.Objects = append(p.Objects, provider.Object{
 						Type: integration.ObjectComment, ExternalID: "comment:" + text, Title: text, ParentID: ref.ExternalID, Listing: "comments of " + ref.ExternalID,

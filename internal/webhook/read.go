@@ -34,6 +34,8 @@ type reader struct {
 	fetched map[provider.Ref]bool
 	outside map[string]bool // by external id: the selection does not hold it
 	stored  map[string]bool // by external id: true is there, false is marked as deleted
+	again   string          // why something is to be read once more
+	unread  []store.NamedObject
 }
 
 // gatherAll reads what the deliveries ask for: each object once, however many deliveries there are. What else is to be read with them is in
@@ -55,24 +57,35 @@ func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection,
 		rest = *work.Rest
 	}
 	var err error
-	if work.Rest == nil || work.ToldAt.After(rest.At) {
+	if anew := work.ToldAt.After(rest.At); work.Rest == nil || anew || rest.Told && rest.Again == "" {
+		if anew {
+			rest.Attempts = 0
+		}
 		var below []store.NamedObject
 		below, err = r.deliveries(ctx)
-		for _, n := range rest.Objects { // of what was told before
+		for _, n := range slices.Concat(rest.Objects, rest.Unread) { // of what was told before
 			if !slices.Contains(below, n) {
 				below = append(below, n)
 			}
 		}
-		rest.At, rest.Objects = work.At, below
+		rest.At, rest.Objects, rest.Again, rest.Unread, rest.Told = work.At, below, r.again, nil, r.again != ""
 	} else {
 		n := min(restAtOnce, len(rest.Objects))
 		err = r.objects(ctx, rest.Objects[:n])
-		rest.Objects = rest.Objects[n:]
+		rest.Objects, rest.Again, rest.Unread = rest.Objects[n:], cmp.Or(rest.Again, r.again), append(rest.Unread, r.unread...)
 	}
-	r.commit.Failure = cmp.Or(rest.Failure, r.commit.Failure)
-	if len(rest.Objects) > 0 {
-		rest.Failure = r.commit.Failure
+	rest.Failure = cmp.Or(rest.Failure, r.commit.Failure)
+	r.commit.Failure = rest.Failure
+	attempts := max(work.Attempts, rest.Attempts) + 1
+	switch {
+	case len(rest.Objects) > 0:
 		r.commit.Rest = &rest
+	case rest.Again == "":
+	case attempts < maxAttempts:
+		r.commit.Again = rest.Again
+		r.commit.Rest = &store.WebhookRest{At: rest.At, Objects: rest.Unread, Failure: rest.Failure, Told: rest.Told, Attempts: attempts}
+	default:
+		r.commit.Failure, r.commit.Lost, r.commit.Full = givenUp(attempts, rest.Again), true, work.NeedsFull()
 	}
 	return r.commit, err
 }
@@ -135,15 +148,39 @@ func (r *reader) fetch(ctx context.Context, refs []provider.Ref, told bool) erro
 	if len(fresh) == 0 {
 		return nil
 	}
-	return r.pages(r.connection.Fetch(ctx, r.plan, fresh), func(p *provider.Page) {
-		if !told {
-			return
-		}
+	if !told {
+		return r.pages(r.connection.Fetch(ctx, r.plan, fresh), func(*provider.Page) {})
+	}
+	return r.asked(fresh, r.connection.Fetch(ctx, r.plan, fresh), func(p *provider.Page) {
 		for _, gone := range p.Gone {
 			r.commit.Gone = append(r.commit.Gone, gone.ExternalID)
 		}
-		r.fail(p.Failed)
 	})
+}
+
+// asked takes pages in that answer for some objects. What none of them is done with is to be read once more; what else failed would again.
+func (r *reader) asked(of []provider.Ref, pages iter.Seq2[*provider.Page, error], each func(*provider.Page)) error {
+	done, reasons := map[provider.Ref]bool{}, map[provider.Ref]string{}
+	err := r.pages(pages, func(p *provider.Page) {
+		for _, ref := range p.Done {
+			done[ref] = true
+		}
+		for _, f := range p.Failed {
+			if ref := (provider.Ref{Type: f.Type, ExternalID: f.ExternalID}); slices.Contains(of, ref) && !slices.Contains(p.Done, ref) {
+				reasons[ref] = f.Reason
+			} else {
+				r.fail([]integration.SyncFailure{f})
+			}
+		}
+		each(p)
+	})
+	for _, ref := range of {
+		if !done[ref] {
+			r.again = cmp.Or(r.again, reasons[ref], "the provider did not answer for it")
+			r.unread = append(r.unread, store.NamedObject(ref))
+		}
+	}
+	return err
 }
 
 // pages takes the objects of pages in.
@@ -277,8 +314,7 @@ func (r *reader) details(ctx context.Context, refs []provider.Ref) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	return r.pages(r.connection.Details(ctx, r.plan, wanted), func(p *provider.Page) {
-		r.fail(p.Failed)
+	return r.asked(wanted, r.connection.Details(ctx, r.plan, wanted), func(p *provider.Page) {
 		r.commit.Covered = append(r.commit.Covered, p.Covered...)
 		for _, ref := range p.Done {
 			r.commit.Done = append(r.commit.Done, ref.ExternalID)

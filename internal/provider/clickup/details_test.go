@@ -262,8 +262,28 @@ func TestACommentCannotBeFetched(t *testing.T) {
 	srv := newServer(tiny(35))
 	ref := provider.Ref{Type: integration.ObjectComment, ExternalID: "comment:1"}
 	got := collect(connected(t, srv).Fetch(t.Context(), everything, []provider.Ref{ref}))
-	if got.err != nil || len(got.failed) != 1 || len(got.done) != 0 || len(got.gone) != 0 {
+	if got.err != nil || len(got.failed) != 1 || got.done[ref] != 1 || len(got.gone) != 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// An answer that cannot be used is neither the object's end nor its last word.
+func TestAnOddAnswerAboutAnObjectLeavesItUndone(t *testing.T) {
+	t.Parallel()
+	srv := newServer(tiny(36))
+	task := srv.Snapshot(workspace(srv), clickuptest.Selection{}).Tasks[0].ID
+	odd := clickuptest.HTMLPage(http.StatusOK)
+	for name, fault := range map[string]clickuptest.Fault{"a proxy's page": odd, "no task": {Status: http.StatusOK, Body: `{"ok":true}`}} {
+		fault.Route, fault.Times = "GET /api/v2/task/{task_id}", 1
+		srv.Fail(fault)
+		c := connected(t, srv)
+		got := collect(c.Fetch(t.Context(), everything, []provider.Ref{taskRef(task)}))
+		if got.err != nil || len(got.failed) != 1 || len(got.done)+len(got.gone)+len(got.objects) != 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got = collect(c.Fetch(t.Context(), everything, []provider.Ref{taskRef(task)})); got.err != nil || got.done[taskRef(task)] != 1 || len(got.objects) != 1 {
+			t.Errorf("after %s: %+v", name, got)
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 	"patchbay/internal/provider"
 )
 
-// Fetch reads single objects. A comment cannot be read alone, only with its task: it is Failed.
+// Fetch reads single objects. A comment cannot be read alone, only with its task: it is Failed. An answer that cannot be used is Failed
+// too, and not Done: a proxy may have given it.
 //
 // ClickUp answers 404 for what was deleted, and for an id that it does not know, or that the token may not see, in the words of
 // a token which lost its Workspace. So what is refused is gone only if the Workspace is still reached afterwards; otherwise
@@ -53,8 +54,11 @@ func (r *run) fetch(ctx context.Context, ref provider.Ref) (*provider.Page, erro
 	switch {
 	case err == nil && o != nil:
 		page.Objects, page.Done = []provider.Object{*o}, []provider.Ref{ref}
+	case ref.Type == integration.ObjectComment:
+		page.Failed = []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "ClickUp does not give comments by themselves")}
+		page.Done = []provider.Ref{ref}
 	case err == nil, odd(err):
-		page.Failed = []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "ClickUp does not give this object by itself, or not in a form that can be read")}
+		page.Failed = []integration.SyncFailure{failure(ref.Type, ref.ExternalID, "ClickUp's answer about this object is not in a form that can be read")}
 	case missing(err):
 		page.Gone, page.Done = []provider.Ref{ref}, []provider.Ref{ref}
 	case refused(err):
