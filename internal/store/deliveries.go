@@ -37,8 +37,8 @@ type NewDelivery struct {
 
 // StoreDelivery stores a delivery, unless the integration has one of its key, and notes that its object is to be worked on. One that
 // came before and is known by its body is RECEIVED anew, as if it had come just now: the same may have happened once more. It returns
-// the row of the object where a job is to be queued for it, in the same transaction; nil where one is queued already, and where
-// there is nothing to do.
+// the row of the object where a job is to be queued for it, in the same transaction; nil where one is queued already that begins soon, and
+// where there is nothing to do.
 func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid.UUID, err error) {
 	reads, err := json.Marshal(n.Reads)
 	if err != nil {
@@ -100,13 +100,20 @@ func (t *Tenant) StoreDelivery(ctx context.Context, n NewDelivery) (object *uuid
 }
 
 // tellObject notes that the object of a delivery in the WITH query stored is to be worked on, and begins to count its attempts anew. The
-// parameter of this number is the id of a new row.
+// parameter of this number is the id of a new row. After failed attempts its job rests for long: the object gets the row's id anew, so
+// that it is the job's no more, and another one is queued as for a new row.
 func tellObject(id int) string {
 	return fmt.Sprintf(`INSERT INTO kb.webhook_objects AS w (id, integration_id, org_id, project_id, object)
 				SELECT $%d, integration_id, org_id, project_id, object
 				FROM stored
 				WHERE object IS NOT NULL
-				ON CONFLICT (integration_id, object) DO UPDATE SET told_at = clock_timestamp(), attempts = 0
+				ON CONFLICT (integration_id, object) DO UPDATE
+				SET
+					id = CASE WHEN w.attempts > 0 THEN excluded.id ELSE w.id END,
+					fence = CASE WHEN w.attempts > 0 THEN excluded.fence ELSE w.fence END,
+					heartbeat_at = CASE WHEN w.attempts > 0 THEN excluded.heartbeat_at ELSE w.heartbeat_at END,
+					told_at = clock_timestamp(),
+					attempts = 0
 				RETURNING w.id`, id)
 }
 

@@ -18,27 +18,36 @@ import (
 	"patchbay/internal/webhook"
 )
 
-// An object that is told of anew has all its attempts again.
+// An object that is told of anew is read at once, however long it was to rest, and has all its attempts again.
 func TestAttemptsBeginAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.works()
-	fail := func(context.Context, string) error {
-		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
-	}
 	w.source.task("a", "A")
-	w.source.onRead(fail)
+	w.source.onRead(func(context.Context, string) error {
+		return integration.ProviderFailed("works", integration.ReasonUnavailable, "it does not answer")
+	})
 	attempts := func(n int) {
 		t.Helper()
 		w.eventually("the attempt to fail", func() bool { return value[int](w, `SELECT coalesce(max(attempts), 0) FROM kb.webhook_objects`) == n })
 	}
+	rest := func() {
+		t.Helper()
+		w.eventually("the job to rest", func() bool {
+			tag, err := w.root.Exec(t.Context(), `UPDATE river.river_job SET state = 'scheduled', scheduled_at = now() + interval '5 minutes' WHERE queue = 'webhook' AND scheduled_at > now()`)
+			w.must(err)
+			return tag.RowsAffected() > 0
+		})
+		_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+		w.must(err)
+	}
 	w.tellTask("changed", "a")
 	attempts(1)
-	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
-	w.must(err)
+	rest()
 	w.tellTask("changed", "a")
-	attempts(0)
-	_, err = w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
+	attempts(1)
+	w.want(w.source.count("a"), 2)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.webhook_objects SET attempts = 7`)
 	w.must(err)
 	w.wake()
 	w.settled()
@@ -46,6 +55,11 @@ func TestAttemptsBeginAnew(t *testing.T) {
 	if reason := value[string](w, `SELECT DISTINCT error FROM kb.webhook_deliveries`); !strings.Contains(reason, "given up after 8 attempts: it does not answer") {
 		t.Errorf("they failed for %q", reason)
 	}
+
+	w.source.onRead(nil)
+	w.tellTask("changed", "a")
+	w.settled()
+	w.want(w.objects()["a"], "A")
 }
 
 // That an integration is being written for long is no failure of a delivery.
