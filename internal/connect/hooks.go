@@ -49,8 +49,8 @@ func (s *Service) RegisterWebhook(ctx context.Context, p integration.Principal, 
 	case !found.Provider.Capabilities.SupportsWebhookRegistration:
 		return nil, integration.Invalid("integrationId", "this server cannot set up webhooks at %s by itself", found.Provider.DisplayName)
 	}
-	if _, _, err := s.setUpHook(ctx, tenant, id, found.Provider.Name, false); err != nil {
-		return nil, err
+	if _, _, err := s.setUpHook(ctx, tenant, id, found.Provider.Name, hookOrder{url: s.WebhookURL(found.Provider.Name, id), again: hookLease}); err != nil {
+		return nil, remade(err)
 	}
 	s.tell(ctx, found.ProjectID, id)
 	if found, err = tenant.IntegrationByID(ctx, id, with); err == nil && found == nil {
@@ -59,9 +59,36 @@ func (s *Service) RegisterWebhook(ctx context.Context, p integration.Principal, 
 	return found, err
 }
 
-// setUpHook makes or repairs a webhook, under a claim. anew replaces the one that is registered; without one, it is Invalid. until is
-// when the secret from before ends to count, where another one is stored now.
-func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string, anew bool) (h provider.Hook, until *time.Time, err error) {
+// hookOrder is what setUpHook is to do.
+type hookOrder struct {
+	url  string // where the webhook is to lead
+	anew bool   // replaces the one that there is
+	// again is when it is tried again, should there be none in place of the one from before.
+	again time.Duration
+}
+
+// unmade is the error of a webhook that was removed while no new one could be made in its place: that is done later.
+type unmade struct{ cause error }
+
+func (u *unmade) Error() string { return u.cause.Error() }
+
+func (u *unmade) Unwrap() error { return u.cause }
+
+// remade says of an unmade webhook, to whoever asked for another one, what becomes of it.
+func remade(err error) error {
+	var gone *unmade
+	var shown *integration.Error
+	if errors.As(err, &gone) && errors.As(err, &shown) {
+		said := *shown
+		said.Message += "; the webhook from before is removed, and this server goes on trying to make a new one"
+		return &said
+	}
+	return err
+}
+
+// setUpHook makes or repairs a webhook, under a claim. Without one, replacing it is Invalid. until is when the secret from before ends to
+// count, where another one is stored now.
+func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string, order hookOrder) (h provider.Hook, until *time.Time, err error) {
 	known, err := tenant.ClaimHook(ctx, id, hookLease)
 	if err != nil {
 		return h, nil, err
@@ -75,7 +102,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 			err = errors.Join(err, failed)
 		}
 	}()
-	if anew && known.ID == "" {
+	if order.anew && known.ID == "" && !known.Wanted {
 		return h, nil, integration.Invalid("integrationId", "%s makes the secrets of webhooks itself: use registerWebhook, or give the one that it issued as webhookSecret",
 			s.ProviderName(providerName))
 	}
@@ -85,8 +112,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 	}
 	asking, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
-	url := s.WebhookURL(providerName, id)
-	if known.ID == "" {
+	if known.ID == "" && !known.Wanted {
 		earlier, err := s.earlierHook(asking, tenant, keeper, id)
 		if err != nil {
 			return h, nil, err
@@ -95,57 +121,59 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 			known = &store.RegisteredHook{ID: earlier.ID, URL: earlier.URL}
 		}
 	}
-	forget := func() error {
-		_, err := tenant.ForgetHook(asking, id, known.ID)
-		return err
-	}
-	h, made, err := arrange(asking, keeper, *known, url, anew, forget)
+	h, made, removed, err := s.arrange(asking, tenant, keeper, id, *known, order)
 	if err == nil {
-		until, err = s.storeHook(ctx, tenant, id, h, made, known.ID != "")
+		until, err = s.storeHook(ctx, tenant, id, h, made, known.ID != "" || known.Wanted)
 	}
 	switch {
 	case err == nil:
 		stored = true
 	case made: // a secret that is not stored signs in vain
-		s.unhook(ctx, keeper, h.ID)
+		s.unhook(ctx, keeper, id, h.ID)
 	case asking.Err() != nil && ctx.Err() == nil:
 		err = integration.ProviderFailed(providerName, integration.ReasonUnavailable, "%s did not answer in time: try again", s.ProviderName(providerName))
+	}
+	if err != nil && removed {
+		err = &unmade{err}
 	}
 	return h, until, err
 }
 
 // arrange leaves one webhook at the third party that leads to a URL: the known one, unless it is to be replaced or is gone, else a new
 // one. What else leads there signs with a secret that nobody holds. A third party refuses a second one for the same URL, so an old one
-// goes first; what is not delivered meanwhile a run finds. forget is called once
-// the known one is gone.
-func arrange(ctx context.Context, keeper provider.HookKeeper, known store.RegisteredHook, url string, anew bool, forget func() error) (h provider.Hook, made bool, err error) {
-	hooks, err := keeper.Hooks(ctx, url)
+// goes first; what is not delivered meanwhile a run finds. Before that it is noted that a new one is wanted, so that it is made whatever
+// happens in between. removed says that the known one is gone.
+func (s *Service) arrange(ctx context.Context, tenant *store.Tenant, keeper provider.HookKeeper, id uuid.UUID, known store.RegisteredHook, order hookOrder) (h provider.Hook, made, removed bool, err error) {
+	hooks, err := keeper.Hooks(ctx, order.url)
 	if err != nil {
-		return h, false, err
+		return h, false, false, err
 	}
 	kept := false
 	for _, other := range hooks {
-		if other.ID == known.ID && !anew {
+		if other.ID == known.ID && !order.anew {
 			h, kept = other, true
 		} else if other.ID != known.ID {
 			if err := keeper.RemoveHook(ctx, other.ID); err != nil {
-				return h, false, err
+				return h, false, false, err
 			}
 		}
 	}
 	if kept {
-		return h, false, keeper.WakeHook(ctx, h) // for all events, too, that this version knows
+		return h, false, false, keeper.WakeHook(ctx, h) // for all events, too, that this version knows
 	}
-	if known.ID != "" { // it is to be replaced, leads to where the server was before, or is gone
+	if known.ID != "" || known.Wanted { // it is to be replaced, leads to where the server was before, or is gone
+		if err := tenant.WantHook(ctx, id, known.ID, order.url, order.again); err != nil {
+			return h, false, false, err
+		}
+	}
+	if known.ID != "" {
 		if err := keeper.RemoveHook(ctx, known.ID); err != nil {
-			return h, false, err
+			return h, false, false, err
 		}
-		if err := forget(); err != nil {
-			return h, false, err
-		}
+		removed = true
 	}
-	h, err = keeper.MakeHook(ctx, url)
-	return h, err == nil, err
+	h, err = keeper.MakeHook(ctx, order.url)
+	return h, err == nil, removed, err
 }
 
 // storeHook stores a webhook and its secret, where that is another one, together. replaces says that there was one before.
@@ -199,19 +227,19 @@ func (s *Service) keeper(ctx context.Context, tenant *store.Tenant, id uuid.UUID
 
 // unhook removes a webhook that nobody needs any more, as well as that goes. One that stays gets errors for answers, until the third
 // party gives it up.
-func (s *Service) unhook(ctx context.Context, keeper provider.HookKeeper, hook string) {
+func (s *Service) unhook(ctx context.Context, keeper provider.HookKeeper, id uuid.UUID, hook string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unhookTimeout)
 	defer cancel()
 	if err := keeper.RemoveHook(ctx, hook); err != nil {
-		s.log.WarnContext(ctx, "a webhook stays at the third party: remove it there", "hook", hook, "error", err)
+		s.log.WarnContext(ctx, "a webhook stays at the third party: remove it there", "integration", id, "hook", hook, "error", err)
 	}
 }
 
 // rotateIssued replaces the webhook, because the third party issues a secret only with a new one.
 func (s *Service) rotateIssued(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string) (*WebhookSecret, error) {
-	h, until, err := s.setUpHook(ctx, tenant, id, providerName, true)
+	h, until, err := s.setUpHook(ctx, tenant, id, providerName, hookOrder{url: s.WebhookURL(providerName, id), anew: true, again: hookLease})
 	if err != nil {
-		return nil, err
+		return nil, remade(err)
 	}
 	return &WebhookSecret{URL: h.URL, Secret: h.Secret, PreviousValidUntil: until}, nil
 }
@@ -231,7 +259,7 @@ func (s *Service) leaving(ctx context.Context, tenant *store.Tenant, project uui
 		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party, if it has one: remove it there", "project", project, "integration", name, "error", err)
 		return nil
 	}
-	if hook == nil {
+	if hook == nil || hook.ID == "" {
 		return nil
 	}
 	keeper, err := s.keeper(ctx, tenant, version.ID, "webhook removal")
@@ -239,7 +267,7 @@ func (s *Service) leaving(ctx context.Context, tenant *store.Tenant, project uui
 		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party: remove it there", "integration", version.ID, "hook", hook.ID, "error", err)
 		return nil
 	}
-	return func() { s.unhook(ctx, keeper, hook.ID) }
+	return func() { s.unhook(ctx, keeper, version.ID, hook.ID) }
 }
 
 // hookArgs is the job that looks at an integration's webhook.
@@ -349,8 +377,23 @@ func (s *Service) takeUpHook(ctx context.Context, tenant *store.Tenant, id uuid.
 	return keeper.WakeHook(ctx, *h)
 }
 
+// remakeHook makes a webhook in place of one that was removed before.
+func (s *Service) remakeHook(ctx context.Context, tenant *store.Tenant, id uuid.UUID, url string) error {
+	version, err := tenant.IntegrationVersionByID(ctx, id)
+	if err != nil || version == nil {
+		return err
+	}
+	h, _, err := s.setUpHook(ctx, tenant, id, version.Provider, hookOrder{url: url, again: hookCheckEvery})
+	if err != nil {
+		return err
+	}
+	s.log.InfoContext(ctx, "a webhook that was removed is made anew", "integration", id, "hook", h.ID)
+	s.tell(ctx, version.ProjectID, id)
+	return nil
+}
+
 // CheckWebhook asks the third party for an integration's registered webhook. A suspended one is made active again, and a run is asked
-// for that finds what was not told meanwhile; one that is gone is registered no more. Where none is registered, one that was made for the
+// for that finds what was not told meanwhile; one that is gone is registered no more, and one that is wanted is made. Where none is registered, one that was made for the
 // earlier module is looked for.
 func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uuid.UUID) error {
 	known, err := tenant.RegisteredHook(ctx, id)
@@ -359,6 +402,8 @@ func (s *Service) CheckWebhook(ctx context.Context, tenant *store.Tenant, id uui
 		return err
 	case known == nil:
 		return s.takeUpHook(ctx, tenant, id)
+	case known.Wanted:
+		return s.remakeHook(ctx, tenant, id, known.URL)
 	}
 	keeper, err := s.keeper(ctx, tenant, id, "webhook check")
 	if err != nil {

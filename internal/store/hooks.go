@@ -18,12 +18,19 @@ const hookScope = `w.org_id = $1 AND ($2::uuid[] IS NULL OR w.project_id = ANY (
 type RegisteredHook struct {
 	ID  string // the third party's
 	URL string
+	// Wanted is one that is to be made, to lead to URL; ID is the one that it replaces, which may be there still, or empty.
+	Wanted bool
 }
 
-// orNoHook reads a webhook whose columns may be NULL.
-func orNoHook(row pgx.Row) (*RegisteredHook, error) {
+// hookColumns are a RegisteredHook's.
+const hookColumns = `
+				CASE WHEN w.hook_url IS NULL THEN '' ELSE coalesce(w.hook_id, '') END,
+				coalesce(w.hook_url, ''),
+				w.hook_url IS NOT NULL AND w.hook_registered_at IS NULL`
+
+func scanHook(row pgx.Row) (*RegisteredHook, error) {
 	var h RegisteredHook
-	return &h, row.Scan(&h.ID, &h.URL)
+	return &h, row.Scan(&h.ID, &h.URL, &h.Wanted)
 }
 
 // ClaimHook keeps others from setting up an integration's webhook for so long, and returns the one that is registered. While another
@@ -42,11 +49,9 @@ func (t *Tenant) ClaimHook(ctx context.Context, id uuid.UUID, lease time.Duratio
 			SET claimed_until = excluded.claimed_until
 			WHERE w.org_id = $1
 				AND (w.claimed_until IS NULL OR w.claimed_until < clock_timestamp())
-			RETURNING
-				CASE WHEN w.hook_registered_at IS NULL THEN '' ELSE w.hook_id END,
-				CASE WHEN w.hook_registered_at IS NULL THEN '' ELSE w.hook_url END`,
+			RETURNING `+hookColumns,
 			t.scope.Org, t.scope.Projects, id, lease,
-		).QueryRow(into(&h, orNoHook))
+		).QueryRow(into(&h, scanHook))
 	})
 	switch {
 	case err != nil:
@@ -92,7 +97,22 @@ func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHoo
 	return err
 }
 
-// ForgetHook notes that a webhook is gone: whenever there is one again, a full run finds what was not told meanwhile. It changes nothing where another one is registered by now.
+// WantHook notes that a webhook is to be made that leads to a URL, which is looked after after so long, in place of another one or of none. From
+// then on none is registered.
+func (t *Tenant) WantHook(ctx context.Context, id uuid.UUID, inPlaceOf, url string, after time.Duration) error {
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`
+			UPDATE kb.webhooks w
+			SET
+				hook_id = nullif($4, ''), hook_url = $5, hook_registered_at = NULL, check_at = clock_timestamp() + $6::interval,
+				catch_up_full = true
+			WHERE `+hookScope+`
+				AND w.integration_id = $3`,
+			t.scope.Org, t.scope.Projects, id, inPlaceOf, url, after)
+	})
+}
+
+// ForgetHook notes that a webhook is gone: whenever there is one again, a full run finds what was not told meanwhile. It changes nothing where another one is registered, or wanted, by now.
 func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (forgotten bool, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
@@ -101,6 +121,7 @@ func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (for
 			WHERE `+hookScope+`
 				AND w.integration_id = $3
 				AND w.hook_id = $4
+				AND w.hook_registered_at IS NOT NULL
 			RETURNING true`,
 			t.scope.Org, t.scope.Projects, id, hook,
 		).QueryRow(scanIfAny(&forgotten))
@@ -108,17 +129,17 @@ func (t *Tenant) ForgetHook(ctx context.Context, id uuid.UUID, hook string) (for
 	return forgotten, err
 }
 
-// RegisteredHook returns the webhook that is registered for an integration, or nil.
+// RegisteredHook returns the webhook that is registered for an integration, or wanted, or nil.
 func (t *Tenant) RegisteredHook(ctx context.Context, id uuid.UUID) (h *RegisteredHook, err error) {
 	err = t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`
-			SELECT w.hook_id, w.hook_url
+			SELECT `+hookColumns+`
 			FROM kb.webhooks w
 			WHERE `+hookScope+`
 				AND w.integration_id = $3
-				AND w.hook_registered_at IS NOT NULL`,
+				AND w.hook_url IS NOT NULL`,
 			t.scope.Org, t.scope.Projects, id,
-		).QueryRow(into(&h, orNoHook))
+		).QueryRow(into(&h, scanHook))
 	})
 	return h, err
 }
@@ -126,7 +147,7 @@ func (t *Tenant) RegisteredHook(ctx context.Context, id uuid.UUID) (h *Registere
 // EndHookChecks notes that an integration without a webhook needs no looking at.
 func (t *Tenant) EndHookChecks(ctx context.Context, id uuid.UUID) error {
 	return t.send(ctx, func(b *pgx.Batch) {
-		b.Queue(`UPDATE kb.webhooks w SET check_at = NULL WHERE `+hookScope+` AND w.integration_id = $3 AND w.hook_id IS NULL`, t.scope.Org, t.scope.Projects, id)
+		b.Queue(`UPDATE kb.webhooks w SET check_at = NULL WHERE `+hookScope+` AND w.integration_id = $3 AND w.hook_id IS NULL AND w.hook_url IS NULL`, t.scope.Org, t.scope.Projects, id)
 	})
 }
 
@@ -159,7 +180,8 @@ type DueHook struct {
 	IntegrationID uuid.UUID
 }
 
-// DueHookChecks lists at most so many integrations whose webhook is to be looked at. One that delivered within alive is not.
+// DueHookChecks lists at most so many integrations whose webhook is to be looked at. One that delivered within alive is not, unless a new
+// one is wanted.
 func (db *DB) DueHookChecks(ctx context.Context, alive time.Duration, most int) ([]DueHook, error) {
 	return db.dueHooks(ctx, `SELECT org_id, integration_id FROM kb.due_webhook_checks($1, $2)`, alive, most)
 }

@@ -103,6 +103,49 @@ func TestARegisteredWebhookIsSeenUntilItIsGone(t *testing.T) {
 	}
 }
 
+// One that is to be replaced is registered no more, and is not forgotten until another one is.
+func TestAWebhookThatIsWantedIsLookedAfter(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	register(t, w.tenant, id, theHook, time.Hour)
+	const url = "https://elsewhere.example.com/webhooks/clickup/1"
+	if err := w.tenant.WantHook(ctx, id, theHook.ID, url, -time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if endpoint(t, w.tenant, id).Registered {
+		t.Error("it is registered")
+	}
+	if forgotten, err := w.tenant.ForgetHook(ctx, id, theHook.ID); forgotten || err != nil { // by who looked just before
+		t.Error(forgotten, err)
+	}
+	if err := w.tenant.EndHookChecks(ctx, id); err != nil {
+		t.Error(err)
+	}
+	wanted := store.RegisteredHook{ID: theHook.ID, URL: url, Wanted: true}
+	if h, err := w.tenant.RegisteredHook(ctx, id); err != nil || h == nil || *h != wanted {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if h, err := w.tenant.ClaimHook(ctx, id, -time.Second); err != nil || *h != wanted {
+		t.Errorf("%+v, %v", h, err)
+	}
+	execute(t, w.root, `UPDATE kb.webhooks SET last_delivery_at = now()`) // of the one from before
+	if due, err := w.store.DueHookChecks(ctx, time.Hour, 10); len(due) != 1 || err != nil {
+		t.Errorf("due are %v, %v", due, err)
+	}
+	register(t, w.tenant, id, store.RegisteredHook{ID: "hook-2", URL: url}, time.Hour)
+	if h, err := w.tenant.RegisteredHook(ctx, id); err != nil || *h != (store.RegisteredHook{ID: "hook-2", URL: url}) {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if err := w.tenant.WantHook(ctx, id, "", url, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := w.tenant.RegisteredHook(ctx, id); err != nil || *h != (store.RegisteredHook{URL: url, Wanted: true}) {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestAWebhookIsLookedAtByOneWhenItIsDue(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -366,6 +366,9 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.RegisteredHook(ctx, id)
 			return err
 		},
+		"WantHook": func(ctx context.Context, t *store.Tenant) error {
+			return t.WantHook(ctx, id, "hook", "https://example.com/", time.Hour)
+		},
 		"ForgetHook": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.ForgetHook(ctx, id, "another")
 			return err
