@@ -229,6 +229,73 @@ func TestDeletingAnIntegrationRemovesItsWebhook(t *testing.T) {
 	}
 }
 
+// Where the token's limit is used up, as by an import, a webhook is removed, and looked at, once that is over.
+func TestWebhooksWaitForTheLimit(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(79))
+	var refuses atomic.Value // a method
+	refuses.Store("")
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/webhook") && refuses.CompareAndSwap(r.Method, "") {
+			w.Header().Set("Retry-After", "5")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	c := newClientAlone(t, "CLICKUP_API_URL="+proxy.URL)
+	id := c.connect(t, "clickup", to)
+	url := c.registered(t, id)
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }))
+	t.Cleanup(gone.Close)
+	to.CreateTask(to.Lists(to.Workspaces()[0].ID)[0].ID, clickuptest.Task{Name: "While nobody listened"})
+	for _, d := range to.Deliveries() {
+		d.Endpoint = gone.URL
+		if _, err := to.Deliver(t.Context(), gone.Client(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, to.hook(t, url).Health.Status, "suspended")
+	refuses.Store(http.MethodGet)
+	rows(t, c.db, `UPDATE kb.webhooks SET check_at = now()`)
+	eventually(t, 60*time.Second, "the webhook to be active", func() bool { return to.hook(t, url).Health.Status == "active" })
+	want(t, refuses.Load(), any(""))
+
+	refuses.Store(http.MethodDelete)
+	c.do(t, `mutation ($org: ID!, $p: UUID!) { deleteIntegration(orgId: $org, projectId: $p, name: "clickup") }`)
+	to.hook(t, url)
+	eventually(t, 60*time.Second, "the webhook to be removed", func() bool { return len(to.hooks(t, url)) == 0 })
+	if strings.Contains(c.log.String(), "a webhook stays at the third party") {
+		t.Error("the log tells that it stays")
+	}
+}
+
+// A server that ends waits a little for what it removes, and tells what stays.
+func TestAWebhookThatIsStillToBeRemovedAsTheServerEnds(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(80))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete {
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		to.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	c := newClientAlone(t, "CLICKUP_API_URL="+proxy.URL)
+	id := c.connect(t, "clickup", to)
+	hook := to.hook(t, c.registered(t, id))
+	c.do(t, `mutation ($org: ID!, $p: UUID!) { deleteIntegration(orgId: $org, projectId: $p, name: "clickup") }`)
+	if err := c.server.end(); err != nil {
+		t.Error(err)
+	}
+	if log := c.log.String(); !strings.Contains(log, "a webhook stays at the third party") || !strings.Contains(log, hook.ID) || !strings.Contains(log, id) {
+		t.Error("the log does not tell which webhook stays, and whose it was")
+	}
+}
+
 func TestASuspendedWebhookIsWokenAndARunCatchesUp(t *testing.T) {
 	t.Parallel()
 	to := newClickUp(t, clickuptest.Small(74))

@@ -183,7 +183,9 @@ func (c *serveCommand) Run(a *app) (err error) {
 	defer listeners.Wait()
 	defer stopListening()
 	err = serve(ctx, listener, handler, hub, health, a.log)
-	return errors.Join(err, stopWork())
+	err = errors.Join(err, stopWork())
+	service.Close()
+	return err
 }
 
 // serve answers requests until ctx ends, then drains: it turns unready, takes no new connections, and lets what runs end.

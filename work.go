@@ -137,6 +137,7 @@ func (a *app) withWorkers(meter metric.Meter, fn func(*connect.Service, *store.D
 		if err != nil {
 			return err
 		}
+		defer service.Close()
 		stop, err := startWork(a.ctx, db, service, syncer.New(db, service, a.log), webhook.New(db, service, webhook.Options{Log: a.log, Meter: meter}), a.log)
 		if err != nil {
 			return err

@@ -19,8 +19,6 @@ const (
 	hookTimeout = 20 * time.Second
 	// hookLease is how long others wait for that at most.
 	hookLease = time.Minute
-	// unhookTimeout bounds the removal of a webhook that nobody needs any more, whose asker waits.
-	unhookTimeout = 5 * time.Second
 	// hookCheckEvery is how often a webhook is looked at that delivered nothing meanwhile.
 	hookCheckEvery = 15 * time.Minute
 	// hookWatch is how often every process that works on jobs looks for webhooks that are due.
@@ -121,7 +119,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 			known = &store.RegisteredHook{ID: earlier.ID, URL: earlier.URL}
 		}
 	}
-	h, made, removed, err := s.arrange(asking, tenant, keeper, id, *known, order)
+	h, made, removed, err := s.arrange(asking, tenant, keeper, id, providerName, *known, order)
 	if err == nil {
 		until, err = s.storeHook(ctx, tenant, id, h, made, known.ID != "" || known.Wanted)
 	}
@@ -129,7 +127,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 	case err == nil:
 		stored = true
 	case made: // a secret that is not stored signs in vain
-		s.unhook(ctx, keeper, id, h.ID)
+		s.unhook(ctx, keeper, id, providerName, h.ID)
 	case asking.Err() != nil && ctx.Err() == nil:
 		err = integration.ProviderFailed(providerName, integration.ReasonUnavailable, "%s did not answer in time: try again", s.ProviderName(providerName))
 	}
@@ -143,7 +141,7 @@ func (s *Service) setUpHook(ctx context.Context, tenant *store.Tenant, id uuid.U
 // one. What else leads there signs with a secret that nobody holds. A third party refuses a second one for the same URL, so an old one
 // goes first; what is not delivered meanwhile a run finds. Before that it is noted that a new one is wanted, so that it is made whatever
 // happens in between. removed says that the known one is gone.
-func (s *Service) arrange(ctx context.Context, tenant *store.Tenant, keeper provider.HookKeeper, id uuid.UUID, known store.RegisteredHook, order hookOrder) (h provider.Hook, made, removed bool, err error) {
+func (s *Service) arrange(ctx context.Context, tenant *store.Tenant, keeper provider.HookKeeper, id uuid.UUID, providerName string, known store.RegisteredHook, order hookOrder) (h provider.Hook, made, removed bool, err error) {
 	hooks, err := keeper.Hooks(ctx, order.url)
 	if err != nil {
 		return h, false, false, err
@@ -167,7 +165,7 @@ func (s *Service) arrange(ctx context.Context, tenant *store.Tenant, keeper prov
 		}
 	}
 	if known.ID != "" {
-		if err := keeper.RemoveHook(ctx, known.ID); err != nil {
+		if err := s.removeHook(ctx, keeper, id, providerName, known.ID); err != nil {
 			return h, false, false, err
 		}
 		removed = true
@@ -225,16 +223,6 @@ func (s *Service) keeper(ctx context.Context, tenant *store.Tenant, id uuid.UUID
 	return keeper, nil
 }
 
-// unhook removes a webhook that nobody needs any more, as well as that goes. One that stays gets errors for answers, until the third
-// party gives it up.
-func (s *Service) unhook(ctx context.Context, keeper provider.HookKeeper, id uuid.UUID, hook string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unhookTimeout)
-	defer cancel()
-	if err := keeper.RemoveHook(ctx, hook); err != nil {
-		s.log.WarnContext(ctx, "a webhook stays at the third party: remove it there", "integration", id, "hook", hook, "error", err)
-	}
-}
-
 // rotateIssued replaces the webhook, because the third party issues a secret only with a new one.
 func (s *Service) rotateIssued(ctx context.Context, tenant *store.Tenant, id uuid.UUID, providerName string) (*WebhookSecret, error) {
 	h, until, err := s.setUpHook(ctx, tenant, id, providerName, hookOrder{url: s.WebhookURL(providerName, id), anew: true, again: hookLease})
@@ -242,32 +230,6 @@ func (s *Service) rotateIssued(ctx context.Context, tenant *store.Tenant, id uui
 		return nil, remade(err)
 	}
 	return &WebhookSecret{URL: h.URL, Secret: h.Secret, PreviousValidUntil: until}, nil
-}
-
-// leaving is the webhook of an integration that is about to be deleted, for whose removal its secrets are needed. It is nil where
-// there is none, or the secrets do not open; that keeps nobody from deleting.
-func (s *Service) leaving(ctx context.Context, tenant *store.Tenant, project uuid.UUID, name string) (unhook func()) {
-	version, err := tenant.IntegrationVersion(ctx, project, name)
-	if err == nil && (version == nil || s.providers.Webhooks(version.Provider) == nil) {
-		return nil
-	}
-	var hook *store.RegisteredHook
-	if err == nil {
-		hook, err = tenant.RegisteredHook(ctx, version.ID)
-	}
-	if err != nil {
-		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party, if it has one: remove it there", "project", project, "integration", name, "error", err)
-		return nil
-	}
-	if hook == nil || hook.ID == "" {
-		return nil
-	}
-	keeper, err := s.keeper(ctx, tenant, version.ID, "webhook removal")
-	if err != nil {
-		s.log.WarnContext(ctx, "a deleted integration's webhook stays at the third party: remove it there", "integration", version.ID, "hook", hook.ID, "error", err)
-		return nil
-	}
-	return func() { s.unhook(ctx, keeper, version.ID, hook.ID) }
 }
 
 // hookArgs is the job that looks at an integration's webhook.
@@ -291,11 +253,16 @@ type hookChecker struct {
 }
 
 // Work looks at a webhook. That the third party does not answer, or that an integration cannot be used any more, is no failure of the job's.
+// Where the token's limit is used up, it goes on once that allows it.
 func (w *hookChecker) Work(ctx context.Context, job *river.Job[hookArgs]) error {
 	s := w.service
 	err := s.CheckWebhook(ctx, s.db.Tenant(integration.Scope{Org: job.Args.Org, Actor: "webhook check"}), job.Args.Integration)
+	var wait *provider.Wait
 	var known *integration.Error
-	if errors.As(err, &known) {
+	switch {
+	case errors.As(err, &wait):
+		return river.JobSnooze(max(0, time.Until(wait.Until)))
+	case errors.As(err, &known):
 		s.log.WarnContext(ctx, "a webhook cannot be looked at; it is tried again", "integration", job.Args.Integration, "after", hookCheckEvery, "error", err)
 		return nil
 	}

@@ -31,6 +31,7 @@ type Service struct {
 	webhookURL string
 	log        *slog.Logger
 	webhooks   *webhookTargets
+	late       *lateUnhooks
 }
 
 // Options are what the operator's configuration says of the Service.
@@ -67,7 +68,7 @@ func New(ctx context.Context, db *store.DB, ring *seal.Ring, providers *provider
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log, webhooks: newWebhookTargets()}, nil
+	return &Service{db: db, ring: ring, providers: providers, network: o.Network, reveal: o.Reveal, webhookURL: o.WebhookURL, log: o.Log, webhooks: newWebhookTargets(), late: newLateUnhooks()}, nil
 }
 
 // tell tells subscribers that an integration was made, changed or deleted. Should that fail, they see it once they read again.
