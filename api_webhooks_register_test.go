@@ -459,3 +459,28 @@ func TestAWebhookOfTheEarlierModuleIsTakenUp(t *testing.T) {
 	c.registered(t, id)
 	want(t, len(to.hooks(t, common)), 0)
 }
+
+// A webhook that several integrations have, as those may that were taken over from the earlier module, stays until none has it.
+func TestAWebhookThatIntegrationsShareStaysWithTheOthers(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(81))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	common := c.server.URL + "/webhooks/clickup"
+	var made struct{ Webhook hook }
+	to.call(t, http.MethodPost, "/team/"+to.Workspaces()[0].ID+"/webhook", `{"endpoint":"`+common+`","events":["taskCreated"]}`, &made)
+	var ids []string
+	for _, name := range []string{"first", "second", "third"} {
+		ids = append(ids, c.create(t, map[string]any{"name": name, "provider": "clickup", "settings": to.settings(), "webhookSecret": made.Webhook.Secret}).text(t, "createIntegration", "id"))
+	}
+	rows(t, c.db, `INSERT INTO kb.webhooks (integration_id, org_id, project_id, check_at) SELECT id, org_id, project_id, now() FROM kb.integrations`) // as adopt does
+	eventually(t, 60*time.Second, "all to be looked at", func() bool {
+		return c.isRegistered(t, ids[0]) && c.isRegistered(t, ids[1]) && c.isRegistered(t, ids[2])
+	})
+	c.registered(t, ids[0])
+	want(t, to.hook(t, common).ID, made.Webhook.ID)
+	const remove = `mutation ($org: ID!, $p: UUID!, $n: String!) { deleteIntegration(orgId: $org, projectId: $p, name: $n) }`
+	c.do(t, remove, map[string]any{"n": "second"})
+	want(t, to.hook(t, common).ID, made.Webhook.ID)
+	c.do(t, remove, map[string]any{"n": "third"})
+	want(t, len(to.hooks(t, common)), 0)
+}

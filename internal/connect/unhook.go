@@ -106,8 +106,19 @@ func (s *Service) hookStays(ctx context.Context, id uuid.UUID, hook string, err 
 	}
 }
 
-// removeHook removes an integration's webhook at the third party.
-func (s *Service) removeHook(ctx context.Context, keeper provider.HookKeeper, _ uuid.UUID, _, hook string) error {
+// removeHook removes an integration's webhook at the third party, unless another integration has it too, as those may that were taken over
+// from the earlier module.
+func (s *Service) removeHook(ctx context.Context, keeper provider.HookKeeper, id uuid.UUID, providerName, hook string) error {
+	targets, err := s.db.WebhookTargetsByHook(ctx, providerName, hook)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if t.IntegrationID != id {
+			s.log.InfoContext(ctx, "a webhook stays at the third party, as another integration has it too", "integration", id, "hook", hook, "other", t.IntegrationID)
+			return nil
+		}
+	}
 	return keeper.RemoveHook(ctx, hook)
 }
 
