@@ -46,13 +46,16 @@ func (c *connection) Hooks(ctx context.Context, url string) ([]provider.Hook, er
 		return nil, err
 	}
 	items, ok := listing(answer, "webhooks")
-	if !ok {
+	if !ok || items == nil { // a webhook that is not in there would be taken for gone
 		return nil, unexpected("list of webhooks")
 	}
 	var all []provider.Hook
 	for _, item := range items {
 		var h hook
-		if decode(item, &h) && h.ID != "" && string(h.Endpoint) == url {
+		if !decode(item, &h) || h.ID == "" {
+			return nil, unexpected("list of webhooks with their ids")
+		}
+		if string(h.Endpoint) == url {
 			all = append(all, h.hook())
 		}
 	}

@@ -127,6 +127,20 @@ func TestASuspendedWebhookIsWoken(t *testing.T) {
 	}
 }
 
+// Nothing is taken for gone because of a list that may be without what is there.
+func TestAListOfWebhooksThatMayNotBeWhole(t *testing.T) {
+	t.Parallel()
+	srv := newServer(tiny(64))
+	k := keeper(t, srv, srv.Token(), nil)
+	for _, body := range []string{`{"webhooks":null}`, `{}`, `{"webhooks":[null]}`, `{"webhooks":[{"endpoint":"` + hookURL + `"}]}`} {
+		fault := srv.Fail(clickuptest.Fault{Route: "GET /api/v2/team/{team_id}/webhook", Status: http.StatusOK, Body: body})
+		if all, err := k.Hooks(t.Context(), hookURL); !integration.IsProviderReason(err, integration.ReasonUnavailable) {
+			t.Errorf("%s: %+v, %v", body, all, err)
+		}
+		fault.Lift()
+	}
+}
+
 func TestWebhooksNeedAWorkspaceThatTheTokenReaches(t *testing.T) {
 	t.Parallel()
 	srv := newServer(clickuptest.Options{Seed: 63, Workspaces: 2, Members: 1, Spaces: 1})
