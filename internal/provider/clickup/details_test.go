@@ -257,6 +257,22 @@ func TestFetchTellsWhatIsThereFromWhatIsGone(t *testing.T) {
 	}
 }
 
+// A token may reach several Workspaces: a task of another one than the settings' is not imported.
+func TestATaskOfAnotherWorkspaceIsOutside(t *testing.T) {
+	t.Parallel()
+	o := tiny(37)
+	o.Workspaces = 2
+	srv := newServer(o)
+	c := connected(t, srv)
+	for i, w := range srv.Workspaces() {
+		ref := taskRef(srv.Snapshot(w.ID, clickuptest.Selection{}).Tasks[0].ID)
+		got := collect(c.Fetch(t.Context(), everything, []provider.Ref{ref}))
+		if got.err != nil || got.done[ref] != 1 || got.objects[ref.ExternalID].Outside != (i == 1) {
+			t.Errorf("in Workspace %d: %+v", i, got)
+		}
+	}
+}
+
 func TestACommentCannotBeFetched(t *testing.T) {
 	t.Parallel()
 	srv := newServer(tiny(35))

@@ -111,6 +111,10 @@ func (r *run) singleTask(ctx context.Context, id string) (*provider.Object, erro
 		return nil, nil
 	}
 	o := r.taskObject(t, r.plan)
+	if t.Team != "" && string(t.Team) != r.workspace { // another Workspace's, which the token reaches too; of places ClickUp does not say it
+		o.Outside = true
+		return &o, nil
+	}
 	key, err := r.taskListing(ctx, t)
 	o.Listing, o.Outside = cmp.Or(key, o.Listing), key == ""
 	return &o, err

@@ -38,6 +38,7 @@ type task struct {
 	Locations   many     `json:"locations"`
 	Folder      id       `json:"folder"`
 	Space       id       `json:"space"`
+	Team        id       `json:"team_id"` // the Workspace
 }
 
 // status has a name and a type: open, custom, done or closed. Only tasks of a closed one are left out by ClickUp unless
