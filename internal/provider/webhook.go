@@ -24,6 +24,10 @@ type Webhooks struct {
 	// an address without an integration belongs to; nil where there are no such addresses.
 	HookID func(body []byte) (id string, ok bool)
 
+	// Creates are the events that tell of what was just made, so that all that comes to be in it is told too. What any other event tells of may
+	// have been moved to where it is, with what is in it.
+	Creates []string
+
 	// IssuesSecret says that the third party makes the secret of each webhook itself, and takes none of ours.
 	IssuesSecret bool
 }

@@ -21,6 +21,9 @@ const deliveriesAtOnce = 500
 // last, and each makes no run of its own.
 const catchUpAfter = 15 * time.Minute
 
+// findAfter is how long after something came with unknown content a run begins that finds that: what comes together makes one run.
+const findAfter = time.Minute
+
 // WebhookWork is an object that webhooks told of, as its worker sees it.
 type WebhookWork struct {
 	IntegrationID uuid.UUID
@@ -63,6 +66,7 @@ type WebhookRest struct {
 // ReceivedDelivery is a delivery to be worked on.
 type ReceivedDelivery struct {
 	ID         uuid.UUID
+	Event      string
 	Reads      DeliveryReads
 	ReceivedAt time.Time
 }
@@ -104,7 +108,7 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 			return &w, err
 		}))
 		b.Queue(`
-			SELECT d.id, d.reads, d.received_at
+			SELECT d.id, d.event, d.reads, d.received_at
 			FROM kb.webhook_objects r
 			JOIN kb.webhook_deliveries d ON d.integration_id = r.integration_id AND d.org_id = r.org_id AND d.object = r.object
 			WHERE `+runScope+`
@@ -116,7 +120,7 @@ func (t *Tenant) ClaimWebhookObject(ctx context.Context, id uuid.UUID, fence int
 		).Query(func(rows pgx.Rows) error {
 			var d ReceivedDelivery
 			var reads []byte
-			_, err := pgx.ForEachRow(rows, []any{&d.ID, &reads, &d.ReceivedAt}, func() error {
+			_, err := pgx.ForEachRow(rows, []any{&d.ID, &d.Event, &reads, &d.ReceivedAt}, func() error {
 				d.Reads = DeliveryReads{}
 				if err := json.Unmarshal(reads, &d.Reads); err != nil {
 					return fmt.Errorf("what the delivery %s reads: %w", d.ID, err)
@@ -169,6 +173,7 @@ type WebhookCommit struct {
 	GoneAt     *time.Time  // when that was found before; nil where it was not, or something was told since
 	Covered    []string    // listings that were read to their end
 	Done       []string    // external ids whose details were read
+	Unknown    bool        // there is more in what was read than deliveries tell: a full run is to find it
 	Deliveries []uuid.UUID // that it answers
 	Failure    string      // why they FAILED all the same; empty where they are PROCESSED
 	Lost       bool        // a run is to find what they would have brought, as in WebhookAttempt
@@ -275,6 +280,19 @@ func (t *Tenant) CommitWebhook(ctx context.Context, id uuid.UUID, fence int, c W
 		return end, err
 	}
 	end.Changed += deleted
+	if c.Unknown {
+		err = t.send(ctx, func(b *pgx.Batch) {
+			b.Queue(`
+				WITH `+heldObject+`
+				INSERT INTO kb.webhooks AS w (integration_id, org_id, project_id, catch_up_at, catch_up_full)
+				SELECT integration_id, org_id, project_id, clock_timestamp() + $5::interval, true
+				FROM held
+				`+orCatchUp, append(scope, findAfter)...)
+		})
+		if err != nil {
+			return end, err
+		}
+	}
 	switch {
 	case c.Again != "":
 		end.Unsure, end.Left, end.Again = false, true, c.Rest.Attempts

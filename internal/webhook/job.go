@@ -156,8 +156,12 @@ func (s *Service) read(ctx context.Context, tenant *store.Tenant, args objectArg
 	if err != nil {
 		return end, err
 	}
+	var creates []string
+	if hooks := s.connect.Webhooks(work.Provider); hooks != nil {
+		creates = hooks.Creates
+	}
 	for contended := 0; contended < maxContended; {
-		commit, err := gatherAll(held, tenant, connection, work)
+		commit, err := gatherAll(held, tenant, connection, creates, work)
 		if err != nil {
 			return end, err
 		}

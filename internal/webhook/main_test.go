@@ -206,6 +206,7 @@ type message struct {
 
 var hooks = provider.Webhooks{
 	Headers: []string{"X-Kind"},
+	Creates: []string{"created"},
 	Verify: func(h http.Header, body []byte, secrets []seal.Secret, _ time.Time) bool {
 		ok := false
 		for _, secret := range secrets {
@@ -221,7 +222,7 @@ var hooks = provider.Webhooks{
 		d := provider.Delivery{ID: m.ID, Key: m.ID, Event: m.Event}
 		ref := provider.Ref{Type: m.Type, ExternalID: m.Object}
 		switch m.Event {
-		case "changed":
+		case "changed", "created":
 			d.Changed = []provider.Ref{ref}
 		case "commented":
 			d.Changed, d.Details = []provider.Ref{ref}, []provider.Ref{ref}

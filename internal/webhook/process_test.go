@@ -256,6 +256,45 @@ func TestASelection(t *testing.T) {
 	}
 }
 
+// A place that comes into the selection has things in it that no webhook tells of: a full run finds them. One that was made just now has none.
+func TestAPlaceThatMovesIntoTheSelection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	_, err := w.root.Exec(t.Context(), `UPDATE kb.sync_states SET selection = '{space}'`)
+	w.must(err)
+	w.source.put("elsewhere", integration.ObjectProject, "", "Elsewhere")
+	w.source.put("other", integration.ObjectCollection, "elsewhere", "Other")
+	w.works()
+	asked := func(want bool) {
+		t.Helper()
+		w.settled()
+		w.want(value[int](w, `SELECT count(*) FROM kb.webhooks WHERE catch_up_at > now() AND catch_up_full`) == 1, want)
+		_, err := w.root.Exec(t.Context(), `UPDATE kb.webhooks SET catch_up_at = NULL, catch_up_full = false`)
+		w.must(err)
+	}
+	w.tell("created", integration.ObjectCollection, "list")
+	w.tell("created", integration.ObjectProject, "space")
+	asked(false)
+	w.tell("changed", integration.ObjectCollection, "list")
+	asked(false)
+	w.tell("changed", integration.ObjectCollection, "other")
+	asked(false) // it is outside
+	w.source.put("other", integration.ObjectCollection, "space", "Other")
+	w.tell("changed", integration.ObjectCollection, "other")
+	asked(true)
+	w.tell("changed", integration.ObjectCollection, "other")
+	asked(false)
+	w.source.remove("other")
+	w.tell("deleted", integration.ObjectCollection, "other")
+	asked(false)
+	w.source.put("other", integration.ObjectCollection, "space", "Other, restored")
+	w.tell("changed", integration.ObjectCollection, "other")
+	asked(true)
+	w.source.task("a", "A") // which is no place
+	w.tellTask("changed", "a")
+	asked(false)
+}
+
 // What a selected place is mapped to does not put what is in it outside, and is not asked for.
 func TestASelectionWithMappings(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,7 @@ type reader struct {
 	connection provider.Connection
 	plan       provider.Plan
 	work       *store.WebhookWork
+	creates    []string // as in provider.Webhooks
 
 	commit  store.WebhookCommit
 	at      map[string]int // position in commit.Objects by external id
@@ -40,9 +41,9 @@ type reader struct {
 
 // gatherAll reads what the deliveries ask for: each object once, however many deliveries there are. What else is to be read with them is in
 // the commit's Rest, and is read by the next ones.
-func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, work *store.WebhookWork) (store.WebhookCommit, error) {
+func gatherAll(ctx context.Context, tenant *store.Tenant, c provider.Connection, creates []string, work *store.WebhookWork) (store.WebhookCommit, error) {
 	r := &reader{
-		tenant: tenant, connection: c, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
+		tenant: tenant, connection: c, creates: creates, work: work, at: map[string]int{}, fetched: map[provider.Ref]bool{}, outside: map[string]bool{},
 		plan: provider.Plan{
 			Options: c.Options(), Selection: work.Selection, Mappings: work.Mappings,
 			Reading: work.ToldAt.UTC().Format(time.RFC3339Nano), // what was read before something was told does not answer that
@@ -108,6 +109,7 @@ func (r *reader) deliveries(ctx context.Context) (below []store.NamedObject, err
 	if err := r.objects(ctx, told); err != nil {
 		return nil, err
 	}
+	r.commit.Unknown = r.cameAlong()
 	if err := r.details(ctx, details); err != nil {
 		return nil, err
 	}
@@ -122,6 +124,27 @@ func (r *reader) deliveries(ctx context.Context) (below []store.NamedObject, err
 	}
 	below, err = r.tenant.ObjectsBelow(ctx, r.work.IntegrationID, with)
 	return slices.DeleteFunc(below, func(n store.NamedObject) bool { return r.fetched[provider.Ref(n)] }), err
+}
+
+// cameAlong reports whether a place that deliveries tell of, and that is stored for the first time or was marked as deleted, may have things in
+// it that none tells of: it may have been moved to where it is imported.
+func (r *reader) cameAlong() bool {
+	made, told := map[string]bool{}, map[string]bool{}
+	for _, d := range r.work.Deliveries {
+		for _, n := range slices.Concat(d.Reads.Changed, d.Reads.Moved) {
+			if slices.Contains(r.creates, d.Event) {
+				made[n.ExternalID] = true
+			} else if n.Type == integration.ObjectProject || n.Type == integration.ObjectCollection {
+				told[n.ExternalID] = true
+			}
+		}
+	}
+	for id := range told {
+		if at, there := r.at[id]; there && !made[id] && !r.stored[id] && !r.commit.Objects[at].OnlyKnown {
+			return true
+		}
+	}
+	return false
 }
 
 // objects reads objects, with the parents that are missing.
