@@ -51,8 +51,13 @@ func (p *thirdParty) call(t testing.TB, method, path, body string, into any) {
 // hooks are those that lead to a URL.
 func (p *thirdParty) hooks(t testing.TB, url string) (list []hook) {
 	t.Helper()
+	return p.hooksIn(t, p.Workspaces()[0].ID, url)
+}
+
+func (p *thirdParty) hooksIn(t testing.TB, workspace, url string) (list []hook) {
+	t.Helper()
 	var answer struct{ Webhooks []hook }
-	p.call(t, http.MethodGet, "/team/"+p.Workspaces()[0].ID+"/webhook", "", &answer)
+	p.call(t, http.MethodGet, "/team/"+workspace+"/webhook", "", &answer)
 	for _, h := range answer.Webhooks {
 		if h.Endpoint == url {
 			list = append(list, h)
@@ -483,4 +488,67 @@ func TestAWebhookThatIntegrationsShareStaysWithTheOthers(t *testing.T) {
 	want(t, to.hook(t, common).ID, made.Webhook.ID)
 	c.do(t, remove, map[string]any{"n": "third"})
 	want(t, len(to.hooks(t, common)), 0)
+}
+
+// After the settings name another Workspace, its webhook takes the place of the former one's, whose deliveries are not believed any more.
+func TestAWebhookFollowsItsIntegrationToAnotherWorkspace(t *testing.T) {
+	t.Parallel()
+	o := clickuptest.Small(82)
+	o.Workspaces = 2
+	to := newClickUp(t, o)
+	from, into := to.Workspaces()[0].ID, to.Workspaces()[1].ID
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	url := c.registered(t, id)
+	former := to.hook(t, url)
+	c.update(t, "clickup", map[string]any{"settings": map[string]any{"import_comments": false}}).wantErrors(t)
+	want(t, to.hook(t, url).ID, former.ID)
+
+	c.update(t, "clickup", map[string]any{"enabled": false}).wantErrors(t)
+	list := to.CreateList(to.Snapshot(from, clickuptest.Selection{}).Spaces[0].ID, "Of the former Workspace")
+	to.CreateTask(list.ID, clickuptest.Task{Name: "Of the former Workspace"})
+	due := to.Deliveries()
+	for _, d := range due {
+		if status, err := to.Deliver(t.Context(), http.DefaultClient, d); status != http.StatusOK || err != nil {
+			t.Fatal(status, err)
+		}
+	}
+	c.update(t, "clickup", map[string]any{"enabled": true, "settings": map[string]any{"workspace_id": into}}).wantErrors(t)
+	want(t, len(to.hooks(t, url)), 0)
+	if status, err := to.Deliver(t.Context(), http.DefaultClient, due[0]); status != http.StatusBadRequest || err != nil {
+		t.Errorf("what the former one still tells is answered %d, %v", status, err)
+	}
+	want(t, rows(t, c.db, `SELECT DISTINCT status || ': ' || error FROM kb.webhook_deliveries`), []string{"IGNORED: the settings name another account since it came"})
+	eventually(t, 60*time.Second, "a webhook of the other Workspace", func() bool { return c.isRegistered(t, id) })
+	made := to.hooksIn(t, into, url)
+	if len(made) != 1 || made[0].Secret == former.Secret {
+		t.Fatalf("there are %+v", made)
+	}
+	c.wantWebhookSecrets(t, "clickup", made[0].Secret, c.openedColumn(t, "clickup", "previous_webhook_secret"))
+	want(t, c.storedAs(t, id, list.ID), "none")
+}
+
+// With a token that does not know the webhook, it is another account's: it is removed by the one before, and made anew.
+func TestAWebhookFollowsItsIntegrationToAnotherAccount(t *testing.T) {
+	t.Parallel()
+	to := newClickUp(t, clickuptest.Small(83))
+	c := newClientAlone(t, "CLICKUP_API_URL="+to.url)
+	id := c.connect(t, "clickup", to)
+	url := c.registered(t, id)
+	former := to.hook(t, url)
+	token := func(value string) {
+		t.Helper()
+		c.update(t, "clickup", map[string]any{"settings": map[string]any{"api_token": value}}).wantErrors(t)
+	}
+	token(to.Token())
+	want(t, to.hook(t, url).ID, former.ID)
+	want(t, c.isRegistered(t, id), true)
+	token("pk_1_NONE") // of which nothing is known
+	want(t, to.hook(t, url).ID, former.ID)
+	want(t, c.isRegistered(t, id), true)
+	token(to.Token())
+	token(to.AddToken(to.Workspaces()[0].ID))
+	want(t, len(to.hooks(t, url)), 0)
+	eventually(t, 60*time.Second, "a webhook of the other account", func() bool { return c.isRegistered(t, id) })
+	c.wantWebhookSecrets(t, "clickup", c.openedColumn(t, "clickup", "webhook_secret"), former.Secret)
 }

@@ -80,13 +80,21 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 		if err := s.checkDestinations(version, &update); err != nil {
 			return nil, err
 		}
-		updated, err := tenant.UpdateIntegration(ctx, s.ring, version, update, with)
+		former, err := s.formerHook(ctx, tenant, version, &update)
+		if err != nil {
+			return nil, err
+		}
+		updated, err := s.storeUpdate(ctx, tenant, version, update, former, with)
 		switch {
 		case errors.Is(err, store.ErrStale):
 			continue
 		case err != nil:
 			return nil, err
 		}
+		if former != nil && former.moved {
+			s.webhooks.forget(version.ID) // what this process still knows of its secrets
+		}
+		s.leaveFormer(ctx, tenant, version, former)
 		s.tell(ctx, version.ProjectID, version.ID)
 		return updated, nil
 	}

@@ -28,6 +28,9 @@ type Webhooks struct {
 	// have been moved to where it is, with what is in it.
 	Creates []string
 
+	// Account are the public settings that say what a webhook tells of. After a change of one, those from before tell of something else.
+	Account []string
+
 	// IssuesSecret says that the third party makes the secret of each webhook itself, and takes none of ours.
 	IssuesSecret bool
 }

@@ -81,6 +81,9 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 		if objects, err := tx.UnparkWebhook(ctx, id, 5); len(objects) > 0 || err != nil {
 			t.Errorf("UnparkWebhook: %v, %v", objects, err)
 		}
+		if err := tx.DropDeliveries(ctx, id); err != nil {
+			t.Errorf("DropDeliveries: %v", err)
+		}
 		c := store.WebhookCommit{Objects: []store.ImportedObject{task("t2", "Task")}, ReadAt: time.Now(), Gone: []string{"t1"}, Deliveries: []uuid.UUID{delivery}}
 		if end, err := tx.CommitWebhook(ctx, object, store.FirstFence, c); end.Held || err != nil {
 			t.Errorf("CommitWebhook: %+v, %v", end, err)

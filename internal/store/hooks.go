@@ -97,8 +97,8 @@ func (t *Tenant) RegisterHook(ctx context.Context, id uuid.UUID, h RegisteredHoo
 	return err
 }
 
-// WantHook notes that a webhook is to be made that leads to a URL, which is looked after after so long, in place of another one or of none. From
-// then on none is registered.
+// WantHook notes that a webhook is to be made that leads to a URL, in place of another one or of none. From then on none is registered; the
+// check of webhooks makes it, after so long.
 func (t *Tenant) WantHook(ctx context.Context, id uuid.UUID, inPlaceOf, url string, after time.Duration) error {
 	return t.send(ctx, func(b *pgx.Batch) {
 		b.Queue(`

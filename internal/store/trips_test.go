@@ -278,6 +278,7 @@ func calls(project, id uuid.UUID) map[string]func(context.Context, *store.Tenant
 			_, err := t.UnparkWebhook(ctx, id, 5)
 			return err
 		}),
+		"DropDeliveries": inTx(func(ctx context.Context, t *store.Tenant) error { return t.DropDeliveries(ctx, id) }),
 		"TakeOverWebhookObject": func(ctx context.Context, t *store.Tenant) error {
 			_, err := t.TakeOverWebhookObject(ctx, id, time.Second)
 			return err

@@ -25,6 +25,23 @@ func (t *Tenant) ParkWebhookObject(ctx context.Context, id uuid.UUID, fence int)
 	})
 }
 
+// DropDeliveries gives up, inside InTx, the deliveries of an integration that nobody has worked on: they tell of what it imports no more.
+func (t *Tenant) DropDeliveries(ctx context.Context, id uuid.UUID) error {
+	if t.tx == nil {
+		return errors.New("store: DropDeliveries outside InTx")
+	}
+	return t.send(ctx, func(b *pgx.Batch) {
+		b.Queue(`DELETE FROM kb.webhook_objects r WHERE `+runScope+` AND r.integration_id = $3`, t.scope.Org, t.scope.Projects, id)
+		b.Queue(`
+			UPDATE kb.webhook_deliveries d
+			SET status = 'IGNORED', error = 'the settings name another account since it came', processed_at = clock_timestamp()
+			WHERE `+deliveryScope+`
+				AND d.integration_id = $3
+				AND d.status = 'RECEIVED'`,
+			t.scope.Org, t.scope.Projects, id)
+	})
+}
+
 // UnparkWebhook takes up, inside InTx, at most so many objects that were parked, and returns their rows: a job is to be queued for
 // each. The integration stays parked while more may be left.
 func (t *Tenant) UnparkWebhook(ctx context.Context, id uuid.UUID, most int) (objects []uuid.UUID, err error) {

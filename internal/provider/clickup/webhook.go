@@ -23,7 +23,8 @@ import (
 // webhooks is how ClickUp tells of changes. Its signatures hold no time, and its deliveries no id: what is told twice is found
 // out by the key, and reading anew makes an old one harmless.
 var webhooks = provider.Webhooks{
-	Verify: verify, Read: readDelivery, HookID: hookID, IssuesSecret: true, Creates: []string{"spaceCreated", "folderCreated", "listCreated", "taskCreated"},
+	Verify: verify, Read: readDelivery, HookID: hookID, IssuesSecret: true, Account: []string{"workspace_id"},
+	Creates: []string{"spaceCreated", "folderCreated", "listCreated", "taskCreated"},
 }
 
 // verify compares X-Signature, the lower-case hex of the body's HMAC-SHA256, with each secret's.
