@@ -58,7 +58,7 @@ func clickupActions(t *testing.T, clickup *clickuptest.Server, present *clickupt
 		"clickup renames a task": func() {
 			renamed++
 			clickup.UpdateTask(clickup.Snapshot(workspace, clickuptest.Selection{}).Tasks[0].ID, func(task *clickuptest.Task) {
-				task.Name = fmt.Sprintf("Renamed (%d)", renamed)
+				task.Name, task.Markdown = fmt.Sprintf("Renamed (%d)", renamed), fmt.Sprintf("This was renamed (%d)", renamed)
 			})
 			deliver()
 		},

@@ -26,6 +26,12 @@ await scenario(async (browser) => {
   const tab = (name) => page.getByRole("tab", { name, exact: true });
   const row = (table, text) => page.getByRole("table", { name: table }).getByRole("row").filter({ hasText: text });
 
+  /** Waits while a run is at work, as one that catches up with the webhook. */
+  const idle = async () => {
+    const running = async () => (await api(`query ($id: UUID!) { integrationById(id: $id) { syncState { currentRun { id } } } }`, { id })).integrationById.syncState.currentRun;
+    while (await running()) await page.waitForTimeout(100);
+  };
+
   await check("what does not exist is said not to", async () => {
     await page.goto(SIGN_IN_LINK);
     await page.getByRole("heading", { name: "Integrations" }).waitFor();
@@ -162,18 +168,6 @@ await scenario(async (browser) => {
     equal(await replays(), 1, "the number of replays");
   });
 
-  await check("what a webhook changes shows in the list of objects, and in the one that is open", async () => {
-    await page.goto(at("objects", "?search=renamed"));
-    await page.getByRole("heading", { name: "No object fits that" }).waitFor();
-    await ask("clickup renames a task");
-    await row("Objects", "Renamed (1)").getByRole("link").first().click();
-    await page.getByRole("dialog", { name: "Renamed (1)" }).waitFor();
-    await ask("clickup renames a task");
-    await page.getByRole("dialog", { name: "Renamed (2)" }).waitFor();
-    await page.keyboard.press("Escape");
-    await page.getByRole("dialog").waitFor({ state: "detached" });
-  });
-
   await check("mappings are edited as a whole, and faults stand at their fields", async () => {
     await tab("Mappings").click();
     await page.getByRole("button", { name: "Add a mapping" }).click();
@@ -233,6 +227,22 @@ await scenario(async (browser) => {
     await entry("Connected an integration").waitFor();
   });
 
+  await check("what a webhook changes shows in the list of objects, and in the one that is open", async () => {
+    await idle(); // the end of a run shows everything anew
+    await page.goto(at("objects", "?search=renamed"));
+    await page.getByRole("heading", { name: "No object fits that" }).waitFor();
+    for (const title of ["Renamed (1)", "Renamed (2)"]) {
+      await ask("clickup renames a task");
+      await row("Objects", title).waitFor();
+    }
+    await row("Objects", "Renamed (2)").getByRole("link").first().click();
+    await page.getByRole("dialog", { name: "Renamed (2)" }).getByText("This was renamed (2)").waitFor();
+    await ask("clickup renames a task");
+    await page.getByRole("dialog", { name: "Renamed (3)" }).getByText("This was renamed (3)").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  });
+
   for (const name of tabs) {
     await page.getByRole("tab", { name, exact: false }).click();
     await page.getByRole("tabpanel").waitFor();
@@ -269,9 +279,7 @@ await scenario(async (browser) => {
   });
 
   await check("a token that is refused is said, with what to do", async () => {
-    // A run that catches up with the webhook may be at work, and would keep this one from beginning.
-    const running = async () => (await api(`query ($id: UUID!) { integrationById(id: $id) { syncState { currentRun { id } } } }`, { id })).integrationById.syncState.currentRun;
-    while (await running()) await page.waitForTimeout(100);
+    await idle(); // or another run would keep this one from beginning
     await ask("clickup revokes the token");
     await page.getByRole("button", { name: "Sync now: ClickUp" }).click();
     await page.getByRole("link", { name: "Fix: ClickUp" }).waitFor().catch(async () => assert(false, await page.getByRole("main").innerText()));
