@@ -6,7 +6,7 @@ import axe from "axe-core";
 import { chromium } from "playwright-core";
 
 export const base = process.env.PATCHBAY_URL;
-export const timeout = 20_000;
+export const timeout = 60_000; // on a loaded machine; nothing takes nearly as long
 
 /** The browser of the scenario that runs. */
 let opened;
@@ -150,9 +150,16 @@ export async function ready(page) {
 export async function openTab(page, name) {
   await page.locator(`.graphiql-tab-button[title="${name}"]`).click();
   await page.locator(".graphiql-query-editor").getByText(name).first().waitFor();
-  // GraphiQL reads the operation's name a tenth of a second later; people are slower than that.
-  await page.waitForTimeout(300);
+  await afterTyping(page);
 }
+
+/** Waits until GraphiQL has read the operation's name and variables, which it does a tenth of a second after they changed, by the page's clock. */
+async function afterTyping(page) {
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
+}
+
+/** What the developer tools say of a server that ends and starts. */
+export const serverAway = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|WebSocket connection to/;
 
 /** Waits for the server's answer to an operation of the page. */
 export function answerTo(page, operation) {
@@ -195,7 +202,7 @@ export async function paste(page, key) {
 /** Pastes a good key, and waits until GraphiQL has started anew with the examples filled in for it. */
 export async function signInWith(page, key, role) {
   const [text] = await Promise.all([status(page, role), answerTo(page, "FirstProject"), paste(page, key)]);
-  await page.waitForTimeout(300);
+  await afterTyping(page);
   await ready(page);
   return text;
 }
@@ -219,7 +226,7 @@ export async function setVariables(page, change) {
   change(variables);
   await page.evaluate((text) => navigator.clipboard.writeText(text), JSON.stringify(variables, null, 2));
   await page.keyboard.press("Control+V");
-  await page.waitForTimeout(300); // as in openTab
+  await afterTyping(page);
 }
 
 /** Fails if the browser keeps one of these texts where it outlives the page, or where scripts can read it. */

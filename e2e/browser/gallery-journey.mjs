@@ -1,6 +1,6 @@
 // The way of somebody new, by clicks alone: from the link to an imported task. Then what may happen on the way: the server is started
 // anew in the middle of an import, WebSockets are blocked, a part of the pages does not load, and there is another project.
-import { api, ask, base, check, equal, looker, quiet, scenario, visit } from "./browser.mjs";
+import { api, ask, base, check, equal, looker, quiet, scenario, serverAway, visit } from "./browser.mjs";
 
 const { SIGN_IN_LINK, CLICKUP_TOKEN } = process.env;
 const look = looker("journey");
@@ -140,5 +140,5 @@ await scenario(async (browser) => {
     await page.goBack();
     await page.getByRole("article", { name: "Studio" }).waitFor();
   });
-  await check("the developer tools show the refused connections alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED|WebSocket connection to/));
+  await check("the developer tools show the refused connections alone", () => quiet(visitor, serverAway));
 });

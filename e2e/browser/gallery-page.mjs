@@ -1,7 +1,7 @@
 // An integration's own page: how it stands, what was imported, its runs while they go on, webhooks, mappings and the audit
 // trail, on a phone and on a desk, for an administrator and for a viewer, and when the third party or the server says no.
 import { randomUUID } from "node:crypto";
-import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, visit } from "./browser.mjs";
+import { answerTo, api, ask, assert, base, check, equal, keepsNoSecret, looker, place, quiet, scenario, send, serverAway, visit } from "./browser.mjs";
 
 const { ADMIN_KEY, VIEWER_KEY, SIGN_IN_LINK, CLICKUP_TOKEN, CLICKUP_WORKSPACE } = process.env;
 
@@ -326,5 +326,5 @@ await scenario(async (browser) => {
     await page.goto(at("overview"));
     await page.getByRole("heading", { name: "There is no such integration" }).waitFor();
   });
-  await check("the developer tools show the refused connections alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED|WebSocket connection to/));
+  await check("the developer tools show the refused connections alone", () => quiet(visitor, serverAway));
 });

@@ -1,5 +1,5 @@
 // The server ends and starts again while a page is open.
-import { ask, check, equal, openTab, quiet, run, scenario, signIn, status, visit } from "./browser.mjs";
+import { ask, check, equal, openTab, quiet, run, scenario, serverAway, signIn, status, visit } from "./browser.mjs";
 
 await scenario(async (browser) => {
   const visitor = await visit(browser);
@@ -29,5 +29,5 @@ await scenario(async (browser) => {
     await status(page, /ADMIN of local/);
     await found();
   });
-  await check("the developer tools show the refused connection alone", () => quiet(visitor, /ERR_CONNECTION_REFUSED/));
+  await check("the developer tools show the refused connection alone", () => quiet(visitor, serverAway));
 });
