@@ -105,3 +105,11 @@ func (l *lookups[K, V]) move(key K, k *lookup[V], found bool) {
 	from.Remove(key)
 	to.Add(key, k)
 }
+
+// forget has a key looked up again when it is asked for next.
+func (l *lookups[K, V]) forget(key K) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.found.Remove(key)
+	l.missing.Remove(key)
+}

@@ -92,7 +92,7 @@ func (s *Service) UpdateIntegration(ctx context.Context, p integration.Principal
 			return nil, err
 		}
 		if former != nil && former.moved {
-			s.webhooks.forget(version.ID) // what this process still knows of its secrets
+			s.webhooks.byID.forget(version.ID) // what this process still knows of its secrets
 		}
 		s.leaveFormer(ctx, tenant, version, former)
 		s.tell(ctx, version.ProjectID, version.ID)
