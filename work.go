@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,11 @@ func (a *app) withWorkers(meter metric.Meter, fn func(*connect.Service, *store.D
 		if err != nil {
 			return err
 		}
-		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{Network: network, Log: a.log})
+		service, err := connect.New(a.ctx, db, ring, providers, connect.Options{
+			WebhookURL: string(cmp.Or(a.config.WebhookURL, a.config.PublicURL)),
+			Network:    network,
+			Log:        a.log,
+		})
 		if err != nil {
 			return err
 		}

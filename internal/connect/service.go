@@ -40,7 +40,7 @@ type Options struct {
 	Reveal bool
 	// Network is the way to third parties; nil where nothing is asked of them.
 	Network *provider.Network
-	// WebhookURL is the origin of webhooks' addresses, without a trailing slash; where requests are served.
+	// WebhookURL is the origin of webhooks' addresses, without a trailing slash; empty where a process that only works on jobs was not told.
 	WebhookURL string
 	// Log hears what nobody waits for; nil where nothing is to be heard.
 	Log *slog.Logger
