@@ -238,9 +238,9 @@ func TestHowLongDetailsAreReadAnew(t *testing.T) {
 	w := newWorld(t)
 	s := syncer.New(w.db, w.connect, slog.New(slog.DiscardHandler))
 	now := time.Now()
-	w.want(s.AnewUntil(now, nil).Sub(now), 15*time.Minute)
+	w.want(s.AnewUntil(now, nil).Sub(now), time.Hour)
 	for next, want := range map[time.Duration]time.Duration{
-		time.Hour: 15 * time.Minute, 5 * time.Minute: 4*time.Minute + 30*time.Second, time.Minute: time.Minute, -time.Hour: time.Minute,
+		2 * time.Hour: time.Hour, 5 * time.Minute: 4*time.Minute + 30*time.Second, time.Minute: time.Minute, -time.Hour: time.Minute,
 	} {
 		w.want(s.AnewUntil(now, ptr(now.Add(next))).Sub(now), want)
 	}

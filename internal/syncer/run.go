@@ -26,7 +26,7 @@ const (
 	// sweepEvery is how old details may become before all of them are read anew, from a full run on: they may change without their object.
 	sweepEvery = 7 * 24 * time.Hour
 	// Each run reads a part of them: for so long, or until so long before the next one is due by the schedule, but for this long at least.
-	sweepFor, sweepBefore, sweepAtLeast = 15 * time.Minute, 30 * time.Second, time.Minute
+	sweepFor, sweepBefore, sweepAtLeast = time.Hour, 30 * time.Second, time.Minute
 	// maxStep is how long the words for what a run does may be, in bytes.
 	maxStep = 200
 	// detailsAtOnce is how many objects' details are asked for together. Where a slice ends among them, the next one goes on
