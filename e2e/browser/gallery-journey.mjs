@@ -44,6 +44,8 @@ await scenario(async (browser) => {
     await table.getByRole("link").first().click();
     await dialog.getByRole("heading", { name: "Properties" }).waitFor();
     await dialog.getByRole("heading", { name: "Relationships" }).waitFor();
+    // What people said of it, and what somebody answered.
+    await dialog.getByRole("heading", { name: "Comments" }).waitFor();
     await look.once(page, "object");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });

@@ -1,4 +1,4 @@
-import { Anchor, Badge, Drawer, Group, Skeleton, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Badge, Drawer, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 import { Link } from "wouter";
@@ -10,11 +10,13 @@ import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
 import { count } from "../kit/words";
 import { objectTypes } from "../runs/words";
+import { Comments } from "./Comments";
 import classes from "./integration.module.css";
 import { Markdown } from "./Markdown";
 import { type Integration, ObjectByExternalId, type SyncedObject } from "./operations";
 import { Outward } from "./Outward";
 import { Properties } from "./Properties";
+import { Section } from "./Section";
 import { useFilters } from "../shell/useFilters";
 
 interface Props {
@@ -109,21 +111,11 @@ function Whole({ integration, object }: { integration: Integration; object: Sync
         </Section>
       )}
       <Relationships object={object} />
+      {(type === "TASK" || type === "COMMENT") && <Comments integration={integration} externalId={externalId} />}
       <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
         Id in {source}: {externalId}
       </Text>
     </Stack>
-  );
-}
-
-function Section({ title, children }: { title: string; children: React.ReactNode }) {
-  return (
-    <section>
-      <Title order={3} size="h6" mb="xs">
-        {title}
-      </Title>
-      {children}
-    </section>
   );
 }
 

@@ -117,6 +117,15 @@ export const ObjectByExternalId = graphql(`
   }
 `);
 
+export const CommentsOn = graphql(`
+  query CommentsOn($id: UUID!, $externalId: String!) {
+    syncedObjects(integrationId: $id, filter: { externalParentId: $externalId, type: COMMENT }, first: 50) {
+      nodes { id type title content externalId externalParentId externalUpdatedAt }
+      totalCount
+    }
+  }
+`);
+
 export const ObjectTitle = graphql(`
   query ObjectTitle($integrationId: UUID!, $externalId: String!) {
     syncedObject(integrationId: $integrationId, externalId: $externalId) { id title }
