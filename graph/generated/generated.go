@@ -3088,7 +3088,7 @@ type Relationship {
   target: SyncedObject!
 }
 
-"A page of imported objects."
+"A page of imported objects. It ends early where their texts come to 16 MiB."
 type SyncedObjectConnection {
   "The objects."
   nodes: [SyncedObject!]!

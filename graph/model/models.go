@@ -214,7 +214,7 @@ type SyncRunEdge struct {
 	Node *integration.SyncRun `json:"node"`
 }
 
-// A page of imported objects.
+// A page of imported objects. It ends early where their texts come to 16 MiB.
 type SyncedObjectConnection struct {
 	// The objects.
 	Nodes []*integration.SyncedObject `json:"nodes"`
