@@ -177,7 +177,7 @@ func TestABrowserSignsInWithAKey(t *testing.T) {
 		map[string]any{"sessionOf": nil, "createdBy": "api-key:" + c.key[:11] + " (test admin)"},
 		map[string]any{"sessionOf": subject, "createdBy": subject},
 	})
-	want(t, c.trail(t, `, action: "session.create"`)[0][:len(subject)+15], subject+" session.create")
+	want(t, c.trail(t, `, filter: {action: "session.create"}`)[0][:len(subject)+15], subject+" session.create")
 	c.revoke(t, id)
 	want(t, c.works(t, session), false)
 	for _, one := range c.do(t, `{ apiKeys(orgId: "acme") { revokedAt } }`).get(t, "apiKeys").([]any)[1:] {
