@@ -1,10 +1,11 @@
 import { Button, Group, MultiSelect, Radio, Select, Stack, Text, TextInput } from "@mantine/core";
-import { type SubmitEvent, useEffect, useRef, useState } from "react";
+import { type SubmitEvent, useState } from "react";
 import { useMutation, useQuery } from "urql";
 import { trouble } from "../errors";
 import { Copyable } from "../kit/Copyable";
 import { Dialog } from "../kit/Dialog";
 import { AlertIcon } from "../kit/icons";
+import { Leaving } from "../kit/Leaving";
 import { Problem } from "../kit/Problem";
 import { exact } from "../kit/words";
 import { useScope } from "../shell/scope";
@@ -134,7 +135,9 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
           </Text>
           {problem && !fields.includes(problem.field ?? "") && <Problem what="The key could not be made" trouble={problem} />}
           {leaving ? (
-            <Leaving onStay={() => setLeaving(null)} onLeave={leaving} />
+            <Group justify="end">
+              <Leaving what="What you typed is not saved." onStay={() => setLeaving(null)} onLeave={leaving} />
+            </Group>
           ) : (
             <Group justify="end">
               <Button variant="default" disabled={fetching} onClick={() => leave(onClose)}>
@@ -155,29 +158,4 @@ export function CreateKeyDialog({ onClose }: { onClose(): void }) {
     if (at === null) return "It works until somebody revokes it.";
     return Number.isNaN(at.getTime()) ? "It ends with that day." : `It ends ${exact(at)}, or when somebody revokes it.`;
   }
-}
-
-/** Asks, with the focus on what loses nothing, and gives it back. */
-function Leaving({ onStay, onLeave }: { onStay(): void; onLeave(): void }) {
-  const stay = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    stay.current?.focus();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
-  return (
-    <Group justify="end">
-      <Text size="sm" c="var(--tone-warn)" role="alert">
-        What you typed is not saved.
-      </Text>
-      <Button variant="default" onClick={onLeave}>
-        Discard
-      </Button>
-      <Button ref={stay} onClick={onStay}>
-        Keep editing
-      </Button>
-    </Group>
-  );
 }

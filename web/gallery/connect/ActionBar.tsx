@@ -1,7 +1,7 @@
 import { Button, Text } from "@mantine/core";
-import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 import { actorInWords } from "../audit/words";
+import { Leaving } from "../kit/Leaving";
 import { relative } from "../kit/words";
 import { useNow } from "../kit/When";
 import { useScope } from "../shell/scope";
@@ -27,7 +27,15 @@ interface Props {
 export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndImport }: Props) {
   const { provider, changed, lacking, saving, theirs } = form;
   const imports = provider.capabilities.supportsImport;
-  if (leaving) return <Leaving what={leaving} onStay={onStay} onLeave={onLeave} />;
+  if (leaving) {
+    return (
+      <div className={classes.bar}>
+        <div className={classes.buttons}>
+          <Leaving what={leaving} className={classes.said} onStay={onStay} onLeave={onLeave} />
+        </div>
+      </div>
+    );
+  }
   return (
     <div className={classes.bar}>
       {theirs && <Theirs form={form} />}
@@ -44,33 +52,6 @@ export function ActionBar({ form, leaving, onStay, onLeave, onCancel, onSaveAndI
             {changed || !form.integration ? "Save and import" : "Import…"}
           </Button>
         )}
-      </div>
-    </div>
-  );
-}
-
-/** Asks, with the focus on what loses nothing, and gives it back. */
-function Leaving({ what, onStay, onLeave }: { what: string; onStay(): void; onLeave(): void }) {
-  const stay = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    stay.current?.focus();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
-  return (
-    <div className={classes.bar}>
-      <div className={classes.buttons}>
-        <div className={classes.said} data-tone="warn" role="alert">
-          {what}
-        </div>
-        <Button variant="default" onClick={onLeave}>
-          Discard
-        </Button>
-        <Button ref={stay} onClick={onStay}>
-          Keep editing
-        </Button>
       </div>
     </div>
   );
