@@ -123,9 +123,9 @@ func TestStartWhileAWorkerStores(t *testing.T) {
 // However long a run looks for what is gone, nobody waits for that, and what was cancelled meanwhile keeps nothing of it.
 func TestNobodyWaitsForASweep(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	w := newWorkspace(t, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
 	run := begin(t, w.tenant, id)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), task("t1", "Task")}, Seen: []string{"t1"}, Covered: []string{"tasks"}})
@@ -166,9 +166,9 @@ func TestNobodyWaitsForASweep(t *testing.T) {
 // Whoever finds an integration's state locked for long is told so, and gives the connection back.
 func TestWaitsAreBounded(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	w := newWorkspace(t, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
 	run := begin(t, w.tenant, id)
 	object, err := w.tenant.StoreDelivery(ctx, newDelivery(id, "first"))

@@ -228,9 +228,9 @@ func TestAFenceKeepsWorkersApart(t *testing.T) {
 // A worker that locks its run for longer than its lease keeps it, and its heartbeat is not older than that afterwards.
 func TestALongTransactionKeepsItsRun(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
 	w := newWorkspace(t, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	run := begin(t, w.tenant, createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID)
 	takeOver := func(after time.Duration, want int) {
 		t.Helper()
@@ -251,6 +251,7 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 	} {
 		silent()
 		beaten := make(chan error, 1)
+		var released time.Time
 		err := w.tenant.InTx(ctx, func(tx *store.Tenant) error {
 			if err := do(tx); err != nil {
 				return err
@@ -262,13 +263,15 @@ func TestALongTransactionKeepsItsRun(t *testing.T) {
 			}()
 			for one[int](t, w.root, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 && ctx.Err() == nil {
 			}
-			time.Sleep(time.Second) // the lease of this test
+			released = one[time.Time](t, w.root, `SELECT clock_timestamp()`)
 			return ctx.Err()
 		})
 		if err := errors.Join(err, <-beaten); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		takeOver(time.Second, 0)
+		if beat := one[time.Time](t, w.root, `SELECT heartbeat_at FROM kb.sync_runs`); beat.Before(released) {
+			t.Errorf("%s: the heartbeat is %s older than the lock's end", name, released.Sub(beat))
+		}
 	}
 	silent()
 	takeOver(time.Minute, store.FirstFence+1)
