@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -577,26 +578,49 @@ func TestInPlaceIsResumedAfterAMigrationFailed(t *testing.T) {
 	}
 }
 
+// Two adopt in step: each begins an integration when the other does, too.
 func TestTwoAtOnceDoubleNothing(t *testing.T) {
 	t.Parallel()
+	const integrations = 50
 	e := newEarlier(t, 2)
-	for i := range 20 {
+	for i := range integrations {
 		e.addState(t, e.add(t, "OpenPGP", fmt.Sprintf("clickup-%d", i), `{"api_token": "pk_1"}`))
 	}
 	reports := make([]*Report, 2)
+	arrived := make(chan struct{})
+	inStep := func(o *Options) {
+		o.step = func(string) error {
+			select {
+			case arrived <- struct{}{}:
+			case <-arrived:
+			case <-time.After(10 * time.Second): // the other has ended
+			}
+			return nil
+		}
+	}
 	var all sync.WaitGroup
 	for i := range reports {
 		all.Go(func() {
 			var err error
-			if reports[i], err = e.adopt(t, e.Database); err != nil {
+			if reports[i], err = e.adopt(t, e.Database, inStep); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	want(t, reports[0].Integrations.Adopted+reports[1].Integrations.Adopted, 20)
-	want(t, reports[0].Left()+reports[1].Left(), 0)
-	want(t, one[int](t, e.root, `SELECT count(*)::int FROM kb.integrations JOIN kb.sync_states s ON s.integration_id = kb.integrations.id`), 20)
+	if t.Failed() {
+		return
+	}
+	for _, report := range reports {
+		for _, line := range report.Lines {
+			if strings.HasPrefix(line, "left") {
+				t.Error(line)
+			}
+		}
+	}
+	want(t, reports[0].Integrations.Adopted+reports[1].Integrations.Adopted, integrations)
+	want(t, reports[0].Integrations.Present+reports[1].Integrations.Present, integrations)
+	want(t, one[int](t, e.root, `SELECT count(*)::int FROM kb.integrations JOIN kb.sync_states s ON s.integration_id = kb.integrations.id`), integrations)
 }
 
 // What must stop an adoption does so before anything is changed.

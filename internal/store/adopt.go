@@ -313,7 +313,7 @@ func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopt
 	if s.Mappings == nil {
 		s.Mappings = map[string]map[string]string{}
 	}
-	err = pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
+	adopt := func(tx pgx.Tx) error {
 		if err := keepOutOfLog(ctx, tx); err != nil {
 			return err
 		}
@@ -360,7 +360,12 @@ func (m *Migrator) Adopt(ctx context.Context, ring *seal.Ring, a Adopted) (adopt
 			return errAdopted // and no project is made for it
 		}
 		return err
-	})
+	}
+	err = pgx.BeginFunc(ctx, m.pool, adopt)
+	// Another's insert of the same row at the same moment may break the unique index that ON CONFLICT does not name first.
+	if translate(err) == nameTaken {
+		err = pgx.BeginFunc(ctx, m.pool, adopt)
+	}
 	var refused *pgconn.PgError
 	switch known := translate(err); {
 	case err == nil:

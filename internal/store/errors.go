@@ -36,9 +36,11 @@ const (
 	invalidParam    = "22023"
 )
 
+var nameTaken = integration.Conflict("name", "this project has an integration of that name already")
+
 // constraints maps the names of constraints to what a client is told when it breaks them.
 var constraints = map[string]*integration.Error{
-	"integrations_project_id_name_key": integration.Conflict("name", "this project has an integration of that name already"),
+	"integrations_project_id_name_key": nameTaken,
 	"integrations_project_id_fkey":     integration.NotFound("no such project"),
 	"sync_runs_live_key":               liveRun,
 	"projects_pkey":                    integration.Conflict("id", "this id cannot be used: leave it out, or give another"),
