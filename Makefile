@@ -74,7 +74,7 @@ ifneq ($(NODE),)
 	npm --prefix web run --silent test
 endif
 	$(GO_TEST) $$(go list ./... | grep -v '/e2e$$')
-	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium chromium-browser google-chrome >/dev/null && echo 1 || true) $(GO_TEST) ./e2e
+	PATCHBAY_E2E_REQUIRED=$$([ -n "$(NODE)" ] && command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null && echo 1 || true) $(GO_TEST) ./e2e
 
 test-setup: web
 	@./scripts/test-setup
