@@ -72,7 +72,7 @@ func TestBrowser(t *testing.T) {
 	} {
 		t.Run(strings.TrimSuffix(test.script, ".mjs"), func(t *testing.T) {
 			t.Parallel()
-			s := start(t, plainBinary(t))
+			s := start(t, binary(t))
 			env := []string{"PATCHBAY_URL=" + s.URL, "SIGN_IN_LINK=" + s.link, "CHROMIUM=" + browser}
 			if test.env != nil {
 				env = append(env, test.env(t, s)...)

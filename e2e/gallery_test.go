@@ -41,7 +41,7 @@ func TestGallery(t *testing.T) {
 			slow := clickup.Fail(clickuptest.Fault{Delay: test.delay})
 			api := httptest.NewServer(clickup)
 			t.Cleanup(api.Close)
-			s := start(t, plainBinary(t), "CLICKUP_API_URL="+api.URL)
+			s := start(t, binary(t), "CLICKUP_API_URL="+api.URL)
 			actions := map[string]func(){
 				"stop":                      func() { s.stop(t) },
 				"start":                     func() { s.start(t) },

@@ -51,7 +51,7 @@ func TestOpenID(t *testing.T) {
 				t.Cleanup(proxy.Close)
 				env = append(env, "PATCHBAY_PUBLIC_URL="+proxy.URL)
 			}
-			s := start(t, plainBinary(t), env...)
+			s := start(t, binary(t), env...)
 			addr.Store(s.addr)
 			provider.Redirect(s.URL + "/sign-in/callback")
 			admin := s.key(t, "admin")

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -19,36 +18,20 @@ import (
 // tempDir is these tests' folder.
 var tempDir string
 
-// A program is built once.
-type program struct {
+// program is built once.
+var program struct {
 	once sync.Once
 	path string
 }
 
-var watched, plain program
-
-// binary is the program with the race detector, where these tests have it.
+// binary is the program as its users have it. With the race detector, which watches the same code in the other tests, browsers wait for it.
 func binary(t *testing.T) string {
 	t.Helper()
-	if !withRace() {
-		return plainBinary(t)
-	}
-	return watched.build(t, "patchbay-race", "-race")
-}
-
-// plainBinary is the program as its users have it: the detector makes it several times slower, and browsers wait for it.
-func plainBinary(t *testing.T) string {
-	t.Helper()
-	return plain.build(t, "patchbay")
-}
-
-func (p *program) build(t *testing.T, name string, flags ...string) string {
-	t.Helper()
-	p.once.Do(func() { p.path = build(t, name, flags...) })
-	if p.path == "" {
+	program.once.Do(func() { program.path = build(t, "patchbay") })
+	if program.path == "" {
 		t.Fatal("the program does not build")
 	}
-	return p.path
+	return program.path
 }
 
 func build(t *testing.T, name string, flags ...string) string {
@@ -61,19 +44,6 @@ func build(t *testing.T, name string, flags ...string) string {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
 	return path
-}
-
-func withRace() bool {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return false
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "-race" {
-			return setting.Value == "true"
-		}
-	}
-	return false
 }
 
 // server is the program with a private database of its own.
