@@ -72,6 +72,31 @@ func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
 	}
 }
 
+// What a webhook marks as deleted while a run asks for it is settled by that: the run would ask for it for ever.
+func TestWhatIsMarkedMeanwhileIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	run := begin(t, w.tenant, id)
+	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("marked", "Task"), task("gone", "Task"), task("there", "Task"), task("open", "Task")}})
+	age(t, w.root)
+	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}})
+	rules := store.SweepRules{Confirm: []integration.ObjectType{integration.ObjectTask}}
+	if n, err := w.tenant.BeginSweep(ctx, run, store.FirstFence, rules); n.Missing != 4 || err != nil {
+		t.Fatal(n, err)
+	}
+	execute(t, w.root, `UPDATE kb.synced_objects SET deleted_at = now() WHERE external_id = 'marked'`)
+	commit(t, w.tenant, run, store.SyncStep{Gone: []string{"gone", "marked"}, Found: []string{"there"}})
+	asked, err := w.tenant.Unconfirmed(ctx, run, 10)
+	if diff := cmp.Diff([]store.NamedObject{{Type: integration.ObjectTask, ExternalID: "open"}}, asked); diff != "" || err != nil {
+		t.Errorf("to be asked for, %v (-want +got):\n%s", err, diff)
+	}
+	if n, err := w.tenant.CountDoomed(ctx, run, store.FirstFence, true); n != 1 || err != nil {
+		t.Errorf("%d objects are gone, %v", n, err)
+	}
+}
+
 // Of what is below something missing and is not listed, so much is asked for and more is left alone, with what is below it.
 func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
 	t.Parallel()

@@ -288,7 +288,15 @@ const commitSync = `
 				USING held h
 				WHERE m.run_id = h.id
 					AND m.org_id = h.org_id
-					AND m.external_id = ANY ($33::text[])
+					AND m.external_id = ANY ($33::text[] || $34::text[])
+					-- What is gone, and was marked meanwhile, would be asked for for ever.
+					AND (m.external_id = ANY ($33) OR EXISTS (
+						SELECT
+						FROM kb.synced_objects o
+						WHERE o.integration_id = h.integration_id
+							AND o.org_id = h.org_id
+							AND o.external_id = m.external_id
+							AND o.deleted_at IS NOT NULL))
 			), gone AS (
 				INSERT INTO kb.sync_run_missing AS m (run_id, org_id, project_id, type, external_id, confirmed)
 				SELECT h.id, h.org_id, h.project_id, o.type, o.external_id, true
