@@ -80,9 +80,12 @@ func (c *client) underWay(t testing.TB) []string {
 		SELECT format('a run by %s, %s, %s in %s at %s (%s), queued %s and last heard of %s ago, waiting until %s', trigger, mode, status, stage, step, error, clock_timestamp() - queued_at, clock_timestamp() - heartbeat_at, waiting_until)
 		FROM kb.sync_runs
 		UNION ALL
-		SELECT format('%s jobs %s are %s', count(*), kind, state)
+		SELECT format('%s jobs %s are %s, the first of them due in %s', count(*), kind, state, min(scheduled_at) - clock_timestamp())
 		FROM river.river_job
-		GROUP BY kind, state`)
+		GROUP BY kind, state
+		UNION ALL
+		SELECT format('%s leads the job queues for another %s', leader_id, expires_at - clock_timestamp())
+		FROM river.river_leader`)
 }
 
 // wantCurrent compares an integration's objects with what a stand-in has now. What became archived before it was imported may be
