@@ -289,7 +289,7 @@ const commitSync = `
 				WHERE m.run_id = h.id
 					AND m.org_id = h.org_id
 					AND m.external_id = ANY ($33::text[] || $34::text[])
-					-- What is gone, and was marked meanwhile, would be asked for for ever.
+					-- What somebody marked as deleted meanwhile is settled: below, it would never be confirmed.
 					AND (m.external_id = ANY ($33) OR EXISTS (
 						SELECT
 						FROM kb.synced_objects o
