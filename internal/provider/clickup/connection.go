@@ -50,8 +50,7 @@ func connect(a provider.Access, structures *answers) (provider.Connection, error
 
 // batchSize reads the setting in each form that a decoder may give a whole number.
 func batchSize(setting any) int {
-	var n number
-	_ = n.UnmarshalJSON(fmt.Append(nil, setting))
+	n := as[number](fmt.Append(nil, setting))
 	if n.float64 == nil {
 		return 100
 	}

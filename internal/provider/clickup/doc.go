@@ -79,12 +79,12 @@ func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) 
 	if err != nil {
 		return nil, nil, false, err
 	}
-	pages, ok := items(answer)
-	if !ok {
+	pages := as[required](answer)
+	if !pages.ok {
 		return nil, nil, false, unexpected("list of pages")
 	}
-	objects, bad = c.pageObjects(pages, doc, "", plan)
-	return objects, bad, pages != nil && len(bad) == 0, nil
+	objects, bad = c.pageObjects(pages.items, doc, "", plan)
+	return objects, bad, pages.items != nil && len(bad) == 0, nil
 }
 
 func (c *connection) pageObjects(items many, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {

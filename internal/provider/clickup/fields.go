@@ -3,7 +3,6 @@ package clickup
 import (
 	"cmp"
 	"encoding/json"
-	"iter"
 	"slices"
 	"strings"
 
@@ -31,15 +30,14 @@ type option struct {
 
 // customFields are the values of a task's fields by the name that the plan maps a field to, else ClickUp's. Fields without a value
 // are left out. Of two fields of one name, the one with the greater id has it in its name.
-func customFields(items many, plan provider.Plan) properties {
-	var fields []field
-	for _, item := range items {
-		var f field
-		if decode(item, &f) && f.ID != "" && len(f.Value) > 0 && string(f.Value) != "null" {
-			fields = append(fields, f)
+func customFields(all []field, plan provider.Plan) properties {
+	var fields []*field
+	for i, f := range all {
+		if f.ID != "" && len(f.Value) > 0 && string(f.Value) != "null" {
+			fields = append(fields, &all[i])
 		}
 	}
-	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	slices.SortStableFunc(fields, func(a, b *field) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	p := properties{}
 	for _, f := range fields {
 		value := f.value()
@@ -73,15 +71,13 @@ func (f field) value() any {
 			known = t == "true"
 		}
 	case "date":
-		var m moment
-		_ = m.UnmarshalJSON(f.Value)
-		known = some(m.String())
+		known = some(as[moment](f.Value).String())
 	case "drop_down":
 		known = f.choice()
 	case "labels":
 		known = f.labels()
 	case "users", "people":
-		known = someOf(names(users(f.items())))
+		known = someOf(names(as[several[user]](f.Value)))
 	case "tasks", "list_relationship":
 		known = someOf(f.parts("id", "name"))
 	case "attachment":
@@ -104,13 +100,11 @@ func (f field) value() any {
 	return plain(f.Value)
 }
 
-func (f field) text() (t text) { _ = t.UnmarshalJSON(f.Value); return t }
-
-func (f field) items() (items many) { _ = items.UnmarshalJSON(f.Value); return items }
+func (f field) text() text { return as[text](f.Value) }
 
 func (f field) number() any {
-	var n number
-	if _ = n.UnmarshalJSON(f.Value); n.float64 == nil {
+	n := as[number](f.Value)
+	if n.float64 == nil {
 		return nil
 	}
 	return *n.float64
@@ -132,25 +126,13 @@ func (f field) progress() any {
 	return nil
 }
 
-// options gives the field's options in their order. There may be hundreds.
-func (f field) options() iter.Seq2[int, option] {
-	return func(yield func(int, option) bool) {
-		var config struct {
-			Options many `json:"options"`
-		}
-		decode(f.Config, &config)
-		at := 0
-		for _, item := range config.Options {
-			var o option
-			if !decode(item, &o) {
-				continue
-			}
-			if !yield(at, o) {
-				return
-			}
-			at++
-		}
+// options are the field's, in their order. There may be hundreds.
+func (f field) options() []option {
+	var config struct {
+		Options several[option] `json:"options"`
 	}
+	decode(f.Config, &config)
+	return config.Options
 }
 
 // choice is the name of a drop-down's option: the value is its id, or its place in the order.
@@ -171,13 +153,8 @@ func (f field) choice() any {
 // labels are the names of the chosen ones. An option that is gone shows its id.
 func (f field) labels() any {
 	var all []any
-	var options []option
-	for _, o := range f.options() {
-		options = append(options, o)
-	}
-	for _, item := range f.items() {
-		var chosen id
-		_ = chosen.UnmarshalJSON(item)
+	options := f.options()
+	for _, chosen := range as[several[id]](f.Value) {
 		label := text(chosen)
 		for _, o := range options {
 			if o.ID == label {
@@ -195,15 +172,10 @@ func (f field) labels() any {
 // parts are the objects of a list with the named texts of each alone: others, such as a link to a thumbnail, change by themselves.
 func (f field) parts(names ...string) []any {
 	var all []any
-	for _, item := range f.items() {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(item, &object) != nil {
-			continue
-		}
+	for _, object := range as[several[untyped]](f.Value) {
 		part := map[string]any{}
 		for _, name := range names {
-			var t text
-			if _ = t.UnmarshalJSON(object[name]); t != "" {
+			if t := as[text](object[name]); t != "" {
 				part[name] = string(t)
 			}
 		}

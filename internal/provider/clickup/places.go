@@ -2,7 +2,6 @@ package clickup
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -150,9 +149,7 @@ func (c *connection) looseLists(ctx context.Context, s space, withArchived bool)
 func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) (found[list], error) {
 	whole := len(f.Lists) > 0
 	for _, item := range f.Lists {
-		var fields map[string]json.RawMessage
-		_ = json.Unmarshal(item, &fields)
-		_, described := fields["content"]
+		_, described := as[untyped](item)["content"]
 		whole = whole && described
 	}
 	path := c.v2("folder", string(f.ID), "list")

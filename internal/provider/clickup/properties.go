@@ -39,24 +39,12 @@ func titled(name text) string {
 
 func userID(id text) string { return "user:" + string(id) }
 
-// names are the names of people, in ClickUp's order.
+// names are the names of people, in ClickUp's order; what is nobody is left out.
 func names(people []user) []any {
 	var all []any
 	for _, u := range people {
 		if n := u.name(); n != "" {
 			all = append(all, n)
-		}
-	}
-	return all
-}
-
-// users decodes a list of people; what is nobody is left out.
-func users(items many) []user {
-	var all []user
-	for _, item := range items {
-		var u user
-		if _ = u.UnmarshalJSON(item); u.ID != "" || u.Username != "" || u.Email != "" {
-			all = append(all, u)
 		}
 	}
 	return all

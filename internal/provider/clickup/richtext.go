@@ -2,7 +2,6 @@ package clickup
 
 import (
 	"cmp"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,10 +11,10 @@ import (
 // part is a piece of a comment. Its text may have line breaks; what a whole line is (an item of a list, code) is told by the
 // attributes of the break that ends it.
 type part struct {
-	Text       text                       `json:"text"`
-	Type       text                       `json:"type"` // empty is text
-	Attributes map[string]json.RawMessage `json:"attributes"`
-	User       user                       `json:"user"` // of a tag, which mentions somebody
+	Text       text    `json:"text"`
+	Type       text    `json:"type"` // empty is text
+	Attributes untyped `json:"attributes"`
+	User       user    `json:"user"` // of a tag, which mentions somebody
 	Task       struct {
 		ID text `json:"task_id"`
 	} `json:"task_mention"`
@@ -37,13 +36,10 @@ type target struct {
 
 // markdown renders a comment; empty where it has no parts that can be read. Text is escaped where Markdown would take it
 // for marks.
-func markdown(parts many) string {
+func markdown(parts several[part]) string {
 	var r renderer
-	for _, raw := range parts {
-		var p part
-		if decode(raw, &p) {
-			r.add(p)
-		}
+	for _, p := range parts {
+		r.add(p)
 	}
 	r.end(nil)
 	if r.code != nil {
@@ -159,22 +155,29 @@ func (p part) has(name string) bool {
 func (p part) attribute(name string) string { return attribute(p.Attributes, name) }
 
 // attribute is a value in each form that ClickUp sends one: "bullet", {"list": "bullet"} or {"url": "…"}.
-func attribute(attributes map[string]json.RawMessage, name string) string {
+func attribute(attributes untyped, name string) string {
 	raw, ok := attributes[name]
 	if !ok {
 		return ""
 	}
-	var object map[string]text
-	if json.Unmarshal(raw, &object) == nil && object != nil {
-		return string(cmp.Or(object[name], object["url"]))
+	r := reader{raw: raw}
+	var t, url text
+	if r.peek() != '{' {
+		t.read(&r)
 	}
-	var t text
-	_ = t.UnmarshalJSON(raw)
-	return string(t)
+	for n := range r.names() {
+		switch string(n) {
+		case name:
+			t.read(&r)
+		case "url":
+			url.read(&r)
+		}
+	}
+	return string(cmp.Or(t, url))
 }
 
 // end ends a line, of the kind that the attributes say.
-func (r *renderer) end(attributes map[string]json.RawMessage) {
+func (r *renderer) end(attributes untyped) {
 	marked, bare := r.marked.String(), r.bare.String()
 	r.marked.Reset()
 	r.bare.Reset()

@@ -12,33 +12,33 @@ import (
 
 // task is what ClickUp tells of one, in a listing or alone.
 type task struct {
-	ID          text     `json:"id"`
-	CustomID    text     `json:"custom_id"`
-	Name        text     `json:"name"`
-	Markdown    text     `json:"markdown_description"`
-	Description text     `json:"description"`
-	Status      status   `json:"status"`
-	Priority    priority `json:"priority"`
-	Creator     user     `json:"creator"`
-	Assignees   many     `json:"assignees"`
-	Tags        many     `json:"tags"`
-	Checklists  many     `json:"checklists"`
-	Fields      many     `json:"custom_fields"`
-	Parent      id       `json:"parent"`
-	Points      number   `json:"points"`
-	Estimate    number   `json:"time_estimate"` // ms
-	Created     moment   `json:"date_created"`
-	Updated     moment   `json:"date_updated"`
-	Closed      moment   `json:"date_closed"`
-	Done        moment   `json:"date_done"`
-	Due         moment   `json:"due_date"`
-	Start       moment   `json:"start_date"`
-	Archived    flag     `json:"archived"`
-	List        id       `json:"list"` // its home
-	Locations   many     `json:"locations"`
-	Folder      id       `json:"folder"`
-	Space       id       `json:"space"`
-	Team        id       `json:"team_id"` // the Workspace
+	ID          text               `json:"id"`
+	CustomID    text               `json:"custom_id"`
+	Name        text               `json:"name"`
+	Markdown    text               `json:"markdown_description"`
+	Description text               `json:"description"`
+	Status      status             `json:"status"`
+	Priority    priority           `json:"priority"`
+	Creator     user               `json:"creator"`
+	Assignees   several[user]      `json:"assignees"`
+	Tags        several[tag]       `json:"tags"`
+	Checklists  several[checklist] `json:"checklists"`
+	Fields      several[field]     `json:"custom_fields"`
+	Parent      id                 `json:"parent"`
+	Points      number             `json:"points"`
+	Estimate    number             `json:"time_estimate"` // ms
+	Created     moment             `json:"date_created"`
+	Updated     moment             `json:"date_updated"`
+	Closed      moment             `json:"date_closed"`
+	Done        moment             `json:"date_done"`
+	Due         moment             `json:"due_date"`
+	Start       moment             `json:"start_date"`
+	Archived    flag               `json:"archived"`
+	List        id                 `json:"list"` // its home
+	Locations   several[id]        `json:"locations"`
+	Folder      id                 `json:"folder"`
+	Space       id                 `json:"space"`
+	Team        id                 `json:"team_id"` // the Workspace
 }
 
 // status has a name and a type: open, custom, done or closed. Only tasks of a closed one are left out by ClickUp unless
@@ -48,20 +48,41 @@ type status struct {
 	Type text `json:"type"`
 }
 
+// tag reads an object with a name, or the name alone.
+type tag string
+
+func (t *tag) read(r *reader) { *t = tag(r.named("name")) }
+
+type checklist struct {
+	Name  text                `json:"name"`
+	Items several[checkpoint] `json:"items"`
+}
+
+type checkpoint struct {
+	Name     text                `json:"name"`
+	Resolved flag                `json:"resolved"`
+	Children several[checkpoint] `json:"children"`
+}
+
 // priority is an object with a name, or its number from 1 on.
 type priority text
 
-func (p *priority) UnmarshalJSON(raw []byte) error {
-	var object struct {
-		Name text `json:"priority"`
-		ID   text `json:"id"`
+var priorities = map[text]text{"1": "urgent", "2": "high", "3": "normal", "4": "low"}
+
+func (p *priority) read(r *reader) {
+	var name, id text
+	if r.peek() != '{' {
+		id.read(r)
 	}
-	if !decode(raw, &object) {
-		_ = object.ID.UnmarshalJSON(raw)
+	for n := range r.names() {
+		switch string(n) {
+		case "priority":
+			name.read(r)
+		case "id":
+			id.read(r)
+		}
 	}
-	names := map[text]text{"1": "urgent", "2": "high", "3": "normal", "4": "low"}
-	*p = priority(cmp.Or(object.Name, names[object.ID], object.ID))
-	return nil
+	*p = priority(cmp.Or(name, priorities[id], id))
 }
 
 // decodeTask reads a task; reason says why it cannot be.
@@ -91,7 +112,7 @@ func (c *connection) taskObject(t task, plan provider.Plan) provider.Object {
 		o.Relations = append(o.Relations, provider.Relation{Type: integration.RelParentOf, From: string(t.Parent)})
 	}
 	var assigned []string
-	for _, u := range users(t.Assignees) {
+	for _, u := range t.Assignees {
 		if u.ID != "" && !slices.Contains(assigned, string(u.ID)) {
 			assigned = append(assigned, string(u.ID))
 			o.Relations = append(o.Relations, provider.Relation{Type: integration.RelAssignedTo, To: userID(u.ID)})
@@ -109,9 +130,7 @@ func (t task) lists() []string {
 		}
 	}
 	add(t.List)
-	for _, item := range t.Locations {
-		var l id
-		_ = l.UnmarshalJSON(item)
+	for _, l := range t.Locations {
 		add(l)
 	}
 	return all
@@ -124,7 +143,7 @@ func (c *connection) taskProperties(t task, plan provider.Plan) properties {
 	p.text("priority", text(t.Priority))
 	p.text("customId", t.CustomID)
 	p.text("creator", text(t.Creator.name()))
-	p.list("assignees", names(users(t.Assignees)))
+	p.list("assignees", names(t.Assignees))
 	p.text("createdAt", text(t.Created.String()))
 	p.text("closedAt", text(t.Closed.String()))
 	p.text("doneAt", text(t.Done.String()))
@@ -133,15 +152,9 @@ func (c *connection) taskProperties(t task, plan provider.Plan) properties {
 	p.number("timeEstimate", t.Estimate)
 	p.number("points", t.Points)
 	var tags []any
-	for _, item := range t.Tags {
-		var tag struct {
-			Name text `json:"name"`
-		}
-		if !decode(item, &tag) {
-			_ = tag.Name.UnmarshalJSON(item)
-		}
-		if tag.Name != "" {
-			tags = append(tags, string(tag.Name))
+	for _, tag := range t.Tags {
+		if tag != "" {
+			tags = append(tags, string(tag))
 		}
 	}
 	p.list("tags", tags)
@@ -157,18 +170,17 @@ func (c *connection) taskProperties(t task, plan provider.Plan) properties {
 func (t task) content() string {
 	description := string(cmp.Or(t.Markdown, t.Description))
 	var b strings.Builder
-	for _, item := range t.Checklists {
-		var list struct {
-			Name  text `json:"name"`
-			Items many `json:"items"`
-		}
-		if !decode(item, &list) || list.Name == "" && len(list.Items) == 0 {
+	for _, list := range t.Checklists {
+		if list.Name == "" && len(list.Items) == 0 {
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte('\n')
 		}
 		b.WriteString("## " + oneLine(titled(list.Name)) + "\n")
+		if len(list.Items) > 0 {
+			b.WriteByte('\n')
+		}
 		writeItems(&b, list.Items, "")
 	}
 	switch {
@@ -180,18 +192,10 @@ func (t task) content() string {
 	return strings.TrimRight(description, " \n") + "\n\n" + b.String()
 }
 
-func writeItems(b *strings.Builder, items many, indent string) {
-	for i, raw := range items {
-		var item struct {
-			Name     text `json:"name"`
-			Resolved flag `json:"resolved"`
-			Children many `json:"children"`
-		}
-		if !decode(raw, &item) {
+func writeItems(b *strings.Builder, items []checkpoint, indent string) {
+	for _, item := range items {
+		if item.Name == "" && !item.Resolved && len(item.Children) == 0 {
 			continue
-		}
-		if indent == "" && i == 0 {
-			b.WriteByte('\n')
 		}
 		mark := "[ ]"
 		if item.Resolved {

@@ -3,7 +3,6 @@ package clickup
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"net/url"
@@ -237,17 +236,17 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 	}
 	// Lists say which page is the last one, the Workspace does not.
 	var fields struct {
-		Tasks json.RawMessage `json:"tasks"`
-		Last  *flag           `json:"last_page"`
+		Tasks required `json:"tasks"`
+		Last  text     `json:"last_page"`
 	}
 	decode(answer, &fields)
-	raw, ok := items(fields.Tasks)
-	if !ok {
+	raw := fields.Tasks.items
+	if !fields.Tasks.ok {
 		return taskAnswer{}, unexpected("list of tasks")
 	}
 	last := len(raw) < tasksPage
-	if fields.Last != nil {
-		last = bool(*fields.Last) || len(raw) == 0
+	if told, err := strconv.ParseBool(string(fields.Last)); err == nil {
+		last = told || len(raw) == 0
 	}
 	found := taskAnswer{last: last, whole: raw != nil, tasks: make([]readTask, len(raw))}
 	for i, one := range raw {
