@@ -162,16 +162,17 @@ func attribute(attributes untyped, name string) string {
 	}
 	r := reader{raw: raw}
 	var t, url text
-	if r.peek() != '{' {
-		t.read(&r)
-	}
-	for n := range r.names() {
-		switch string(n) {
-		case name:
-			t.read(&r)
-		case "url":
-			url.read(&r)
+	if r.peek() == '{' {
+		for n := range r.names() {
+			switch string(n) {
+			case name:
+				t.read(&r)
+			case "url":
+				url.read(&r)
+			}
 		}
+	} else {
+		t.read(&r)
 	}
 	return string(cmp.Or(t, url))
 }

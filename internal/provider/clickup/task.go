@@ -71,16 +71,17 @@ var priorities = map[text]text{"1": "urgent", "2": "high", "3": "normal", "4": "
 
 func (p *priority) read(r *reader) {
 	var name, id text
-	if r.peek() != '{' {
-		id.read(r)
-	}
-	for n := range r.names() {
-		switch string(n) {
-		case "priority":
-			name.read(r)
-		case "id":
-			id.read(r)
+	if r.peek() == '{' {
+		for n := range r.names() {
+			switch string(n) {
+			case "priority":
+				name.read(r)
+			case "id":
+				id.read(r)
+			}
 		}
+	} else {
+		id.read(r)
 	}
 	*p = priority(cmp.Or(name, priorities[id], id))
 }
