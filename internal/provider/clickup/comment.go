@@ -12,14 +12,14 @@ import (
 
 // comment is on a task, or is the answer to one that is.
 type comment struct {
-	ID       text          `json:"id"`
-	Parts    several[part] `json:"comment"`
-	Text     text          `json:"comment_text"`
-	User     user          `json:"user"`
-	Assignee user          `json:"assignee"`
-	Resolved flag          `json:"resolved"`
-	Date     moment        `json:"date"` // of writing; that of a change is not told
-	Replies  number        `json:"reply_count"`
+	ID       text         `json:"id"`
+	Parts    listOf[part] `json:"comment"`
+	Text     text         `json:"comment_text"`
+	User     user         `json:"user"`
+	Assignee user         `json:"assignee"`
+	Resolved flag         `json:"resolved"`
+	Date     moment       `json:"date"` // of writing; that of a change is not told
+	Replies  number       `json:"reply_count"`
 
 	millis text // Date as ClickUp writes it, to page with
 }

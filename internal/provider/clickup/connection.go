@@ -82,9 +82,9 @@ func (c *connection) get(ctx context.Context, path string, query url.Values) (js
 
 // team is a Workspace; version 2 of the API calls it so.
 type team struct {
-	ID      text `json:"id"`
-	Name    text `json:"name"`
-	Members many `json:"members"`
+	ID      text    `json:"id"`
+	Name    text    `json:"name"`
+	Members rawList `json:"members"`
 }
 
 func (t team) account() integration.ExternalAccount {

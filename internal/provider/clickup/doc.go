@@ -33,17 +33,17 @@ const (
 )
 
 type page struct {
-	ID       text   `json:"id"`
-	Parent   text   `json:"parent_page_id"`
-	Name     text   `json:"name"`
-	Subtitle text   `json:"sub_title"`
-	Content  text   `json:"content"`
-	Created  moment `json:"date_created"`
-	Updated  moment `json:"date_updated"`
-	Creator  text   `json:"creator_id"`
-	Archived flag   `json:"archived"`
-	Deleted  flag   `json:"deleted"`
-	Pages    many   `json:"pages"`
+	ID       text    `json:"id"`
+	Parent   text    `json:"parent_page_id"`
+	Name     text    `json:"name"`
+	Subtitle text    `json:"sub_title"`
+	Content  text    `json:"content"`
+	Created  moment  `json:"date_created"`
+	Updated  moment  `json:"date_updated"`
+	Creator  text    `json:"creator_id"`
+	Archived flag    `json:"archived"`
+	Deleted  flag    `json:"deleted"`
+	Pages    rawList `json:"pages"`
 }
 
 func pagesKey(doc text) string { return "doc:" + string(doc) + "/pages" }
@@ -79,7 +79,7 @@ func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) 
 	if err != nil {
 		return nil, nil, false, err
 	}
-	pages := as[required](answer)
+	pages := as[requiredList](answer)
 	if !pages.ok {
 		return nil, nil, false, unexpected("list of pages")
 	}
@@ -87,7 +87,7 @@ func (c *connection) pagesOf(ctx context.Context, doc text, plan provider.Plan) 
 	return objects, bad, pages.items != nil && len(bad) == 0, nil
 }
 
-func (c *connection) pageObjects(items many, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {
+func (c *connection) pageObjects(items rawList, doc, above text, plan provider.Plan) (objects []provider.Object, bad []integration.SyncFailure) {
 	for _, item := range items {
 		p, ok := decodePage(item, doc)
 		if !ok {

@@ -72,7 +72,7 @@ func (r *run) withoutDocs(err error) bool {
 
 // docs hands over the documents of an answer that the plan asks for, each with its pages, and the cursor after each that it leaves
 // out, which may have cost a request too. The failures remain.
-func (r *run) docs(raw many) (bad []integration.SyncFailure, ok bool) {
+func (r *run) docs(raw rawList) (bad []integration.SyncFailure, ok bool) {
 	var docs []doc
 	for _, one := range raw {
 		d, ok := decodeDoc(one)

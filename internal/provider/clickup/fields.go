@@ -77,7 +77,7 @@ func (f field) value() any {
 	case "labels":
 		known = f.labels()
 	case "users", "people":
-		known = someOf(names(as[several[user]](f.Value)))
+		known = someOf(names(as[listOf[user]](f.Value)))
 	case "tasks", "list_relationship":
 		known = someOf(f.parts("id", "name"))
 	case "attachment":
@@ -129,7 +129,7 @@ func (f field) progress() any {
 // options are the field's, in their order. There may be hundreds.
 func (f field) options() []option {
 	var config struct {
-		Options several[option] `json:"options"`
+		Options listOf[option] `json:"options"`
 	}
 	decode(f.Config, &config)
 	return config.Options
@@ -154,7 +154,7 @@ func (f field) choice() any {
 func (f field) labels() any {
 	var all []any
 	options := f.options()
-	for _, chosen := range as[several[id]](f.Value) {
+	for _, chosen := range as[listOf[id]](f.Value) {
 		label := text(chosen)
 		for _, o := range options {
 			if o.ID == label {
@@ -172,7 +172,7 @@ func (f field) labels() any {
 // parts are the objects of a list with the named texts of each alone: others, such as a link to a thumbnail, change by themselves.
 func (f field) parts(names ...string) []any {
 	var all []any
-	for _, object := range as[several[untyped]](f.Value) {
+	for _, object := range as[listOf[rawObject]](f.Value) {
 		part := map[string]any{}
 		for _, name := range names {
 			if t := as[text](object[name]); t != "" {

@@ -18,12 +18,12 @@ type space struct {
 }
 
 type folder struct {
-	ID       text `json:"id"`
-	Name     text `json:"name"`
-	Archived flag `json:"archived"`
-	Parent   id   `json:"parent_folder"` // of a subfolder
-	Space    id   `json:"space"`
-	Lists    many `json:"lists"`
+	ID       text    `json:"id"`
+	Name     text    `json:"name"`
+	Archived flag    `json:"archived"`
+	Parent   id      `json:"parent_folder"` // of a subfolder
+	Space    id      `json:"space"`
+	Lists    rawList `json:"lists"`
 }
 
 type list struct {
@@ -94,7 +94,7 @@ func (f found[P]) and(more found[P], id func(*P) (*text, *flag)) found[P] {
 	return found[P]{sorted(append(f.all, more.all...), id), append(f.bad, more.bad...), f.whole && more.whole}
 }
 
-func decodePlaces[P place](items many, name string, id func(*P) (*text, *flag)) (f found[P]) {
+func decodePlaces[P place](items rawList, name string, id func(*P) (*text, *flag)) (f found[P]) {
 	for _, item := range items {
 		var p P
 		decode(item, &p)
@@ -149,7 +149,7 @@ func (c *connection) looseLists(ctx context.Context, s space, withArchived bool)
 func (c *connection) listsOf(ctx context.Context, f folder, withArchived bool) (found[list], error) {
 	whole := len(f.Lists) > 0
 	for _, item := range f.Lists {
-		_, described := as[untyped](item)["content"]
+		_, described := as[rawObject](item)["content"]
 		whole = whole && described
 	}
 	path := c.v2("folder", string(f.ID), "list")

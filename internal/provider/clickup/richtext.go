@@ -11,10 +11,10 @@ import (
 // part is a piece of a comment. Its text may have line breaks; what a whole line is (an item of a list, code) is told by the
 // attributes of the break that ends it.
 type part struct {
-	Text       text    `json:"text"`
-	Type       text    `json:"type"` // empty is text
-	Attributes untyped `json:"attributes"`
-	User       user    `json:"user"` // of a tag, which mentions somebody
+	Text       text      `json:"text"`
+	Type       text      `json:"type"` // empty is text
+	Attributes rawObject `json:"attributes"`
+	User       user      `json:"user"` // of a tag, which mentions somebody
 	Task       struct {
 		ID text `json:"task_id"`
 	} `json:"task_mention"`
@@ -36,7 +36,7 @@ type target struct {
 
 // markdown renders a comment; empty where it has no parts that can be read. Text is escaped where Markdown would take it
 // for marks.
-func markdown(parts several[part]) string {
+func markdown(parts listOf[part]) string {
 	var r renderer
 	for _, p := range parts {
 		r.add(p)
@@ -155,30 +155,19 @@ func (p part) has(name string) bool {
 func (p part) attribute(name string) string { return attribute(p.Attributes, name) }
 
 // attribute is a value in each form that ClickUp sends one: "bullet", {"list": "bullet"} or {"url": "…"}.
-func attribute(attributes untyped, name string) string {
+func attribute(attributes rawObject, name string) string {
 	raw, ok := attributes[name]
 	if !ok {
 		return ""
 	}
-	r := reader{raw: raw}
-	var t, url text
-	if r.peek() == '{' {
-		for n := range r.names() {
-			switch string(n) {
-			case name:
-				t.read(&r)
-			case "url":
-				url.read(&r)
-			}
-		}
-	} else {
-		t.read(&r)
+	if object := as[rawObject](raw); object != nil {
+		return string(cmp.Or(as[text](object[name]), as[text](object["url"])))
 	}
-	return string(cmp.Or(t, url))
+	return string(as[text](raw))
 }
 
 // end ends a line, of the kind that the attributes say.
-func (r *renderer) end(attributes untyped) {
+func (r *renderer) end(attributes rawObject) {
 	marked, bare := r.marked.String(), r.bare.String()
 	r.marked.Reset()
 	r.bare.Reset()

@@ -50,7 +50,7 @@ func TestCommentsBecomeMarkdown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := markdown(as[several[part]](json.RawMessage(test.parts))); got != test.want {
+			if got := markdown(as[listOf[part]](json.RawMessage(test.parts))); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -64,7 +64,7 @@ func FuzzMarkdown(f *testing.F) {
 		if !json.Valid([]byte(raw)) { // which the client refuses
 			return
 		}
-		parts := as[several[part]](json.RawMessage(raw))
+		parts := as[listOf[part]](json.RawMessage(raw))
 		got := markdown(parts)
 		if strings.Contains(got, "\x00") {
 			t.Errorf("NUL in %q", got)

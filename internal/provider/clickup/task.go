@@ -12,33 +12,33 @@ import (
 
 // task is what ClickUp tells of one, in a listing or alone.
 type task struct {
-	ID          text               `json:"id"`
-	CustomID    text               `json:"custom_id"`
-	Name        text               `json:"name"`
-	Markdown    text               `json:"markdown_description"`
-	Description text               `json:"description"`
-	Status      status             `json:"status"`
-	Priority    priority           `json:"priority"`
-	Creator     user               `json:"creator"`
-	Assignees   several[user]      `json:"assignees"`
-	Tags        several[tag]       `json:"tags"`
-	Checklists  several[checklist] `json:"checklists"`
-	Fields      several[field]     `json:"custom_fields"`
-	Parent      id                 `json:"parent"`
-	Points      number             `json:"points"`
-	Estimate    number             `json:"time_estimate"` // ms
-	Created     moment             `json:"date_created"`
-	Updated     moment             `json:"date_updated"`
-	Closed      moment             `json:"date_closed"`
-	Done        moment             `json:"date_done"`
-	Due         moment             `json:"due_date"`
-	Start       moment             `json:"start_date"`
-	Archived    flag               `json:"archived"`
-	List        id                 `json:"list"` // its home
-	Locations   several[id]        `json:"locations"`
-	Folder      id                 `json:"folder"`
-	Space       id                 `json:"space"`
-	Team        id                 `json:"team_id"` // the Workspace
+	ID          text              `json:"id"`
+	CustomID    text              `json:"custom_id"`
+	Name        text              `json:"name"`
+	Markdown    text              `json:"markdown_description"`
+	Description text              `json:"description"`
+	Status      status            `json:"status"`
+	Priority    priority          `json:"priority"`
+	Creator     user              `json:"creator"`
+	Assignees   listOf[user]      `json:"assignees"`
+	Tags        listOf[tag]       `json:"tags"`
+	Checklists  listOf[checklist] `json:"checklists"`
+	Fields      listOf[field]     `json:"custom_fields"`
+	Parent      id                `json:"parent"`
+	Points      number            `json:"points"`
+	Estimate    number            `json:"time_estimate"` // ms
+	Created     moment            `json:"date_created"`
+	Updated     moment            `json:"date_updated"`
+	Closed      moment            `json:"date_closed"`
+	Done        moment            `json:"date_done"`
+	Due         moment            `json:"due_date"`
+	Start       moment            `json:"start_date"`
+	Archived    flag              `json:"archived"`
+	List        id                `json:"list"` // its home
+	Locations   listOf[id]        `json:"locations"`
+	Folder      id                `json:"folder"`
+	Space       id                `json:"space"`
+	Team        id                `json:"team_id"` // the Workspace
 }
 
 // status has a name and a type: open, custom, done or closed. Only tasks of a closed one are left out by ClickUp unless
@@ -51,17 +51,23 @@ type status struct {
 // tag reads an object with a name, or the name alone.
 type tag string
 
-func (t *tag) read(r *reader) { *t = tag(r.named("name")) }
+func (t *tag) read(r *reader) {
+	var object struct {
+		Name text `json:"name"`
+	}
+	r.either(&object, &object.Name)
+	*t = tag(object.Name)
+}
 
 type checklist struct {
-	Name  text                `json:"name"`
-	Items several[checkpoint] `json:"items"`
+	Name  text               `json:"name"`
+	Items listOf[checkpoint] `json:"items"`
 }
 
 type checkpoint struct {
-	Name     text                `json:"name"`
-	Resolved flag                `json:"resolved"`
-	Children several[checkpoint] `json:"children"`
+	Name     text               `json:"name"`
+	Resolved flag               `json:"resolved"`
+	Children listOf[checkpoint] `json:"children"`
 }
 
 // priority is an object with a name, or its number from 1 on.
@@ -70,20 +76,12 @@ type priority text
 var priorities = map[text]text{"1": "urgent", "2": "high", "3": "normal", "4": "low"}
 
 func (p *priority) read(r *reader) {
-	var name, id text
-	if r.peek() == '{' {
-		for n := range r.names() {
-			switch string(n) {
-			case "priority":
-				name.read(r)
-			case "id":
-				id.read(r)
-			}
-		}
-	} else {
-		id.read(r)
+	var object struct {
+		Name text `json:"priority"`
+		ID   text `json:"id"`
 	}
-	*p = priority(cmp.Or(name, priorities[id], id))
+	r.either(&object, &object.ID)
+	*p = priority(cmp.Or(object.Name, priorities[object.ID], object.ID))
 }
 
 // decodeTask reads a task; reason says why it cannot be.
@@ -195,9 +193,6 @@ func (t task) content() string {
 
 func writeItems(b *strings.Builder, items []checkpoint, indent string) {
 	for _, item := range items {
-		if item.Name == "" && !item.Resolved && len(item.Children) == 0 {
-			continue
-		}
 		mark := "[ ]"
 		if item.Resolved {
 			mark = "[x]"

@@ -236,8 +236,8 @@ func (r *run) readTasks(path string, query url.Values) (taskAnswer, error) {
 	}
 	// Lists say which page is the last one, the Workspace does not.
 	var fields struct {
-		Tasks required `json:"tasks"`
-		Last  text     `json:"last_page"`
+		Tasks requiredList `json:"tasks"`
+		Last  text         `json:"last_page"`
 	}
 	decode(answer, &fields)
 	raw := fields.Tasks.items

@@ -67,13 +67,13 @@ var told = map[string]effect{
 
 // delivery is a webhook's body, of which one id is set: that of what the event is about.
 type delivery struct {
-	Event   text        `json:"event"`
-	Webhook text        `json:"webhook_id"`
-	Task    text        `json:"task_id"`
-	List    text        `json:"list_id"`
-	Folder  text        `json:"folder_id"`
-	Space   text        `json:"space_id"`
-	History several[id] `json:"history_items"`
+	Event   text       `json:"event"`
+	Webhook text       `json:"webhook_id"`
+	Task    text       `json:"task_id"`
+	List    text       `json:"list_id"`
+	Folder  text       `json:"folder_id"`
+	Space   text       `json:"space_id"`
+	History listOf[id] `json:"history_items"`
 }
 
 // readDelivery reads a body. Its errors quote nothing of it but the event's name, which is one of ours.

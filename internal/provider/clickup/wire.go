@@ -28,11 +28,11 @@ func (t *text) read(r *reader) {
 		} else {
 			*t = unquoted(inside)
 		}
-	case 'n', '{', '[': // null
-		r.pass()
+	case 'n', '{', '[': // n begins null
+		r.skip()
 		*t = ""
 	default:
-		*t = text(r.pass())
+		*t = text(r.skip())
 	}
 }
 
@@ -56,7 +56,7 @@ type number struct{ *float64 }
 
 func (n *number) read(r *reader) {
 	n.float64 = nil
-	raw := bytes.TrimSpace(bytes.Trim(r.pass(), `"`))
+	raw := bytes.TrimSpace(bytes.Trim(r.skip(), `"`))
 	if len(raw) == 0 || raw[0] > '9' { // such as null: an error would cost more than the rest
 		return
 	}
@@ -99,64 +99,66 @@ func (m moment) unix() int64 {
 type flag bool
 
 func (f *flag) read(r *reader) {
-	b, _ := strconv.ParseBool(string(bytes.Trim(r.pass(), `"`)))
+	b, _ := strconv.ParseBool(string(bytes.Trim(r.skip(), `"`)))
 	*f = flag(b)
 }
 
-// several reads a list of values or structs of them. What is no list is empty.
-type several[T any] []T
+// listOf reads a list whose items are readable, or structs; of these, items that are no objects are left out. What is no list is empty.
+type listOf[T any] []T
 
-func (l *several[T]) read(r *reader) {
+func (l *listOf[T]) read(r *reader) {
 	*l = nil
-	for i := range r.items() {
-		*l = append(*l, *new(T))
-		r.into(reflect.ValueOf(&(*l)[i]).Elem())
+	for range r.items() {
+		longer := append(*l, *new(T))
+		if r.into(reflect.ValueOf(&longer[len(longer)-1]).Elem()) {
+			*l = longer
+		}
 	}
 }
 
-// many reads a list, of which each item is decoded by itself. It is nil for what is no list, which is another thing than an empty one.
+// rawList reads a list, of which each item is decoded by itself. It is nil for what is no list, which is another thing than an empty one.
 // The items are parts of what was read, and no copies.
-type many []json.RawMessage
+type rawList []json.RawMessage
 
-func (l *many) read(r *reader) {
+func (l *rawList) read(r *reader) {
 	*l = nil
 	if r.peek() == '[' {
-		*l = many{}
+		*l = rawList{}
 	}
 	for range r.items() {
-		*l = append(*l, r.pass())
+		*l = append(*l, r.skip())
 	}
 }
 
-// untyped reads an object whose values are read one by one; nil is none. They are parts of what was read, and no copies.
-type untyped map[string]json.RawMessage
+// rawObject reads an object whose values are read one by one; nil has none. They are parts of what was read, and no copies.
+type rawObject map[string]json.RawMessage
 
-func (o *untyped) read(r *reader) {
+func (o *rawObject) read(r *reader) {
 	*o = nil
 	for name := range r.names() {
 		if *o == nil {
-			*o = untyped{}
+			*o = rawObject{}
 		}
-		(*o)[string(name)] = r.pass()
+		(*o)[string(name)] = r.skip()
 	}
 }
 
-// required reads a list that has to be there. One that is null has no items: it may be empty, but nothing is taken for deleted because it is
+// requiredList reads a list that has to be there. One that is null has no items: it may be empty, but nothing is taken for deleted because it is
 // not in there.
-type required struct {
-	items many
+type requiredList struct {
+	items rawList
 	ok    bool
 }
 
-func (l *required) read(r *reader) {
+func (l *requiredList) read(r *reader) {
 	first := r.peek()
 	l.ok = first == '[' || first == 'n' // null
 	l.items.read(r)
 }
 
 // listing takes the items of a list out of an answer. It is false where the answer has no such list.
-func listing(answer json.RawMessage, name string) (many, bool) {
-	var found required
+func listing(answer json.RawMessage, name string) (rawList, bool) {
+	var found requiredList
 	r := reader{raw: answer}
 	for n := range r.names() {
 		if string(n) == name {
@@ -168,30 +170,16 @@ func listing(answer json.RawMessage, name string) (many, bool) {
 
 // user is a person as tasks, comments and Workspaces show one; sometimes only the id.
 type user struct {
-	ID       text
-	Username text
-	Email    text
-	Initials text
+	ID       text `json:"id"`
+	Username text `json:"username"`
+	Email    text `json:"email"`
+	Initials text `json:"initials"`
 }
 
 func (u *user) read(r *reader) {
+	type plain user
 	*u = user{}
-	if r.peek() != '{' {
-		u.ID.read(r)
-		return
-	}
-	for name := range r.names() {
-		switch string(name) {
-		case "id":
-			u.ID.read(r)
-		case "username":
-			u.Username.read(r)
-		case "email":
-			u.Email.read(r)
-		case "initials":
-			u.Initials.read(r)
-		}
-	}
+	r.either((*plain)(u), &u.ID)
 }
 
 // name is what people know somebody by; empty for nobody.
@@ -208,20 +196,12 @@ func (u user) name() string {
 // id reads an object that only its id is wanted of, or the id alone.
 type id string
 
-func (i *id) read(r *reader) { *i = id(r.named("id")) }
-
-// named reads the text that is next, or that of a name in the object that is next.
-func (r *reader) named(name string) (t text) {
-	if r.peek() != '{' {
-		t.read(r)
-		return t
+func (i *id) read(r *reader) {
+	var object struct {
+		ID text `json:"id"`
 	}
-	for n := range r.names() {
-		if string(n) == name {
-			t.read(r)
-		}
-	}
-	return t
+	r.either(&object, &object.ID)
+	*i = id(object.ID)
 }
 
 // compareIDs orders numeric ids by their value and others by their text, so that an order stays when objects come and go.

@@ -77,6 +77,28 @@ func TestATaskIsReadWhateverIsOddAboutIt(t *testing.T) {
 	}
 }
 
+// What stands in a list and is nothing of its kind is left out; what merely lacks a name is not.
+func TestWhatIsOddInAListIsLeftOut(t *testing.T) {
+	t.Parallel()
+	got := objectOf(t, `{"id":"1","tags":[null,{},"plain",{"name":"named"}],"assignees":[null,{},7,{"username":"Ada"}],"locations":[null,{},"2",{"id":3}],
+		"checklists":[null,{},{"name":"Steps","items":[3,{},null,{"name":"one","children":["x",{"name":"below"}]}]}],
+		"custom_fields":[{"id":"f","name":"Size","type":"drop_down","value":1,"type_config":{"options":[null,{"id":"a","name":"Small"},7,{"id":"b","name":"Large"}]}}]}`)
+	if want := "## Steps\n\n- [ ] Untitled\n- [ ] one\n  - [ ] below\n"; got.Content != want {
+		t.Errorf("the checklists are %q, want %q", got.Content, want)
+	}
+	want := map[string]any{"tags": []any{"plain", "named"}, "assignees": []any{"7", "Ada"}, "customFields": map[string]any{"Size": "Large"}}
+	if diff := cmp.Diff(want, got.Properties); diff != "" {
+		t.Error(diff)
+	}
+	var related []string
+	for _, r := range got.Relations {
+		related = append(related, r.To)
+	}
+	if diff := cmp.Diff([]string{"2", "3", "user:7"}, related); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestStatusTypesThatAreCompleted(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]bool{"open": false, "custom": false, "done": false, "closed": true, "Closed": true, "": false} {
@@ -215,6 +237,41 @@ func FuzzTask(f *testing.F) {
 	})
 }
 
+// Texts are looked at eight bytes at a time: whatever stands wherever in these, a text says what it does to encoding/json, and ends there.
+func TestTextsAreReadWhereverTheyEnd(t *testing.T) {
+	t.Parallel()
+	for _, special := range []string{"", "é", "\xff", `\"`, `\\`, `\n`, `\u0041`, `\\\"`, "\u007f", "!", "#", "["} {
+		for before := range 18 {
+			for after := range 10 {
+				quoted := `"` + strings.Repeat("a", before) + special + strings.Repeat("b", after) + `"`
+				var want string
+				if err := json.Unmarshal([]byte(quoted), &want); err != nil {
+					t.Fatal(err)
+				}
+				r := reader{raw: []byte(`[` + quoted + `,{"x":` + quoted + `,` + quoted + `:1}]`)}
+				for n := range r.items() {
+					if n == 0 {
+						var got text
+						got.read(&r)
+						if string(got) != want {
+							t.Errorf("%s is read as %q instead of %q", quoted, got, want)
+						}
+						continue
+					}
+					for name := range r.names() {
+						if string(name) != "x" && string(name) != want {
+							t.Errorf("the name %s is read as %q instead of %q", quoted, name, want)
+						}
+					}
+				}
+				if r.at != len(r.raw) {
+					t.Errorf("%s: the reader stands at %d of %d", r.raw, r.at, len(r.raw))
+				}
+			}
+		}
+	}
+}
+
 // A list is taken apart as encoding/json would.
 func FuzzItems(f *testing.F) {
 	for _, seed := range []string{`[]`, `[ ]`, `[1, "a,\"]b\\", {"c":[1,2]} , [[]],null]`, `{"a":1}`, `null`, `"x"`, "[\n1\n,\n2]"} {
@@ -226,7 +283,7 @@ func FuzzItems(f *testing.F) {
 			return
 		}
 		isList := json.Unmarshal([]byte(raw), &want) == nil
-		list := as[required](json.RawMessage(raw))
+		list := as[requiredList](json.RawMessage(raw))
 		got, ok := list.items, list.ok
 		if ok != isList || len(got) != len(want) {
 			t.Fatalf("%q: %q instead of %q", raw, got, want)
@@ -245,7 +302,7 @@ func FuzzNames(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		got := as[untyped](json.RawMessage(raw)) // whatever it gives, it ends
+		got := as[rawObject](json.RawMessage(raw)) // whatever it gives, it ends
 		if !json.Valid([]byte(raw)) {
 			return
 		}
