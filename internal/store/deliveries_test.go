@@ -102,9 +102,7 @@ func receives(t testing.TB, tenant *store.Tenant, id, delivery, object uuid.UUID
 func TestARunLeavesWhatIsNewer(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	at := time.Now().Truncate(time.Second)
 	older, newer := task("t1", "Older"), task("t1", "Newer")
 	older.UpdatedAt, newer.UpdatedAt = ptr(at.Add(-time.Minute)), &at

@@ -22,9 +22,7 @@ func TestNoChangeIsSkipped(t *testing.T) {
 	t.Parallel()
 	const writers, steps, perStep = 4, 25, 7
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	var all sync.WaitGroup
 	for n := range writers {
 		all.Go(func() {
@@ -81,9 +79,7 @@ func TestNoChangeIsSkipped(t *testing.T) {
 func TestWhatReadersSee(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	list := task("list", "The list")
 	list.Type, list.Relations, list.HasDetails = integration.ObjectCollection, nil, false
 	about := task("t3", "About blue whales")
@@ -173,9 +169,7 @@ func TestWhatReadersSee(t *testing.T) {
 func TestRelationshipsToTheLiving(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	hub := task("hub", "Hub")
 	hub.Relations = nil
 	step := store.SyncStep{}
@@ -204,9 +198,7 @@ func TestRelationshipsToTheLiving(t *testing.T) {
 func TestLargeContentsComeInParts(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	const pages, size = 20, 3 << 20
 	step := store.SyncStep{Objects: []store.ImportedObject{task("hub", "Hub")}}
 	step.Objects[0].Relations = nil
@@ -253,9 +245,7 @@ func TestLargeContentsComeInParts(t *testing.T) {
 func TestLargeTexts(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, _, run := newRun(t)
 	var compound strings.Builder
 	for i := range 30_000 {
 		fmt.Fprintf(&compound, "漢%d-字%d ", i, i)

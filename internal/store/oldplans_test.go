@@ -16,9 +16,7 @@ import (
 func TestPlansFromTheFirstPageDoLater(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	list := store.ImportedObject{Type: integration.ObjectCollection, ExternalID: "list", Kind: "list", Title: "List", Properties: []byte(`{}`), Listing: "lists", ContentHash: []byte("12345678901234567890123456789012")}
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{list, task("t1", "Task"), task("t2", "Another")}})
 	read := func() (related int) {

@@ -40,6 +40,14 @@ func commit(t testing.TB, tenant *store.Tenant, run uuid.UUID, step store.SyncSt
 	}
 }
 
+// newRun begins a run of an integration in a workspace of its own.
+func newRun(t testing.TB) (w *workspace, id, run uuid.UUID) {
+	t.Helper()
+	w = newWorkspace(t, nil)
+	id = createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
+	return w, id, begin(t, w.tenant, id)
+}
+
 // begin starts and claims a run.
 func begin(t testing.TB, tenant *store.Tenant, id uuid.UUID) uuid.UUID {
 	t.Helper()
@@ -195,9 +203,7 @@ func everythingOf(t testing.TB, q querier, id uuid.UUID) (rows []string) {
 func TestAFenceKeepsWorkersApart(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("t1", "Task")}})
 	fence, attempts, err := w.tenant.TakeOverSyncRun(ctx, run, 0)
 	if fence != store.FirstFence+1 || attempts != 1 || err != nil {

@@ -21,9 +21,7 @@ func below(id, parent string) store.ImportedObject {
 func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, _, run := newRun(t)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("old", "gone"), task("back", "Task"), below("with", "back")}})
 	age(t, w.root)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("new", "Task"), below("moved", "gone")}}) // unseen, as by another
@@ -43,9 +41,7 @@ func TestWhatWasStoredMeanwhileIsNotMissed(t *testing.T) {
 func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, _, run := newRun(t)
 	closed := below("closed", "gone")
 	closed.Completed = true
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("gone", "Task"), below("left", "gone"), below("lower", "left"), below("seen", "gone"), closed}})
@@ -76,9 +72,7 @@ func TestWhatIsLeftBelowTheDeletedIsMissed(t *testing.T) {
 func TestWhatIsMarkedMeanwhileIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, _, run := newRun(t)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("marked", "Task"), task("gone", "Task"), task("there", "Task"), task("open", "Task")}})
 	age(t, w.root)
 	commit(t, w.tenant, run, store.SyncStep{Covered: []string{"tasks"}})
@@ -129,9 +123,7 @@ func TestManyThatAreNotListedAreLeftAlone(t *testing.T) {
 func TestNothingIsLookedAtTwiceBelowTheDeleted(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	w := newWorkspace(t, nil)
-	id := createIntegration(t, w.tenant, newIntegration(w.project, "clickup")).ID
-	run := begin(t, w.tenant, id)
+	w, id, run := newRun(t)
 	commit(t, w.tenant, run, store.SyncStep{Objects: []store.ImportedObject{task("old", "Task"), below("left", "old"), task("recent", "Task"), below("lower", "recent")}})
 	age(t, w.root)
 	if _, err := w.tenant.EndSyncRun(ctx, run, store.FirstFence, store.SyncEnd{Status: integration.SyncSuccess}); err != nil {
