@@ -14,8 +14,8 @@ import (
 // made up should not lead to compiling.
 const inBulk = `
 			SELECT
-				set_config('enable_nestloop', 'off', true), set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true),
-				set_config('jit', 'off', true)`
+				set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true),
+				set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`
 
 // coveredListings are the listings that the run in the query held read to their end.
 const coveredListings = `covered AS MATERIALIZED (
@@ -57,8 +57,8 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				SELECT DISTINCT unnest(p.seen) AS external_id
 				FROM held h
 				JOIN kb.sync_run_pages p ON p.run_id = h.id AND p.org_id = h.org_id
-			), `+coveredListings+`, candidates AS (
-				SELECT o.type, o.external_id, s.external_id IS NULL AND o.synced_at < h.started_at AS missing
+			), `+coveredListings+`, candidates AS MATERIALIZED (
+				SELECT o.type, o.external_id, o.synced_at < h.started_at AS older
 				FROM held h
 				CROSS JOIN covered c
 				CROSS JOIN LATERAL (
@@ -72,7 +72,11 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 						AND ($6 OR NOT o.archived)
 					OFFSET 0
 				) o
-				LEFT JOIN seen s ON s.external_id = o.external_id
+			), absent AS MATERIALIZED ( -- in a first import, where none is older, what was seen is not gathered
+				SELECT c.type, c.external_id
+				FROM candidates c
+				WHERE c.older
+					AND NOT EXISTS (SELECT FROM seen s WHERE s.external_id = c.external_id)
 			), looked AS MATERIALIZED (
 				SELECT coalesce(max(f.started_at) - interval '1 day', '-infinity') AS since
 				FROM held h
@@ -82,7 +86,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 					AND f.settings_hash = h.settings_hash
 					AND f.include_completed IS NOT DISTINCT FROM h.include_completed
 					AND f.include_archived IS NOT DISTINCT FROM h.include_archived
-			), left_over AS (
+			), below AS MATERIALIZED (
 				SELECT o.type, o.external_id, o.excluded
 				FROM held h
 				CROSS JOIN looked l
@@ -104,13 +108,14 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 						AND o.synced_at < h.started_at
 					OFFSET 0
 				) o
-				LEFT JOIN seen s ON s.external_id = o.external_id
 				WHERE h.mode = 'FULL'
-					AND s.external_id IS NULL
+			), left_over AS (
+				SELECT b.type, b.external_id, b.excluded
+				FROM below b
+				WHERE NOT EXISTS (SELECT FROM seen s WHERE s.external_id = b.external_id)
 			), missed AS (
 				SELECT type, external_id
-				FROM candidates
-				WHERE missing
+				FROM absent
 				UNION
 				SELECT type, external_id
 				FROM left_over
@@ -123,9 +128,7 @@ func (t *Tenant) BeginSweep(ctx context.Context, run uuid.UUID, fence int, rules
 				CROSS JOIN missed m
 				ON CONFLICT (run_id, external_id) DO NOTHING
 			)
-			SELECT count(*)
-			FROM candidates
-			WHERE NOT missing`,
+			SELECT (SELECT count(*) FROM candidates) - (SELECT count(*) FROM absent)`,
 			t.scope.Org, t.scope.Projects, run, fence, rules.Completed, rules.Archived, confirm, rules.MostExcluded,
 		).QueryRow(func(row pgx.Row) error { return row.Scan(&n.Covered) })
 		b.Queue(excludedBelow, t.scope.Org, t.scope.Projects, run, fence, false, rules.Completed, rules.Archived, rules.MostExcluded)
