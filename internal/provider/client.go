@@ -17,6 +17,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -359,10 +360,22 @@ func (c *Client) decode(call *call, resp *http.Response) (o outcome, cause strin
 	return o, fmt.Sprintf("%T", err) // its text may quote the body
 }
 
+// buffers are for reading bodies, whose size is not told as a rule: growing a new one for each cost several times the body's memory.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// mostBuffered is how large a buffer is kept at most, in bytes.
+const mostBuffered = 1 << 20
+
 // decode reads a body as JSON. What is taken as it is, is checked without reading it twice.
 func decode(body io.Reader, out any) error {
 	if raw, ok := out.(*json.RawMessage); ok {
-		all, err := io.ReadAll(body)
+		buffer := buffers.Get().(*bytes.Buffer)
+		buffer.Reset()
+		_, err := buffer.ReadFrom(body)
+		all := bytes.Clone(buffer.Bytes())
+		if buffer.Cap() <= mostBuffered {
+			buffers.Put(buffer)
+		}
 		if err == nil && valid(all) {
 			*raw = all
 			return nil
