@@ -474,7 +474,7 @@ func TestClientsThatGoAwayLeaveNothing(t *testing.T) {
 	for range 20 {
 		w := dial(t, c.server, c.key)
 		sockets = append(sockets, w)
-		w.subscribe(t, "1", progressQuery, map[string]any{"run": run})
+		w.follow(t, "1", progressQuery, map[string]any{"run": run})
 		w.next(t, "1")
 	}
 	if n := serving(); n < 40 {

@@ -71,6 +71,13 @@ func (w *socket) subscribe(t testing.TB, id, query string, variables map[string]
 	w.send(t, string(text))
 }
 
+// follow subscribes, and waits for the word that this has begun.
+func (w *socket) follow(t testing.TB, id, query string, variables map[string]any) {
+	t.Helper()
+	w.subscribe(t, id, query, variables)
+	w.want(t, `{"type":"ping","payload":{"subscribed":"`+id+`"}}`)
+}
+
 func (w *socket) read(t testing.TB) (m socketMessage, text string) {
 	t.Helper()
 	_, b, err := w.Read(w.ctx)
@@ -139,7 +146,7 @@ func TestOperationsOverAWebSocket(t *testing.T) {
 	c := newClient(t)
 	run := c.syncRun(t, c.integration(t, "clickup"))
 	w := dial(t, c.server, c.server.key(t, c.org, "viewer"))
-	w.subscribe(t, "a", progressQuery, map[string]any{"run": run})
+	w.follow(t, "a", progressQuery, map[string]any{"run": run})
 	want(t, w.next(t, "a").Data, progress("PENDING", 0, nil, nil))
 	w.send(t, `{"type":"ping","payload":{"a":1}}`)
 	w.want(t, `{"type":"pong","payload":{"a":1}}`)
@@ -165,9 +172,9 @@ func TestOperationsOverAWebSocket(t *testing.T) {
 	w.refused(t, "b").wantErrors(t, "NOT_FOUND")
 
 	// What the client completes goes on no more, and its id may be used again.
-	w.subscribe(t, "c", stateQuery, map[string]any{"org": c.org, "p": c.project})
+	w.follow(t, "c", stateQuery, map[string]any{"org": c.org, "p": c.project})
 	w.send(t, `{"type":"complete","id":"c"}`)
-	w.subscribe(t, "c", progressQuery, map[string]any{"run": run})
+	w.follow(t, "c", progressQuery, map[string]any{"run": run})
 	want(t, w.next(t, "c").Data, progress("PENDING", 0, nil, nil))
 	w.send(t, `{"type":"complete","id":"c"}`)
 	w.send(t, `{"type":"ping"}`)
@@ -282,7 +289,7 @@ func TestOperationsOfOneConnectionAreLimited(t *testing.T) {
 	w.SetReadLimit(-1)
 	for i := range 100 {
 		id := string(rune('a'+i/26)) + string(rune('a'+i%26))
-		w.subscribe(t, id, progressQuery, map[string]any{"run": run})
+		w.follow(t, id, progressQuery, map[string]any{"run": run})
 		w.next(t, id)
 	}
 	w.subscribe(t, "more", progressQuery, map[string]any{"run": run})
@@ -291,7 +298,7 @@ func TestOperationsOfOneConnectionAreLimited(t *testing.T) {
 	eventually(t, patience, "room for another operation", func() bool {
 		w.subscribe(t, "more", progressQuery, map[string]any{"run": run})
 		m, _ := w.read(t)
-		return m.Type == "next"
+		return m.Type == "ping"
 	})
 }
 

@@ -143,15 +143,20 @@ func openWebSocket(b *testing.B, address, key string, operation []byte) (end fun
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, step := range []struct{ send, expect string }{
-		{`{"type":"connection_init"}`, "connection_ack"},
-		{`{"type":"subscribe","id":"1","payload":` + string(operation) + `}`, "PENDING"},
+	for _, step := range []struct {
+		send   string
+		expect []string
+	}{
+		{`{"type":"connection_init"}`, []string{"connection_ack"}},
+		{`{"type":"subscribe","id":"1","payload":` + string(operation) + `}`, []string{"subscribed", "PENDING"}},
 	} {
 		if err := conn.Write(ctx, websocket.MessageText, []byte(step.send)); err != nil {
 			b.Fatal(err)
 		}
-		if _, answer, err := conn.Read(ctx); err != nil || !strings.Contains(string(answer), step.expect) {
-			b.Fatalf("%s, %v", answer, err)
+		for _, expected := range step.expect {
+			if _, answer, err := conn.Read(ctx); err != nil || !strings.Contains(string(answer), expected) {
+				b.Fatalf("%s, %v", answer, err)
+			}
 		}
 	}
 	return func() { _ = conn.CloseNow() }

@@ -53,7 +53,7 @@ func (s overSSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 			return
 		}
 	default:
-		dispatch(r.Context(), exec, op, nil, out.next)
+		dispatch(r.Context(), exec, op, out.next)
 	}
 	out.complete()
 }
@@ -63,7 +63,7 @@ func (s overSSE) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 func (s overSSE) stream(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, out *events) bool {
 	ctx, release := s.lasting(ctx)
 	defer release()
-	dispatch(ctx, exec, op, out.begin, out.next)
+	dispatch(withBegun(ctx, out.begin), exec, op, out.next)
 	switch context.Cause(ctx) {
 	case nil:
 		return true

@@ -39,10 +39,25 @@ func (r *Resolver) lasting(ctx context.Context) (lasting context.Context, releas
 	}
 }
 
+// begunKey is the key of what withBegun puts into a context.
+type begunKey struct{}
+
+// withBegun has begun called as soon as a subscription that runs with ctx misses nothing, which only its resolver knows, before
+// its first response. Of one that is refused it is not called.
+func withBegun(ctx context.Context, begun func()) context.Context {
+	return context.WithValue(ctx, begunKey{}, begun)
+}
+
+// tellBegun calls what withBegun was given.
+func tellBegun(ctx context.Context) {
+	if begun, ok := ctx.Value(begunKey{}).(func()); ok {
+		begun()
+	}
+}
+
 // dispatch runs an operation and hands each of its responses to send, until there is none more or send fails. Of a
-// subscription that did not come about the only response has no data. begun, where there is one, is called as soon as nothing is missed
-// that a subscription tells of.
-func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, begun func(), send func(*graphql.Response) error) {
+// subscription that did not come about the only response has no data.
+func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.OperationContext, send func(*graphql.Response) error) {
 	subscribes := op.Operation.Operation == ast.Subscription
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -56,9 +71,6 @@ func dispatch(ctx context.Context, exec graphql.GraphExecutor, op *graphql.Opera
 		}
 	}()
 	responses, ctx := exec.DispatchOperation(ctx, op)
-	if begun != nil {
-		begun()
-	}
 	for {
 		response := responses(ctx)
 		if response == nil { // it is over, or the client is gone

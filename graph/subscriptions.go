@@ -194,6 +194,7 @@ func follow[T any](ctx context.Context, r *Resolver, p integration.Principal, to
 	if err := <-begun; err != nil {
 		return nil, err
 	}
+	tellBegun(ctx)
 	return out, nil
 }
 

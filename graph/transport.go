@@ -64,7 +64,7 @@ func (overHTTP) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExe
 	if !allowed(w, r, op) {
 		return
 	}
-	dispatch(r.Context(), exec, op, nil, func(response *graphql.Response) error { return respond(w, response) })
+	dispatch(r.Context(), exec, op, func(response *graphql.Response) error { return respond(w, response) })
 }
 
 // receive reads the request of one operation. Where it cannot, it answers why.

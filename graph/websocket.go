@@ -297,9 +297,14 @@ func (s *socket) subscribe(ctx context.Context, m message) (code websocket.Statu
 	return 0, ""
 }
 
-// run runs an operation to its end.
+// run runs an operation to its end. The protocol has no word for that a subscription has begun, but lets a ping carry anything.
 func (s *socket) run(ctx context.Context, id string, o *operation, op *graphql.OperationContext) {
-	dispatch(ctx, s.exec, op, nil, func(response *graphql.Response) error {
+	ctx = withBegun(ctx, func() {
+		if ctx.Err() == nil {
+			_ = s.send("ping", "", mustMarshal(map[string]string{"subscribed": id})) // where it fails the next message does
+		}
+	})
+	dispatch(ctx, s.exec, op, func(response *graphql.Response) error {
 		switch {
 		case ctx.Err() != nil: // the client has completed it, or the connection ends
 			return ctx.Err()
