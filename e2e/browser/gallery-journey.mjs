@@ -1,6 +1,6 @@
 // The way of somebody new, by clicks alone: from the link to an imported task. Then what may happen on the way: the server is started
 // anew in the middle of an import, WebSockets are blocked, a part of the pages does not load, and there is another project.
-import { api, ask, base, check, equal, looker, quiet, scenario, serverAway, visit } from "./browser.mjs";
+import { api, ask, base, check, equal, looker, place, quiet, scenario, serverAway, visit } from "./browser.mjs";
 
 const { SIGN_IN_LINK, CLICKUP_TOKEN } = process.env;
 const look = looker("journey");
@@ -108,10 +108,19 @@ await scenario(async (browser) => {
 
   await check("a part that does not load at first is loaded all the same", async () => {
     const seen = await visit(browser, { storageState: await context.storageState() });
-    await seen.page.route(/AdministrationPage.*js/, (route) => route.abort(), { times: 2 });
+    const failing = (times) => seen.page.route(/AdministrationPage.*js/, (route) => route.abort(), { times });
+    const found = seen.page.getByRole("heading", { name: "Projects", level: 1 });
+    await failing(1);
     await seen.page.goto(`${base}/administration/projects`);
-    await seen.page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
-    quiet(seen, /ERR_FAILED/);
+    await found.waitFor();
+    equal(place(seen.page), "/administration/projects", "the address");
+    // Where loading it anew does not help, the page says so.
+    await failing(2);
+    await seen.page.goto(`${base}/administration/projects`);
+    await seen.page.getByRole("alert").getByText("This page broke").waitFor();
+    await seen.page.getByRole("button", { name: "Reload" }).click();
+    await found.waitFor();
+    quiet(seen, /ERR_FAILED/, /dynamically imported module/);
     await seen.context.close();
   });
 

@@ -1,31 +1,36 @@
 import { type ComponentType, lazy } from "react";
-import { link } from "../connection";
 
 type Load<P> = () => Promise<{ default: ComponentType<P> }>;
 
+/** A page that was loaded anew is not loaded anew again for so long, in milliseconds. */
+const trust = 60_000;
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 /**
- * A part of the pages that is loaded when it is needed, or before by load. While the server cannot be reached that is tried again;
- * what failed otherwise, as a part of a newer version does, is tried when it is needed the next time.
+ * A part of the pages that is loaded when it is needed, or before by load. Browsers do not ask again for a module that they did
+ * not get, and a server of a newer version has it no more: then the whole page is loaded anew, at the same address, once the
+ * server can be reached.
  */
 export function lazily<P extends object>(load: Load<P>) {
-  const begin = () =>
-    lazy(() =>
-      retrying(load).catch((error: unknown) => {
-        Part = begin();
-        throw error;
-      }),
-    );
-  let Part = begin();
+  const Part = lazy(() => load().catch(loadAnew));
   return Object.assign((props: P) => <Part {...props} />, { load });
 }
 
-async function retrying<P>(load: Load<P>): ReturnType<Load<P>> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await load();
-    } catch (error) {
-      if (tries >= 4 && link.state !== "offline") throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1_000 * Math.min(tries, 3)));
-    }
+/** Fails with the reason where that was in vain, or is not wanted. */
+async function loadAnew(reason: unknown): Promise<never> {
+  while (!(await reachable())) await pause(1_000);
+  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  if (navigation?.type === "reload" && performance.now() < trust) throw reason;
+  location.reload();
+  await pause(5_000); // for whoever rather keeps what was typed
+  throw reason;
+}
+
+async function reachable(): Promise<boolean> {
+  try {
+    return (await fetch("/readyz", { cache: "no-store" })).ok;
+  } catch {
+    return false;
   }
 }

@@ -7,7 +7,7 @@ interface Props {
   children: ReactNode;
 }
 
-/** What is left of a page that broke: the reason, and ways on. A part that cannot be loaded is one of a newer version. */
+/** What is left of a page that broke: the reason, and ways on. */
 export class ErrorBoundary extends Component<Props, { error: Error | null }> {
   override state: { error: Error | null } = { error: null };
 
