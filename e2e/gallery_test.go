@@ -26,6 +26,7 @@ func TestGallery(t *testing.T) {
 		name  string
 		delay time.Duration
 	}{
+		{"gallery-news", time.Millisecond},
 		{"gallery-importing", time.Millisecond},
 		{"gallery-page", seen},
 		{"gallery-administration", time.Millisecond},

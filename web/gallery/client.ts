@@ -2,6 +2,7 @@ import { type Client as Socket, createClient, type Sink, type SubscribePayload }
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
+import { overtakenExchange } from "./overtaken";
 import { keepEnds } from "./runs/ends";
 
 /** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
@@ -26,21 +27,26 @@ const withdrawn = ({ graphQLErrors }: CombinedError) => codes(graphQLErrors).som
 /** A subscription was refused for a reason that may pass. */
 const passing = (reason: unknown) => !Array.isArray(reason) || codes(reason).every((code) => code === "INTERNAL" || code === "RATE_LIMITED");
 
+let followed = 0; // subscriptions, whose ids these are
+
 /** Makes the client of one principal: what another one sees is not kept in it. Call close at the end. */
 export function connect(session: SignedIn): { client: Client; close(): void } {
   let unanswered: ReturnType<typeof setTimeout> | undefined;
+  const ids = new WeakMap<SubscribePayload, string>();
   const socket: Socket = createClient({
     url: () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`,
     lazyCloseTimeout: 5_000, // from one page to the next
+    generateID: (payload) => ids.get(payload) ?? "",
     keepAlive: 20_000,
     retryAttempts: Infinity,
     shouldRetry: (reason) => !ending(reason),
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, backOff(retries))),
     on: {
       connected: () => link.streams(true),
-      // A connection that is dead without a word is noticed by this alone.
-      ping: (received) => {
+      // A connection that is dead without a word is noticed by ours alone. The server's say which subscription has begun.
+      ping: (received, payload) => {
         if (!received) unanswered = setTimeout(() => socket.terminate(), pongWithin);
+        else if (typeof payload?.subscribed === "string") link.begins(payload.subscribed);
       },
       pong: (received) => {
         if (received) clearTimeout(unanswered);
@@ -108,10 +114,16 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
       }),
       cache,
       mapExchange({ onResult: ({ data }) => mend(data) }),
+      overtakenExchange,
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({
-          subscribe: (sink) => ({ unsubscribe: follow(socket, session, { query: query ?? "", variables: variables as Record<string, unknown> }, sink as Sink) }),
+          subscribe(sink) {
+            const payload: SubscribePayload = { query: query ?? "", variables: variables as Record<string, unknown> };
+            const id = String(++followed);
+            ids.set(payload, id);
+            return { unsubscribe: follow(socket, session, payload, id, sink as Sink) };
+          },
         }),
       }),
     ],
@@ -120,35 +132,27 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
 }
 
 /** Subscribes for as long as it is wanted: what is refused is asked for again, with the next session or after a while. Returns how to end it. */
-function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, sink: Sink): () => void {
+function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, id: string, sink: Sink): () => void {
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let end = () => {};
-  function settle() {
-    clearTimeout(timer);
-    failures = 0;
-    link.breaks(sink, false);
-  }
+  link.asks(id);
   function begin() {
-    if (failures > 0) timer = setTimeout(settle, 5_000); // it may have nothing to tell for long
     end = socket.subscribe(payload, {
-      next: (answer) => {
-        settle();
-        sink.next(answer);
-      },
+      next: (answer) => sink.next(answer),
       complete: () => {
-        settle();
+        link.drops(id);
         sink.complete();
       },
       error: (reason) => {
-        clearTimeout(timer);
         if (ending(reason)) {
           end = session.back(begin);
         } else if (passing(reason)) {
-          link.breaks(sink, true);
+          if (link.tells(id)) failures = 0;
+          link.refuses(id);
           timer = setTimeout(begin, backOff(failures++));
         } else {
-          settle();
+          link.drops(id);
           sink.error(reason);
         }
       },
@@ -156,7 +160,8 @@ function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, si
   }
   begin();
   return () => {
-    settle();
+    clearTimeout(timer);
+    link.drops(id);
     end();
   };
 }

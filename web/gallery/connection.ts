@@ -8,23 +8,22 @@ export type Connection = "live" | "polling" | "offline" | "signed-out";
 
 /** How often is asked while nothing is told, in milliseconds. */
 const pollEvery = 5_000;
-/** How long after a WebSocket has opened its subscriptions are taken to be established, in milliseconds. */
-const establishedAfter = 1_000;
 
 /** Knows how the server can be reached, by what came of trying. */
 export class Link {
   private signedIn = true;
   private reachable = true;
   private streaming = true; // until it turns out otherwise
-  private readonly broken = new Set<unknown>();
-  /** How many WebSockets have opened. */
-  opened = 0;
+  private readonly subscriptions = new Map<string, "asked" | "begun" | "refused">();
+  private missed = false; // something may have happened that nobody told
+  /** How many times what nobody told is to be read, because all subscriptions that somebody wants have begun. */
+  begun = 0;
   private readonly listeners = new Set<() => void>();
 
   get state(): Connection {
     if (!this.signedIn) return "signed-out";
     if (!this.reachable) return "offline";
-    return this.streaming && this.broken.size === 0 ? "live" : "polling";
+    return this.streaming && !this.any("refused") ? "live" : "polling";
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -37,19 +36,42 @@ export class Link {
     this.set(() => (this.reachable = reachable));
   }
 
-  /** The WebSocket is open, or was lost. */
+  /** The WebSocket is open, or was lost, and its subscriptions with it: they are asked for again. */
   streams(streaming: boolean) {
     this.set(() => {
       this.streaming = streaming;
-      if (!streaming) return;
-      this.reachable = true;
-      this.opened++;
+      if (streaming) this.reachable = true;
+      else for (const [id, standing] of this.subscriptions) if (standing === "begun") this.subscriptions.set(id, "asked");
     });
   }
 
-  /** A subscription was refused, though the WebSocket is open; or it goes on, or nobody wants it any more. */
-  breaks(subscription: unknown, broken: boolean) {
-    this.set(() => (broken ? this.broken.add(subscription) : this.broken.delete(subscription)));
+  /** A subscription is wanted. */
+  asks(id: string) {
+    this.set(() => this.subscriptions.set(id, "asked"));
+  }
+
+  /** A subscription tells of all that happens from now on. */
+  begins(id: string) {
+    this.set(() => {
+      if (!this.subscriptions.has(id)) return;
+      this.subscriptions.set(id, "begun");
+      this.missed = true;
+    });
+  }
+
+  /** Whether a subscription has begun. */
+  tells(id: string): boolean {
+    return this.subscriptions.get(id) === "begun";
+  }
+
+  /** A subscription was refused, though the WebSocket is open. */
+  refuses(id: string) {
+    this.set(() => this.subscriptions.set(id, "refused"));
+  }
+
+  /** Nobody wants a subscription any more, or it is over. */
+  drops(id: string) {
+    this.set(() => this.subscriptions.delete(id));
   }
 
   /** A session has begun, or is over. */
@@ -57,10 +79,18 @@ export class Link {
     this.set(() => (this.signedIn = signedIn));
   }
 
+  private any(standing: "asked" | "refused"): boolean {
+    return [...this.subscriptions.values()].includes(standing);
+  }
+
   private set(change: () => void) {
-    const { state, opened } = this;
+    const { state, begun } = this;
     change();
-    if (this.state !== state || this.opened !== opened) for (const listener of this.listeners) listener();
+    if (this.missed && !this.any("asked") && !this.any("refused")) {
+      this.missed = false;
+      this.begun++;
+    }
+    if (this.state !== state || this.begun !== begun) for (const listener of this.listeners) listener();
   }
 }
 
@@ -86,28 +116,23 @@ export function usePolling(act: () => void, every: number, wanted = true) {
 }
 
 /**
- * Reads again what a subscription keeps true, while there is none: every few seconds, and once when there is one, the first too,
- * for what was missed until then: it begins with silence. While a run is shown as live, now and then too: an answer that was on its
- * way may undo what was told of its end.
+ * Reads again what subscriptions keep true: every few seconds while there are none, and once when they have begun, for what was
+ * missed until then.
  */
-export function useCatchUp(read: () => void, running = false) {
+export function useCatchUp(read: () => void) {
   const live = useConnection() === "live";
-  const opened = useSyncExternalStore(link.subscribe, () => link.opened);
+  const begun = useSyncExternalStore(link.subscribe, () => link.begun);
   const latest = useRef(read);
-  const caughtUp = useRef<number | null>(opened); // with which WebSocket
+  const caughtUp = useRef(begun);
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (!live) caughtUp.current = null;
-    if (!live || caughtUp.current === opened) return;
-    const timer = setTimeout(() => {
-      caughtUp.current = opened;
-      latest.current();
-    }, establishedAfter);
-    return () => clearTimeout(timer);
-  }, [live, opened]);
-  usePolling(read, live ? 2 * pollEvery : pollEvery, !live || running);
+    if (caughtUp.current === begun) return;
+    caughtUp.current = begun;
+    latest.current();
+  }, [begun]);
+  usePolling(read, pollEvery, !live);
 }
 
 /** How long is rested after acting on a change, in milliseconds. */

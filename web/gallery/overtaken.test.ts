@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Client, fetchExchange, subscriptionExchange } from "urql";
+import { cache } from "./cache";
+import { Gallery, SyncStateChanged } from "./catalogue/operations";
+import { Structure } from "./importing/operations";
+import { overtakenExchange } from "./overtaken";
+import { IntegrationChanged } from "./shell/operations";
+
+// The server's side: what is there, answers that are held back, and what subscriptions are told.
+const variables = { orgId: "o", projectId: "p" };
+const state = (status: string) => ({ __typename: "SyncState", id: "s", integrationId: "1", status, lastSyncAt: null, lastSuccessfulSync: null, error: null, totalSynced: 0, workspaceName: null, consecutiveFailures: 0, nextSyncAt: null, updatedAt: "", currentRun: null });
+const integration = { __typename: "PublicIntegration", id: "1", name: "clickup", displayName: "ClickUp", description: null, enabled: true, logoUrl: null, revision: 1, settings: {}, configuredSecrets: [], secretChanges: [], hasConfiguration: true, webhook: null };
+const capabilities = { __typename: "ProviderCapabilities", supportsImport: true, supportsIncrementalSync: true, supportsWebhooks: true, supportsBidirectionalSync: false };
+const provider = { __typename: "Provider", name: "clickup", displayName: "ClickUp", description: "", logoUrl: "", settingsSchema: {}, capabilities };
+const gallery = (...integrations: object[]) => ({ gallery: [{ __typename: "GalleryEntry", provider, integrations }] });
+
+interface Server {
+  client: Client;
+  /** Answers the oldest request that is open. */
+  answer(data: object): Promise<void>;
+  /** Tells who subscribed to that. */
+  tell(data: Record<string, unknown>): Promise<void>;
+  /** How many requests are open. */
+  open(): number;
+}
+
+/** Lets everything happen that waits for no timer: those are the tests'. */
+const settled = () => new Promise((resolve) => realTimeout(resolve, 10));
+const realTimeout = setTimeout;
+
+function server(): Server {
+  const asked: ((data: object) => void)[] = [];
+  const subscribers = new Set<(data: Record<string, unknown>) => void>();
+  const client = new Client({
+    url: "http://server/graphql",
+    preferGetMethod: false,
+    requestPolicy: "cache-and-network",
+    fetch: () => new Promise((resolve) => asked.push((data) => resolve(new Response(JSON.stringify({ data }), { headers: { "Content-Type": "application/json" } })))),
+    exchanges: [
+      cache,
+      overtakenExchange,
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query }) => ({
+          subscribe(sink) {
+            const tell = (data: Record<string, unknown>) => {
+              if (Object.keys(data).every((field) => query?.includes(field))) sink.next({ data });
+            };
+            subscribers.add(tell);
+            return { unsubscribe: () => void subscribers.delete(tell) };
+          },
+        }),
+      }),
+    ],
+  });
+  return {
+    client,
+    open: () => asked.length,
+    async answer(data) {
+      await settled();
+      const respond = asked.shift();
+      assert.ok(respond, "nothing was asked");
+      respond(data);
+      await settled();
+    },
+    async tell(data) {
+      for (const tell of subscribers) tell(data);
+      await settled();
+    },
+  };
+}
+
+/** Shows the gallery, as its page does. */
+function show({ client }: Server) {
+  let shown: unknown;
+  const ends = [
+    client.query(Gallery, variables).subscribe(({ data }) => (shown = data?.gallery.flatMap(({ integrations }) => integrations.map(({ name, syncState }) => `${name} ${syncState.status}`)))),
+    client.subscription(IntegrationChanged, variables).subscribe(() => {}),
+    client.subscription(SyncStateChanged, variables).subscribe(() => {}),
+  ];
+  function end() {
+    for (const { unsubscribe } of ends) unsubscribe();
+  }
+  return { shown: () => shown, end };
+}
+
+const connected = { integrationChanged: { __typename: "IntegrationChange", integrationId: "1", integration } };
+const changed = (status: string) => ({ syncStateChanged: state(status) });
+const known = (status: string) => gallery({ ...integration, syncState: state(status) });
+
+/** What useCatchUp does. */
+const readAgain = ({ client }: Server) => client.query(Gallery, variables, { requestPolicy: "network-only" }).subscribe(() => {});
+
+test("an answer that news overtook is asked for again", async ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const s = server();
+  const page = show(s);
+  await s.answer(gallery());
+  assert.deepEqual(page.shown(), []);
+
+  // Somebody connects one while the gallery is being read.
+  const reading = readAgain(s);
+  await s.tell(connected);
+  await s.answer(gallery());
+  assert.deepEqual(page.shown(), [], "the answer is older than the news");
+  mock.timers.tick(1_000);
+  await s.answer(known("IDLE"));
+  assert.deepEqual(page.shown(), ["clickup IDLE"]);
+
+  // A run begins while it is being read, and ends while it is being read again.
+  const another = readAgain(s);
+  await s.tell(changed("RUNNING"));
+  await s.answer(known("IDLE"));
+  mock.timers.tick(1_000);
+  await settled();
+  await s.tell(changed("SUCCESS"));
+  await s.answer(known("RUNNING"));
+  mock.timers.tick(1_000);
+  await s.answer(known("SUCCESS"));
+  assert.deepEqual(page.shown(), ["clickup SUCCESS"]);
+  mock.timers.tick(10_000);
+  assert.equal(s.open(), 0, "no news came since");
+
+  // What was told before it was asked is in the answer, and nobody asks for a page that is gone.
+  await s.tell(changed("RUNNING"));
+  const last = readAgain(s);
+  await s.answer(known("RUNNING"));
+  mock.timers.tick(10_000);
+  assert.equal(s.open(), 0);
+  const gone = readAgain(s);
+  await s.tell(changed("SUCCESS"));
+  await s.answer(known("RUNNING"));
+  for (const { unsubscribe } of [reading, another, last, gone]) unsubscribe();
+  page.end();
+  mock.timers.tick(10_000);
+  assert.equal(s.open(), 0);
+});
+
+test("what subscriptions do not tell of is not asked for again", async ({ mock }) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const s = server();
+  const page = show(s);
+  await s.answer(gallery());
+  const structure = s.client.query(Structure, { id: "1" }).subscribe(() => {});
+  await s.tell(changed("RUNNING"));
+  await s.answer({ externalStructure: [] });
+  mock.timers.tick(10_000);
+  assert.equal(s.open(), 0, "it costs the provider's budget");
+  structure.unsubscribe();
+  page.end();
+});
