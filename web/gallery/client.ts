@@ -2,7 +2,7 @@ import { type Client as Socket, createClient, type Sink, type SubscribePayload }
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
-import { overtakenExchange } from "./overtaken";
+import { newsExchange } from "./news";
 import { keepEnds } from "./runs/ends";
 
 /** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
@@ -26,6 +26,13 @@ const codes = (errors: readonly { extensions?: { [name: string]: unknown } | und
 const withdrawn = ({ graphQLErrors }: CombinedError) => codes(graphQLErrors).some((code) => code === "NOT_FOUND" || code === "FORBIDDEN" || code === "UNAUTHENTICATED");
 /** A subscription was refused for a reason that may pass. */
 const passing = (reason: unknown) => !Array.isArray(reason) || codes(reason).every((code) => code === "INTERNAL" || code === "RATE_LIMITED");
+
+/** How long a subscription may take to begin before what it would tell is asked for instead, in milliseconds. */
+const beginsWithin = 3_000;
+/** A subscription that lasted so long was no failure, in milliseconds. */
+const wentWell = 30_000;
+/** Whether a subscription tells first how things stand, and is over with what it tells of. Those of a project begin with silence. */
+const followsRun = ({ query }: SubscribePayload) => query.includes("syncRunProgress");
 
 let followed = 0; // subscriptions, whose ids these are
 
@@ -114,7 +121,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
       }),
       cache,
       mapExchange({ onResult: ({ data }) => mend(data) }),
-      overtakenExchange,
+      newsExchange,
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query, variables }) => ({
@@ -131,35 +138,47 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
   return { client, close: () => void socket.dispose() };
 }
 
-/** Subscribes for as long as it is wanted: what is refused is asked for again, with the next session or after a while. Returns how to end it. */
+/** Subscribes for as long as it is wanted: what is refused or ends is asked for again, with the next session or after a while. Returns how to end it. */
 function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, id: string, sink: Sink): () => void {
+  const ofRun = followsRun(payload);
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let end = () => {};
-  link.asks(id);
+  function again() {
+    link.lacks(id);
+    timer = setTimeout(begin, backOff(failures++));
+  }
   function begin() {
+    const since = performance.now();
     end = socket.subscribe(payload, {
-      next: (answer) => sink.next(answer),
+      next: (answer) => {
+        link.begins(id);
+        sink.next(answer);
+      },
       complete: () => {
-        link.drops(id);
+        if (!ofRun) return again();
+        link.drops(id); // the run has ended
         sink.complete();
       },
       error: (reason) => {
+        if (performance.now() - since > wentWell) failures = 0;
         if (ending(reason)) {
           end = session.back(begin);
         } else if (passing(reason)) {
-          if (link.tells(id)) failures = 0;
-          link.refuses(id);
-          timer = setTimeout(begin, backOff(failures++));
+          again();
         } else {
-          link.drops(id);
+          if (ofRun) link.drops(id); // there is no such run
+          else link.lacks(id);
           sink.error(reason);
         }
       },
     });
   }
+  link.asks(id, ofRun);
+  const late = setTimeout(() => link.lapses(id), beginsWithin);
   begin();
   return () => {
+    clearTimeout(late);
     clearTimeout(timer);
     link.drops(id);
     end();

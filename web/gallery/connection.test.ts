@@ -5,43 +5,57 @@ import { Link } from "./connection";
 test("it is live only while everything is told", () => {
   const link = new Link();
   const told: string[] = [];
-  link.subscribe(() => told.push(link.state));
-  for (const id of ["a", "b"]) link.asks(id);
-  for (const id of ["a", "b"]) link.refuses(id); // though the WebSocket is open
+  link.subscribe(() => told.at(-1) !== link.state && told.push(link.state));
+  for (const id of ["a", "b"]) link.asks(id, false);
+  for (const id of ["a", "b"]) link.lacks(id); // though the WebSocket is open
   link.begins("a");
   link.drops("b");
   link.streams(false);
   link.answered(false);
   link.streams(true);
-  assert.deepEqual(told, ["polling", "live", "polling", "offline", "live"]);
+  link.begins("a");
+  link.asks("c", false);
+  link.begins("c");
+  for (const id of ["a", "c"]) link.lapses(id);
+  link.asks("d", true);
+  link.lapses("d");
+  assert.deepEqual(told, ["polling", "live", "polling", "offline", "polling", "live", "polling"]);
 });
 
-test("what nobody told is read once all subscriptions have begun, and again after each that begins later", () => {
+test("what nobody told is read once all that is wanted is told", () => {
   const link = new Link();
   const after = (act: () => void) => {
-    const { begun } = link;
+    const { complete } = link;
     act();
-    return link.begun - begun;
+    return link.complete - complete;
   };
-  link.asks("a");
-  link.asks("b");
+  link.asks("a", false);
+  link.asks("b", false);
   assert.equal(after(() => link.begins("a")), 0);
   assert.equal(after(() => link.begins("b")), 1);
+  assert.equal(after(() => link.begins("b")), 0, "it is told all along");
   assert.equal(after(() => link.drops("b")), 0);
-  link.asks("c");
-  link.asks("d");
+  link.asks("c", false);
+  link.asks("d", false);
   assert.equal(after(() => link.begins("c")), 0);
   assert.equal(after(() => link.drops("d")), 1, "nobody waits for the other any more");
+  link.asks("run", true);
+  assert.equal(after(() => link.begins("run")), 0, "it tells from the start");
   // A WebSocket that is lost takes them with it.
   link.streams(false);
   assert.equal(after(() => link.streams(true)), 0);
   link.begins("a");
+  link.begins("run");
   assert.equal(after(() => link.begins("c")), 1);
   // One that is refused may yet begin.
-  link.asks("e");
-  link.refuses("e");
+  link.asks("e", false);
+  link.lacks("e");
   assert.equal(after(() => link.begins("e")), 1);
   assert.equal(after(() => link.begins("unknown")), 0);
+  // What was asked for while the server was away was not answered.
+  assert.equal(after(() => link.answered(false)), 0);
+  assert.equal(after(() => link.answered(true)), 1);
+  assert.equal(after(() => link.answered(true)), 0);
 });
 
 test("without a session nothing else counts", () => {

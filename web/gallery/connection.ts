@@ -9,21 +9,27 @@ export type Connection = "live" | "polling" | "offline" | "signed-out";
 /** How often is asked while nothing is told, in milliseconds. */
 const pollEvery = 5_000;
 
+interface Subscription {
+  standing: "asked" | "begun" | "missing";
+  /** It tells first how things stand, so nothing is missed. */
+  fromStart: boolean;
+}
+
 /** Knows how the server can be reached, by what came of trying. */
 export class Link {
   private signedIn = true;
   private reachable = true;
   private streaming = true; // until it turns out otherwise
-  private readonly subscriptions = new Map<string, "asked" | "begun" | "refused">();
+  private readonly subscriptions = new Map<string, Subscription>();
   private missed = false; // something may have happened that nobody told
-  /** How many times what nobody told is to be read, because all subscriptions that somebody wants have begun. */
-  begun = 0;
+  /** How many times what nobody told was to be read, because all that somebody wants to be told is being told. */
+  complete = 0;
   private readonly listeners = new Set<() => void>();
 
   get state(): Connection {
     if (!this.signedIn) return "signed-out";
     if (!this.reachable) return "offline";
-    return this.streaming && !this.any("refused") ? "live" : "polling";
+    return this.streaming && !this.any("missing") ? "live" : "polling";
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -31,45 +37,52 @@ export class Link {
     return () => void this.listeners.delete(listener);
   };
 
-  /** A request was answered, or could not be sent. */
+  /** A request was answered, or could not be sent: then what it asked for is not known. */
   answered(reachable: boolean) {
-    this.set(() => (this.reachable = reachable));
+    this.set(() => {
+      this.reachable = reachable;
+      if (!reachable) this.missed = true;
+    });
   }
 
-  /** The WebSocket is open, or was lost, and its subscriptions with it: they are asked for again. */
+  /** The WebSocket is open, or was lost, and all subscriptions with it, which are asked for again. */
   streams(streaming: boolean) {
     this.set(() => {
       this.streaming = streaming;
       if (streaming) this.reachable = true;
-      else for (const [id, standing] of this.subscriptions) if (standing === "begun") this.subscriptions.set(id, "asked");
+      else for (const each of this.subscriptions.values()) each.standing = "missing";
     });
   }
 
   /** A subscription is wanted. */
-  asks(id: string) {
-    this.set(() => this.subscriptions.set(id, "asked"));
+  asks(id: string, fromStart: boolean) {
+    this.set(() => this.subscriptions.set(id, { standing: "asked", fromStart }));
   }
 
   /** A subscription tells of all that happens from now on. */
   begins(id: string) {
     this.set(() => {
-      if (!this.subscriptions.has(id)) return;
-      this.subscriptions.set(id, "begun");
-      this.missed = true;
+      const wanted = this.subscriptions.get(id);
+      if (!wanted || wanted.standing === "begun") return;
+      wanted.standing = "begun";
+      if (!wanted.fromStart) this.missed = true;
     });
   }
 
-  /** Whether a subscription has begun. */
-  tells(id: string): boolean {
-    return this.subscriptions.get(id) === "begun";
+  /** A subscription that is wanted was refused, or is over. */
+  lacks(id: string) {
+    this.set(() => {
+      const wanted = this.subscriptions.get(id);
+      if (wanted) wanted.standing = "missing";
+    });
   }
 
-  /** A subscription was refused, though the WebSocket is open. */
-  refuses(id: string) {
-    this.set(() => this.subscriptions.set(id, "refused"));
+  /** A subscription has had time to begin. */
+  lapses(id: string) {
+    if (this.subscriptions.get(id)?.standing === "asked") this.lacks(id);
   }
 
-  /** Nobody wants a subscription any more, or it is over. */
+  /** Nobody wants a subscription any more. */
   drops(id: string) {
     this.set(() => this.subscriptions.delete(id));
   }
@@ -79,18 +92,18 @@ export class Link {
     this.set(() => (this.signedIn = signedIn));
   }
 
-  private any(standing: "asked" | "refused"): boolean {
-    return [...this.subscriptions.values()].includes(standing);
+  private any(of: Subscription["standing"]): boolean {
+    return [...this.subscriptions.values()].some(({ standing }) => standing === of);
   }
 
   private set(change: () => void) {
-    const { state, begun } = this;
+    const { state, complete } = this;
     change();
-    if (this.missed && !this.any("asked") && !this.any("refused")) {
+    if (this.missed && this.reachable && !this.any("asked") && !this.any("missing")) {
       this.missed = false;
-      this.begun++;
+      this.complete++;
     }
-    if (this.state !== state || this.begun !== begun) for (const listener of this.listeners) listener();
+    if (this.state !== state || this.complete !== complete) for (const listener of this.listeners) listener();
   }
 }
 
@@ -116,22 +129,22 @@ export function usePolling(act: () => void, every: number, wanted = true) {
 }
 
 /**
- * Reads again what subscriptions keep true: every few seconds while there are none, and once when they have begun, for what was
+ * Reads again what subscriptions keep true: every few seconds while one is missing, and once when they have begun, for what was
  * missed until then.
  */
 export function useCatchUp(read: () => void) {
   const live = useConnection() === "live";
-  const begun = useSyncExternalStore(link.subscribe, () => link.begun);
+  const complete = useSyncExternalStore(link.subscribe, () => link.complete);
   const latest = useRef(read);
-  const caughtUp = useRef(begun);
+  const caughtUp = useRef(complete);
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (caughtUp.current === begun) return;
-    caughtUp.current = begun;
+    if (caughtUp.current === complete) return;
+    caughtUp.current = complete;
     latest.current();
-  }, [begun]);
+  }, [complete]);
   usePolling(read, pollEvery, !live);
 }
 

@@ -1,9 +1,6 @@
 // What the unit tests use of Node.js; its own types would give the pages' code globals that browsers have not.
 declare module "node:test" {
-  interface TestContext {
-    mock: { timers: { enable(which: { apis: "setTimeout"[] }): void; tick(milliseconds: number): void } };
-  }
-  export default function test(name: string, act: (context: TestContext) => void | Promise<void>): void;
+  export default function test(name: string, act: () => void | Promise<void>): void;
 }
 declare module "node:assert/strict" {
   const assert: {

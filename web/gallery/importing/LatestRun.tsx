@@ -5,9 +5,10 @@ import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
 import { When } from "../kit/When";
+import { ended } from "../runs/ends";
 import classes from "./importing.module.css";
 import { LatestRun as Latest, type Target } from "./operations";
-import { ended, outcome } from "./run";
+import { outcome } from "./run";
 
 interface Props {
   target: Target;

@@ -4,12 +4,12 @@ import { useCatchUp } from "../connection";
 import { trouble } from "../errors";
 import { Empty } from "../kit/Empty";
 import { Problem } from "../kit/Problem";
+import { ended } from "../runs/ends";
 import { RunById, RunProgress } from "../runs/operations";
 import { useRole } from "../shell/session";
 import { Live } from "./Live";
 import type { Target } from "./operations";
 import { Result } from "./Result";
-import { ended } from "./run";
 import { View } from "./View";
 
 interface Props {

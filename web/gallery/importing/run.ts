@@ -4,10 +4,6 @@ import { capital, plural } from "../kit/words";
 import type { Run } from "../runs/operations";
 import { type Missing, missed, sums } from "../runs/words";
 
-export function ended({ status }: Pick<Run, "status">): boolean {
-  return status !== "PENDING" && status !== "RUNNING";
-}
-
 /** What became of a run that has ended. */
 export interface Outcome {
   words: string;

@@ -12,6 +12,7 @@ import { plural } from "../kit/words";
 import type { ObjectType } from "../runs/operations";
 import { objectTypes } from "../runs/words";
 import { useAddress } from "../shell/address";
+import { ErrorBoundary } from "../shell/ErrorBoundary";
 import { useRole } from "../shell/session";
 import classes from "./integration.module.css";
 import { CountObjects, type Integration, type ListedObject, Objects as List } from "./operations";
@@ -101,9 +102,11 @@ export function Objects({ integration }: { integration: Integration }) {
           )
         }
       />
-      <Suspense>
-        <ObjectDrawer integration={integration} externalId={opened} onClose={() => filters.set({ object: null }, { replace: true })} />
-      </Suspense>
+      <ErrorBoundary>
+        <Suspense>
+          <ObjectDrawer integration={integration} externalId={opened} onClose={() => filters.set({ object: null }, { replace: true })} />
+        </Suspense>
+      </ErrorBoundary>
     </>
   );
 }

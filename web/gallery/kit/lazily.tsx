@@ -1,36 +1,54 @@
 import { type ComponentType, lazy } from "react";
+import { link } from "../connection";
+import { keep, kept } from "./kept";
 
 type Load<P> = () => Promise<{ default: ComponentType<P> }>;
 
-/** A page that was loaded anew is not loaded anew again for so long, in milliseconds. */
-const trust = 60_000;
-
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** A part of the pages that cannot be had, not even by a page that was loaded anew. */
+export class NotLoaded extends Error {
+  override message = "A part of this page could not be loaded.";
+}
 
 /**
- * A part of the pages that is loaded when it is needed, or before by load. Browsers do not ask again for a module that they did
- * not get, and a server of a newer version has it no more: then the whole page is loaded anew, at the same address, once the
- * server can be reached.
+ * A part of the pages that is loaded when it is needed, or before by load. Browsers remember that they did not get a module, and
+ * a server of a newer version has it no more: then the whole page is loaded anew, once, at the same address, as soon as the server
+ * can be reached.
  */
 export function lazily<P extends object>(load: Load<P>) {
-  const Part = lazy(() => load().catch(loadAnew));
+  const Part = lazy(() => loading(load));
   return Object.assign((props: P) => <Part {...props} />, { load });
 }
 
-/** Fails with the reason where that was in vain, or is not wanted. */
-async function loadAnew(reason: unknown): Promise<never> {
-  while (!(await reachable())) await pause(1_000);
-  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
-  if (navigation?.type === "reload" && performance.now() < trust) throw reason;
-  location.reload();
-  await pause(5_000); // for whoever rather keeps what was typed
-  throw reason;
-}
+/** What is kept of that the page was loaded anew, until a part was loaded. */
+const mark = "loaded-anew";
 
-async function reachable(): Promise<boolean> {
+async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
   try {
-    return (await fetch("/readyz", { cache: "no-store" })).ok;
+    const part = await load().catch(() => reachable().then(load)); // some browsers ask again
+    keep(mark, null);
+    return part;
   } catch {
-    return false;
+    const before = kept(mark);
+    keep(mark, {});
+    if (before || !kept(mark)) throw new NotLoaded();
+    location.reload();
+    await pause(5_000); // for whoever rather keeps what was typed
+    throw new NotLoaded();
   }
 }
+
+/** Waits until something answers. */
+async function reachable() {
+  for (;;) {
+    try {
+      await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5_000) });
+      link.answered(true);
+      return;
+    } catch {
+      link.answered(false);
+      await pause(1_000);
+    }
+  }
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,15 +1,21 @@
+import type { Run } from "./operations";
+
+export function ended({ status }: Pick<Run, "status">): boolean {
+  return status !== "PENDING" && status !== "RUNNING";
+}
+
 /**
- * Makes a run's end final: an answer that was on its way when a subscription told of the end would undo it, and nothing more is
- * told of a run that has ended. Returns what mends answers in place, before the cache takes them in.
+ * Makes a run's end final: subscriptions that tell of the same run, the state's and its own, may overtake each other, and nothing
+ * more is told of a run that has ended. Returns what mends results in place, before the cache takes them in.
  */
 export function keepEnds(): (data: unknown) => void {
   const ends = new Map<unknown, Record<string, unknown>>();
   return function mend(data) {
     if (typeof data !== "object" || data === null) return;
     const fields = data as Record<string, unknown>;
-    if (fields.__typename === "SyncRun" && "finishedAt" in fields) {
+    if (fields.__typename === "SyncRun" && "status" in fields) {
       const end = ends.get(fields.id);
-      if (fields.finishedAt !== null) ends.set(fields.id, fields);
+      if (ended(fields as Pick<Run, "status">)) ends.set(fields.id, { ...end, ...fields });
       else if (end) for (const name in fields) if (name in end) fields[name] = end[name];
     }
     Object.values(fields).forEach(mend);

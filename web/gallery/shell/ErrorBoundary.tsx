@@ -1,5 +1,6 @@
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { Component, type ReactNode } from "react";
+import { NotLoaded } from "../kit/lazily";
 
 interface Props {
   /** Where one is: elsewhere, it is tried again. */
@@ -27,9 +28,11 @@ export class ErrorBoundary extends Component<Props, { error: Error | null }> {
         <Stack gap="sm" align="start">
           <Text size="sm">{error.message}</Text>
           <Group gap="xs">
-            <Button size="xs" variant="default" onClick={() => this.setState({ error: null })}>
-              Try again
-            </Button>
+            {!(error instanceof NotLoaded) && (
+              <Button size="xs" variant="default" onClick={() => this.setState({ error: null })}>
+                Try again
+              </Button>
+            )}
             <Button size="xs" variant="default" onClick={() => location.reload()}>
               Reload
             </Button>

@@ -1,0 +1,78 @@
+import { type Exchange, makeOperation, mapExchange, type Operation } from "urql";
+
+/** What subscriptions tell of; each has an id. */
+const entities = new Set(["PublicIntegration", "SyncState", "SyncRun"]);
+/** What holds the project's integrations. */
+const lists = new Set(["GalleryEntry", "PublicIntegrationConnection"]);
+/** Of how many entities is remembered what was told last: it matters to answers that are on their way alone. */
+const remembered = 1_000;
+
+type Fields = Record<string, unknown>;
+/** A field as it was told, and when. */
+type Told = Map<string, { at: number; value: unknown }>;
+
+/**
+ * Keeps what subscriptions tell from being undone by older answers, which were on their way when it was told: nobody tells it
+ * twice. Such an answer gets the fields that were told, and is asked for again where integrations came or went. This belongs between
+ * the cache and the network.
+ */
+export const newsExchange: Exchange = (input) => {
+  let now = 0; // counts news
+  let changed = 0; // when an integration was told of
+  const told = new Map<string, Told>();
+  const asked = new WeakMap<Operation, number>(); // when each request was sent
+
+  function hear(fields: Fields) {
+    if (fields.__typename === "IntegrationChange") changed = now;
+    const key = keyOf(fields);
+    if (!key) return;
+    const known: Told = told.get(key) ?? new Map();
+    for (const [name, value] of Object.entries(fields)) known.set(name, { at: now, value });
+    told.delete(key); // so that it comes last
+    told.set(key, known);
+    if (told.size > remembered) told.delete(told.keys().next().value as string);
+  }
+
+  return mapExchange({
+    onOperation(operation) {
+      if (operation.kind === "query") asked.set(operation, now);
+    },
+    onResult({ operation, data }) {
+      if (operation.kind === "subscription") {
+        now++;
+        walk(data, hear);
+        return;
+      }
+      const before = asked.get(operation);
+      if (before === undefined) return;
+      let listed = false;
+      walk(data, (fields) => {
+        listed ||= lists.has(fields.__typename as string);
+        for (const [name, { at, value }] of told.get(keyOf(fields) ?? "") ?? []) {
+          if (at > before && name in fields && fits(fields[name], value)) fields[name] = value;
+        }
+      });
+      if (listed && changed > before) {
+        input.client.reexecuteOperation(makeOperation("query", operation, { ...operation.context, requestPolicy: "network-only" }));
+      }
+    },
+  })(input);
+};
+
+function keyOf({ __typename: type, id }: Fields): string | null {
+  return entities.has(type as string) ? `${type}:${id}` : null;
+}
+
+/** Hands on each object in a result, the outer ones first. */
+function walk(data: unknown, act: (fields: Fields) => void) {
+  if (typeof data !== "object" || data === null) return;
+  if ("__typename" in data) act(data as Fields);
+  for (const value of Object.values(data)) walk(value, act);
+}
+
+/** Whether what was told has all fields that are asked for. */
+function fits(answered: unknown, value: unknown): boolean {
+  if (Array.isArray(answered) && Array.isArray(value)) return answered.length === 0 || value.length === 0 || fits(answered[0], value[0]);
+  const typed = (each: unknown): each is Fields => typeof each === "object" && each !== null && "__typename" in each;
+  return !typed(answered) || !typed(value) || Object.keys(answered).every((name) => name in value);
+}
