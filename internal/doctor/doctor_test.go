@@ -239,7 +239,7 @@ func (p *patient) settled(t *testing.T, want []string) *doctor.Report {
 func TestPendingMigration(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, storetest.New(t))
-	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 22`) // the last one, which can be applied again
+	p.exec(t, `DELETE FROM kb.patchbay_migrations WHERE version_id = 23`) // the last one, which can be applied again
 	r := p.examine(t)
 	wantBad(t, r, "warning migrations")
 	if f := finding(t, r, "migrations"); !strings.Contains(f.Remedy, "patchbay migrate up") {

@@ -163,3 +163,9 @@ func (db *DB) ValidAPIKeys(ctx context.Context, hashes [][]byte) ([][]byte, erro
 	valid, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
 	return valid, translate(err)
 }
+
+// PruneSessions removes up to so many browser sessions, of whatever organisation, that ended so long ago, and returns how many.
+func (db *DB) PruneSessions(ctx context.Context, since time.Duration, atOnce int) (n int, err error) {
+	err = db.pool.QueryRow(ctx, `SELECT kb.prune_sessions($1, $2)`, since, atOnce).Scan(&n)
+	return n, translate(err)
+}

@@ -156,6 +156,44 @@ func TestSessionsOfAnAPIKey(t *testing.T) {
 	}
 }
 
+func TestSessionsThatEndedLongAgoAreRemoved(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	w := newWorkspace(t, nil)
+	hour, month := time.Hour, 30*24*time.Hour
+	made := func(scope integration.Scope, subject string, ended time.Duration) uuid.UUID {
+		t.Helper()
+		n := newKey(nil)
+		n.Subject = subject
+		if _, err := w.store.Tenant(scope).CreateAPIKey(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		execute(t, w.root, `UPDATE kb.api_keys SET expires_at = now() - $2::interval WHERE id = $1`, n.ID, ended)
+		return n.ID
+	}
+	mine := integration.Scope{Org: org}
+	key := made(mine, "", 2*month)
+	live, lately := made(mine, "ann", -hour), made(mine, "ann", month-hour)
+	for range 2 {
+		made(mine, "ann", month+hour)
+	}
+	made(integration.Scope{Org: "another"}, "ben", month+hour)
+	for _, want := range []int{2, 1, 0} {
+		if n, err := w.store.PruneSessions(ctx, month, 2); err != nil || n != want {
+			t.Errorf("removed %d, want %d: %v", n, want, err)
+		}
+	}
+	if diff := cmp.Diff([]uuid.UUID{key, live, lately}, listedKeys(t, w.tenant)); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if n := one[int](t, w.root, `SELECT count(*) FROM kb.api_keys`); n != 3 {
+		t.Errorf("%d keys are left", n)
+	}
+	if n := one[int](t, w.root, `SELECT count(*) FROM kb.audit_events WHERE action = 'session.create'`); n != 5 {
+		t.Errorf("the trail has %d sessions", n)
+	}
+}
+
 func TestAPIKeysThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -453,7 +453,7 @@ func TestCatalogOfRights(t *testing.T) {
 		"kb.authenticate_api_key(bytea)", "kb.due_catch_ups(integer)", "kb.due_syncs(integer)", "kb.due_webhook_checks(interval,integer)", "kb.forget_more(integer)", "kb.forget_synced()", "kb.jobless_webhook_objects(interval,integer)",
 		"kb.organisations_to_chain()", "kb.organisations_to_rotate(text)",
 		"kb.organisations_with_old_deliveries(timestamp with time zone)", "kb.organisations_with_old_runs(timestamp with time zone)",
-		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.sealing_keys()",
+		"kb.orphaned_rotations(interval)", "kb.orphaned_runs(interval)", "kb.orphaned_webhook_objects(interval)", "kb.parked_webhooks(integer)", "kb.prune_sessions(interval,integer)", "kb.sealing_keys()",
 		"kb.search_objects(uuid,tsquery,text,boolean,bigint,integer)", "kb.the_fingerprint_key()", "kb.webhook_target(uuid)", "kb.webhook_targets_by_hook(text,text)")
 	same("what the serving role may do with River's tables", `
 		SELECT c.relname || ' ' || string_agg(a.privilege_type, ' ' ORDER BY a.privilege_type)

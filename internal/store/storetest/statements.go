@@ -177,7 +177,7 @@ type shape struct {
 // SECURITY DEFINER functions, which are asked before a tenant is known, and those that touch no table.
 var functions = map[string]bool{
 	"seal": false, "unseal": false, "reseal": false, "opens": false,
-	"authenticate_api_key": false, "organisations_to_chain": false, "organisations_to_rotate": false, "orphaned_rotations": false, "sealing_keys": false,
+	"authenticate_api_key": false, "prune_sessions": false, "organisations_to_chain": false, "organisations_to_rotate": false, "orphaned_rotations": false, "sealing_keys": false,
 	"due_syncs": false, "due_webhook_checks": false, "due_catch_ups": false, "organisations_with_old_runs": false, "orphaned_runs": false,
 	"webhook_target": false, "webhook_targets_by_hook": false, "orphaned_webhook_objects": false, "jobless_webhook_objects": false, "parked_webhooks": false, "organisations_with_old_deliveries": false,
 	"forget_more": false, "the_fingerprint_key": false,
