@@ -19,12 +19,15 @@ export function lazily<P extends object>(load: Load<P>) {
   return Object.assign((props: P) => <Part {...props} />, { load });
 }
 
+/** How long a part may take to load, in milliseconds. */
+const loadsWithin = 20_000;
+
 /** What is kept of that the page was loaded anew, until a part was loaded. */
 const mark = "loaded-anew";
 
 async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
   try {
-    const part = await load().catch(() => reachable().then(load)); // some browsers ask again
+    const part = await inTime(load()).catch(() => reachable().then(() => inTime(load()))); // some browsers ask again
     keep(mark, null);
     return part;
   } catch {
@@ -35,6 +38,14 @@ async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
     await pause(5_000); // for whoever rather keeps what was typed
     throw new NotLoaded();
   }
+}
+
+/** Chromium has been seen never to say that it did not get a module. */
+function inTime<T>(loaded: Promise<T>): Promise<T> {
+  const late = pause(loadsWithin).then(() => {
+    throw new NotLoaded();
+  });
+  return Promise.race([loaded, late]);
 }
 
 /** Waits until something answers. */
