@@ -170,6 +170,7 @@ func (c *serveCommand) Run(a *app) (err error) {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { audit.Chain(beside, db, a.log) })
 	helpers.Go(func() { budgets.Exchange(beside, db, a.log) })
+	helpers.Go(func() { sessions.Prune(beside) })
 	defer helpers.Wait()
 	defer stop()
 	stopWork, err := startWork(ctx, db, service, runs, webhooks, a.log)

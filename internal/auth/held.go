@@ -11,14 +11,6 @@ import (
 	"github.com/google/uuid"
 )
 
-const (
-	// sessionHistory is how long ended sessions are kept.
-	sessionHistory = 30 * 24 * time.Hour
-	// pruneEvery is how often old ones are removed, and pruneAtOnce how many then.
-	pruneEvery  = 10 * time.Minute
-	pruneAtOnce = 1000
-)
-
 // ErrEnded is the cause of the end of a context that Hold returned: the key was revoked, or has expired.
 var ErrEnded = errors.New("the credential was revoked or has expired")
 
@@ -78,24 +70,19 @@ func (k *Keys) Hold(ctx context.Context) (held context.Context, release func()) 
 	})
 }
 
-// Watch looks after the keys that are held, all of them in one query, until ctx ends, and removes old sessions. Where the look
-// fails, keys stay: the database that could not be asked cannot be read from either.
+// Watch looks after the keys that are held, all of them in one query, until ctx ends. Where the look fails, they stay: the
+// database that could not be asked cannot be read from either.
 func (k *Keys) Watch(ctx context.Context, log *slog.Logger) {
-	tick, prune := time.NewTicker(RevocationDelay), time.NewTicker(pruneEvery)
+	tick := time.NewTicker(RevocationDelay)
 	defer tick.Stop()
-	defer prune.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := k.look(ctx); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "cannot look whether the keys of subscriptions are still valid", "error", err)
-			}
-		case <-prune.C:
-			if _, err := k.db.PruneSessions(ctx, sessionHistory, pruneAtOnce); err != nil && ctx.Err() == nil {
-				log.WarnContext(ctx, "sessions that ended long ago cannot be removed; it is tried again", "error", err)
-			}
+		}
+		if err := k.look(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "cannot look whether the keys of subscriptions are still valid", "error", err)
 		}
 	}
 }

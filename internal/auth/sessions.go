@@ -25,6 +25,11 @@ const (
 	LinkLifetime = 15 * time.Minute
 	// SessionLifetime is how long a browser stays signed in.
 	SessionLifetime = 12 * time.Hour
+	// sessionHistory is for how long sessions are kept that have expired.
+	sessionHistory = 30 * 24 * time.Hour
+	// pruneEvery is how often old ones are removed, and pruneAtOnce how many then.
+	pruneEvery  = 10 * time.Minute
+	pruneAtOnce = 1000
 )
 
 // Sessions signs browsers in. A session is an API key of limited life in a cookie that scripts cannot read, so it is
@@ -192,6 +197,22 @@ func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, s.cookie(s.cookieName(), "", time.Time{}))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// Prune removes old sessions until ctx ends.
+func (s *Sessions) Prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if err := s.keys.db.PruneSessions(ctx, sessionHistory, pruneAtOnce); err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "sessions that expired long ago cannot be removed; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // cookie is one that scripts cannot read and other sites' pages do not make a browser send; without an end it is removed.

@@ -164,8 +164,8 @@ func (db *DB) ValidAPIKeys(ctx context.Context, hashes [][]byte) ([][]byte, erro
 	return valid, translate(err)
 }
 
-// PruneSessions removes up to so many browser sessions, of whatever organisation, that ended so long ago, and returns how many.
-func (db *DB) PruneSessions(ctx context.Context, since time.Duration, atOnce int) (n int, err error) {
-	err = db.pool.QueryRow(ctx, `SELECT kb.prune_sessions($1, $2)`, since, atOnce).Scan(&n)
-	return n, translate(err)
+// PruneSessions removes up to so many browser sessions, of whatever organisation, that expired so long ago.
+func (db *DB) PruneSessions(ctx context.Context, since time.Duration, atOnce int) error {
+	_, err := db.pool.Exec(ctx, `SELECT kb.prune_sessions($1, $2)`, since, atOnce)
+	return translate(err)
 }

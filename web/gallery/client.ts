@@ -2,37 +2,16 @@ import { type Client as Socket, createClient, type Sink, type SubscribePayload }
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
+import { backOff, ending, Following, type SignedIn } from "./follow";
 import { newsExchange } from "./news";
 import { keepEnds } from "./runs/ends";
 
-/** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
-export interface SignedIn {
-  ended(): void;
-  /** Calls back once somebody has signed in again; returns how not to. */
-  back(callback: () => void): () => void;
-}
-
-// What the server closes a WebSocket with once nobody may use it: its key ended, or there was none.
-const endings = new Set([4401, 4403]);
-const ending = (reason: unknown) => reason instanceof CloseEvent && endings.has(reason.code);
-
-/** How long to wait before trying again, in milliseconds: longer each time, and not all clients at once. */
-const backOff = (failures: number) => Math.min(15_000, 500 * 2 ** Math.min(failures, 5)) * (0.5 + Math.random());
 /** How long a ping may go without its answer, in milliseconds. */
 const pongWithin = 5_000;
 
 const codes = (errors: readonly { extensions?: { [name: string]: unknown } | undefined }[]) => errors.map(({ extensions }) => extensions?.code);
 /** What was shown may not, or does not exist, any more. */
 const withdrawn = ({ graphQLErrors }: CombinedError) => codes(graphQLErrors).some((code) => code === "NOT_FOUND" || code === "FORBIDDEN" || code === "UNAUTHENTICATED");
-/** A subscription was refused for a reason that may pass. */
-const passing = (reason: unknown) => !Array.isArray(reason) || codes(reason).every((code) => code === "INTERNAL" || code === "RATE_LIMITED");
-
-/** How long a subscription may take to begin before what it would tell is asked for instead, in milliseconds. */
-const beginsWithin = 3_000;
-/** A subscription that lasted so long was no failure, in milliseconds. */
-const wentWell = 30_000;
-/** Whether a subscription tells first how things stand, and is over with what it tells of. Those of a project begin with silence. */
-const followsRun = ({ query }: SubscribePayload) => query.includes("syncRunProgress");
 
 let followed = 0; // subscriptions, whose ids these are
 
@@ -40,6 +19,7 @@ let followed = 0; // subscriptions, whose ids these are
 export function connect(session: SignedIn): { client: Client; close(): void } {
   let unanswered: ReturnType<typeof setTimeout> | undefined;
   const ids = new WeakMap<SubscribePayload, string>();
+  let closed = false;
   const socket: Socket = createClient({
     url: () => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/graphql`,
     lazyCloseTimeout: 5_000, // from one page to the next
@@ -49,7 +29,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
     shouldRetry: (reason) => !ending(reason),
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, backOff(retries))),
     on: {
-      connected: () => link.streams(true),
+      connected: () => closed || link.answered(true),
       // A connection that is dead without a word is noticed by ours alone. The server's say which subscription has begun.
       ping: (received, payload) => {
         if (!received) unanswered = setTimeout(() => socket.terminate(), pongWithin);
@@ -60,8 +40,9 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
       },
       closed: (event) => {
         clearTimeout(unanswered);
+        if (closed) return;
         if (ending(event)) session.ended();
-        if ((event as { code: number }).code !== 1000) link.streams(false);
+        link.lost();
       },
     },
   });
@@ -129,58 +110,16 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
             const payload: SubscribePayload = { query: query ?? "", variables: variables as Record<string, unknown> };
             const id = String(++followed);
             ids.set(payload, id);
-            return { unsubscribe: follow(socket, session, payload, id, sink as Sink) };
+            const following = new Following(socket, session, link, payload, id, sink as Sink);
+            return { unsubscribe: () => following.end() };
           },
         }),
       }),
     ],
   });
-  return { client, close: () => void socket.dispose() };
-}
-
-/** Subscribes for as long as it is wanted: what is refused or ends is asked for again, with the next session or after a while. Returns how to end it. */
-function follow(socket: Socket, session: SignedIn, payload: SubscribePayload, id: string, sink: Sink): () => void {
-  const ofRun = followsRun(payload);
-  let failures = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let end = () => {};
-  function again() {
-    link.lacks(id);
-    timer = setTimeout(begin, backOff(failures++));
+  function close() {
+    closed = true;
+    void socket.dispose();
   }
-  function begin() {
-    const since = performance.now();
-    end = socket.subscribe(payload, {
-      next: (answer) => {
-        link.begins(id);
-        sink.next(answer);
-      },
-      complete: () => {
-        if (!ofRun) return again();
-        link.drops(id); // the run has ended
-        sink.complete();
-      },
-      error: (reason) => {
-        if (performance.now() - since > wentWell) failures = 0;
-        if (ending(reason)) {
-          end = session.back(begin);
-        } else if (passing(reason)) {
-          again();
-        } else {
-          if (ofRun) link.drops(id); // there is no such run
-          else link.lacks(id);
-          sink.error(reason);
-        }
-      },
-    });
-  }
-  link.asks(id, ofRun);
-  const late = setTimeout(() => link.lapses(id), beginsWithin);
-  begin();
-  return () => {
-    clearTimeout(late);
-    clearTimeout(timer);
-    link.drops(id);
-    end();
-  };
+  return { client, close };
 }

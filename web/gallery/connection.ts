@@ -1,4 +1,6 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
+import type { CombinedError } from "urql";
+import { trouble } from "./errors";
 
 /**
  * Whether what the page shows is kept true: by subscriptions, by asking every few seconds while those cannot be had, or not
@@ -19,8 +21,7 @@ interface Subscription {
 export class Link {
   private signedIn = true;
   private reachable = true;
-  private streaming = true; // until it turns out otherwise
-  private readonly subscriptions = new Map<string, Subscription>();
+  private readonly subscriptions = new Map<string, Subscription>(); // those that are wanted
   private missed = false; // something may have happened that nobody told
   /** How many times what nobody told was to be read, because all that somebody wants to be told is being told. */
   complete = 0;
@@ -29,7 +30,7 @@ export class Link {
   get state(): Connection {
     if (!this.signedIn) return "signed-out";
     if (!this.reachable) return "offline";
-    return this.streaming && !this.any("missing") ? "live" : "polling";
+    return this.any("missing") ? "polling" : "live";
   }
 
   readonly subscribe = (listener: () => void) => {
@@ -37,20 +38,15 @@ export class Link {
     return () => void this.listeners.delete(listener);
   };
 
-  /** A request was answered, or could not be sent: then what it asked for is not known. */
+  /** The server was heard, or could not be. */
   answered(reachable: boolean) {
-    this.set(() => {
-      this.reachable = reachable;
-      if (!reachable) this.missed = true;
-    });
+    this.set(() => (this.reachable = reachable));
   }
 
-  /** The WebSocket is open, or was lost, and all subscriptions with it, which are asked for again. */
-  streams(streaming: boolean) {
+  /** The WebSocket was lost, and all subscriptions with it, which are asked for again. */
+  lost() {
     this.set(() => {
-      this.streaming = streaming;
-      if (streaming) this.reachable = true;
-      else for (const each of this.subscriptions.values()) each.standing = "missing";
+      for (const each of this.subscriptions.values()) each.standing = "missing";
     });
   }
 
@@ -99,7 +95,7 @@ export class Link {
   private set(change: () => void) {
     const { state, complete } = this;
     change();
-    if (this.missed && this.reachable && !this.any("asked") && !this.any("missing")) {
+    if (this.missed && !this.any("asked") && !this.any("missing")) {
       this.missed = false;
       this.complete++;
     }
@@ -128,11 +124,14 @@ export function usePolling(act: () => void, every: number, wanted = true) {
   }, [every, wanted]);
 }
 
+/** What may pass by itself. */
+const passing = ["OFFLINE", "INTERNAL", "RATE_LIMITED"];
+
 /**
- * Reads again what subscriptions keep true: every few seconds while one is missing, and once when they have begun, for what was
- * missed until then.
+ * Reads again what subscriptions keep true: once when they have begun, for what was missed until then, and every few seconds while
+ * one is missing, or while that could not be read.
  */
-export function useCatchUp(read: () => void) {
+export function useCatchUp(read: () => void, error: CombinedError | undefined) {
   const live = useConnection() === "live";
   const complete = useSyncExternalStore(link.subscribe, () => link.complete);
   const latest = useRef(read);
@@ -145,7 +144,7 @@ export function useCatchUp(read: () => void) {
     caughtUp.current = complete;
     latest.current();
   }, [complete]);
-  usePolling(read, pollEvery, !live);
+  usePolling(read, pollEvery, !live || passing.includes(trouble(error)?.code ?? ""));
 }
 
 /** How long is rested after acting on a change, in milliseconds. */

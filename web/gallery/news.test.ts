@@ -3,6 +3,7 @@ import test from "node:test";
 import { Client, fetchExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { Gallery, SyncStateChanged } from "./catalogue/operations";
+import { graphql } from "./graphql";
 import { Structure } from "./importing/operations";
 import { newsExchange } from "./news";
 import { IntegrationChanged } from "./shell/operations";
@@ -15,6 +16,8 @@ const integration = { __typename: "PublicIntegration", id: "1", name: "clickup",
 const capabilities = { __typename: "ProviderCapabilities", supportsImport: true, supportsIncrementalSync: true, supportsWebhooks: true, supportsBidirectionalSync: false };
 const provider = { __typename: "Provider", name: "clickup", displayName: "ClickUp", description: "", logoUrl: "", settingsSchema: {}, capabilities };
 const gallery = (...integrations: object[]) => ({ gallery: [{ __typename: "GalleryEntry", provider, integrations }] });
+
+const CancelledRun = graphql(`query CancelledRun { syncRun(id: "r") { id status finishedAt } }`);
 
 interface Server {
   client: Client;
@@ -65,6 +68,7 @@ function server(): Server {
       await settled();
     },
     async tell(data) {
+      await settled();
       for (const tell of subscribers) tell(data);
       await settled();
     },
@@ -117,19 +121,43 @@ test("an answer does not undo what was told while it was on its way", async () =
 test("an answer without what was connected meanwhile, or with what was deleted, is asked for again", async () => {
   const s = server();
   const page = show(s);
-  await s.answer(gallery());
-  const reading = readAgain(s);
   await s.tell(connected);
   await s.answer(gallery());
   assert.equal(s.open(), 1);
   await s.answer(known("IDLE"));
-  assert.deepEqual(page.shown(), ["clickup IDLE"]);
-  const another = readAgain(s);
-  await s.tell(deleted);
+  assert.deepEqual([page.shown(), s.open()], [["clickup IDLE"], 0]);
+  page.end();
+
+  const other = server();
+  const another = show(other);
+  await other.tell(deleted);
+  await other.answer(known("IDLE"));
+  assert.equal(other.open(), 1);
+  await other.answer(gallery());
+  assert.deepEqual([another.shown(), other.open()], [[], 0]);
+  another.end();
+});
+
+test("an answer that has what is told of is not asked for again", async () => {
+  const s = server();
+  const page = show(s);
+  await s.tell({ integrationChanged: { ...connected.integrationChanged, integration: { ...integration, displayName: "Renamed" } } });
   await s.answer(known("IDLE"));
-  await s.answer(gallery());
-  assert.deepEqual([page.shown(), s.open()], [[], 0]);
-  for (const { unsubscribe } of [reading, another]) unsubscribe();
+  assert.deepEqual([page.shown(), s.open()], [["clickup IDLE"], 0]);
+  page.end();
+});
+
+test("a run that has ended in an answer stays so", async () => {
+  const s = server();
+  const page = show(s);
+  await s.tell({ syncStateChanged: { ...state("RUNNING"), currentRun: run } });
+  let status: unknown;
+  const drawer = s.client.query(CancelledRun, {}).subscribe(({ data }) => (status = data?.syncRun?.status));
+  await s.tell({ syncStateChanged: { ...state("RUNNING"), currentRun: { ...run, processed: 1 } } });
+  await s.answer(known("RUNNING"));
+  await s.answer({ syncRun: { __typename: "SyncRun", id: "r", status: "CANCELLED", finishedAt: "2026-01-01T00:00:00Z" } });
+  assert.equal(status, "CANCELLED");
+  drawer.unsubscribe();
   page.end();
 });
 

@@ -1,9 +1,11 @@
 import { type Exchange, makeOperation, mapExchange, type Operation } from "urql";
+import { ended } from "./runs/ends";
+import type { Run } from "./runs/operations";
 
 /** What subscriptions tell of; each has an id. */
 const entities = new Set(["PublicIntegration", "SyncState", "SyncRun"]);
 /** What holds the project's integrations. */
-const lists = new Set(["GalleryEntry", "PublicIntegrationConnection"]);
+const holders = new Set(["GalleryEntry", "PublicIntegrationConnection"]);
 /** Of how many entities is remembered what was told last: it matters to answers that are on their way alone. */
 const remembered = 1_000;
 
@@ -18,12 +20,12 @@ type Told = Map<string, { at: number; value: unknown }>;
  */
 export const newsExchange: Exchange = (input) => {
   let now = 0; // counts news
-  let changed = 0; // when an integration was told of
   const told = new Map<string, Told>();
+  const here = new Map<string, { at: number; here: boolean }>(); // the integrations that were told of
   const asked = new WeakMap<Operation, number>(); // when each request was sent
 
   function hear(fields: Fields) {
-    if (fields.__typename === "IntegrationChange") changed = now;
+    if (fields.__typename === "IntegrationChange") here.set(fields.integrationId as string, { at: now, here: fields.integration !== null });
     const key = keyOf(fields);
     if (!key) return;
     const known: Told = told.get(key) ?? new Map();
@@ -45,14 +47,18 @@ export const newsExchange: Exchange = (input) => {
       }
       const before = asked.get(operation);
       if (before === undefined) return;
-      let listed = false;
+      let lists = false;
+      const listed = new Set<string>();
       walk(data, (fields) => {
-        listed ||= lists.has(fields.__typename as string);
+        const type = fields.__typename as string;
+        if (holders.has(type)) lists = true;
+        if (type === "PublicIntegration") listed.add(fields.id as string);
+        if (type === "SyncRun" && ended(fields as Pick<Run, "status">)) return; // nothing is newer
         for (const [name, { at, value }] of told.get(keyOf(fields) ?? "") ?? []) {
           if (at > before && name in fields && fits(fields[name], value)) fields[name] = value;
         }
       });
-      if (listed && changed > before) {
+      if (lists && [...here].some(([id, last]) => last.at > before && last.here !== listed.has(id))) {
         input.client.reexecuteOperation(makeOperation("query", operation, { ...operation.context, requestPolicy: "network-only" }));
       }
     },

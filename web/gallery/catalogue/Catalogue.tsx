@@ -36,7 +36,7 @@ export function Catalogue() {
   const readAgain = () => read({ requestPolicy: "network-only" });
   useSubscription({ query: SyncStateChanged, variables });
   const items = data?.gallery.flatMap(cards);
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, error);
 
   const shown = items?.filter(({ provider, integration }) => matches(provider, integration, filter, search));
   const attention = items?.filter(({ provider, integration }) => needsAttention(provider, integration)).length ?? 0;

@@ -31,7 +31,7 @@ export default function ImportDialog({ integrationId, onClose }: { integrationId
     variables: { orgId: target?.orgId ?? "", projectId: target?.projectId ?? "" },
     pause: !target,
   });
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, error);
 
   // A run that is live as the dialog opens is followed; of one that begins later, whoever chooses is told.
   const [opened, setOpened] = useState(false);

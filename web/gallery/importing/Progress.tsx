@@ -31,7 +31,7 @@ export function Progress({ runId, ...props }: Props) {
   const readAgain = () => read({ requestPolicy: "network-only" });
   // The cache takes in what is told.
   useSubscription({ query: RunProgress, variables: { id: runId }, pause: !run || ended(run) });
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, error);
 
   const found = trouble(error);
   if (found && !run) return <Problem what="The import cannot be read" trouble={found} retry={readAgain} />;

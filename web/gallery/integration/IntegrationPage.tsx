@@ -37,7 +37,7 @@ export default function IntegrationPage({ id, tab }: { id: string; tab: string }
   const readAgain = () => read({ requestPolicy: "network-only" });
   const integration = data?.integrationById;
   useSubscription({ query: StateChanged, variables: { orgId, projectId: integration?.projectId ?? project.id }, pause: !integration });
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, error);
   useDocumentTitle(integration ? `${integration.displayName} · Patchbay` : "Patchbay");
 
   const elsewhere = useProjectOf(integration?.projectId);

@@ -41,7 +41,7 @@ export function Objects({ integration }: { integration: Integration }) {
     again();
     count({ requestPolicy: "network-only" });
   };
-  useCatchUp(readAgain);
+  useCatchUp(readAgain, list.error);
   useWhenChanged(syncState.updatedAt, readAgain); // with each object that changed, also by a webhook
 
   const opened = filters.get("object");

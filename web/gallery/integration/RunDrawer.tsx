@@ -29,7 +29,7 @@ export function RunDrawer({ integration, id, onClose }: { integration: Integrati
   const shown = run && run.id === id && run.integrationId === integration.id ? run : undefined;
   const again = () => read({ requestPolicy: "network-only" });
   useSubscription({ query: RunProgress, variables: { id: id ?? "" }, pause: !shown || shown.finishedAt !== null });
-  useCatchUp(() => id !== null && again());
+  useCatchUp(() => id !== null && again(), error);
   const problem = trouble(error);
   const waiting = stale || fetching;
   return (

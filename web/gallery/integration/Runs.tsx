@@ -25,7 +25,7 @@ export function Runs({ integration }: { integration: Integration }) {
   const filters = useFilters();
   const { open } = useAddress();
   const { nodes, again, ...list } = usePages(List, { id }, (data) => data.syncRuns);
-  useCatchUp(again);
+  useCatchUp(again, list.error);
   useSubscription({ query: RunProgress, variables: { id: syncState.currentRun?.id ?? "" }, pause: !syncState.currentRun });
 
   // One that has begun is not in the list, and the last word on one that ended may have been missed.

@@ -1,4 +1,4 @@
-// What was begun and not sent yet, in the tab's own storage: so it outlives the page that it belongs to, and a reload.
+// What outlives the page that it belongs to, and a reload, as what was begun and not sent yet: in the tab's own storage.
 const key = (name: string) => `patchbay:${name}`;
 
 /** What was kept under a name; null where nothing was. */

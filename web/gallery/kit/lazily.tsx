@@ -11,8 +11,8 @@ export class NotLoaded extends Error {
 
 /**
  * A part of the pages that is loaded when it is needed, or before by load. Browsers remember that they did not get a module, and
- * a server of a newer version has it no more: then the whole page is loaded anew, once, at the same address, as soon as the server
- * can be reached.
+ * a server of a newer version has it no more: then the whole page is loaded anew, at the same address, as soon as the server can be
+ * reached, and once.
  */
 export function lazily<P extends object>(load: Load<P>) {
   const Part = lazy(() => loading(load));
@@ -22,18 +22,19 @@ export function lazily<P extends object>(load: Load<P>) {
 /** How long a part may take to load, in milliseconds. */
 const loadsWithin = 20_000;
 
-/** What is kept of that the page was loaded anew, until a part was loaded. */
+/** A page is not loaded anew twice within so long, in milliseconds: more than it takes to find out that it was in vain. */
+const notAgainWithin = 60_000;
+/** Under which name is kept when it was. */
 const mark = "loaded-anew";
 
 async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
   try {
-    const part = await inTime(load()).catch(() => reachable().then(() => inTime(load()))); // some browsers ask again
-    keep(mark, null);
-    return part;
+    return await inTime(load()).catch(() => reachable().then(() => inTime(load()))); // some browsers ask again
   } catch {
-    const before = kept(mark);
-    keep(mark, {});
-    if (before || !kept(mark)) throw new NotLoaded();
+    const at = Date.now();
+    if (at - (kept<{ at: number }>(mark)?.at ?? 0) < notAgainWithin) throw new NotLoaded();
+    keep(mark, { at });
+    if (!kept(mark)) throw new NotLoaded(); // the browser keeps nothing
     location.reload();
     await pause(5_000); // for whoever rather keeps what was typed
     throw new NotLoaded();

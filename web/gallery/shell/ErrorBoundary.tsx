@@ -3,7 +3,7 @@ import { Component, type ReactNode } from "react";
 import { NotLoaded } from "../kit/lazily";
 
 interface Props {
-  /** Where one is: elsewhere, it is tried again. */
+  /** Where one is: elsewhere, it is tried again, unless it was not loaded. */
   at?: string;
   children: ReactNode;
 }
