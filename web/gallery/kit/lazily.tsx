@@ -19,17 +19,14 @@ export function lazily<P extends object>(load: Load<P>) {
   return Object.assign((props: P) => <Part {...props} />, { load });
 }
 
-/** How long a part may take to load, in milliseconds. */
-const loadsWithin = 20_000;
-
-/** A page is not loaded anew twice within so long, in milliseconds: more than it takes to find out that it was in vain. */
+/** A page is not loaded anew twice within so long, in milliseconds. */
 const notAgainWithin = 60_000;
 /** Under which name is kept when it was. */
 const mark = "loaded-anew";
 
 async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
   try {
-    return await inTime(load()).catch(() => reachable().then(() => inTime(load()))); // some browsers ask again
+    return await load().catch(() => reachable().then(load)); // some browsers ask again
   } catch {
     const at = Date.now();
     if (at - (kept<{ at: number }>(mark)?.at ?? 0) < notAgainWithin) throw new NotLoaded();
@@ -39,14 +36,6 @@ async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
     await pause(5_000); // for whoever rather keeps what was typed
     throw new NotLoaded();
   }
-}
-
-/** Chromium has been seen never to say that it did not get a module. */
-function inTime<T>(loaded: Promise<T>): Promise<T> {
-  const late = pause(loadsWithin).then(() => {
-    throw new NotLoaded();
-  });
-  return Promise.race([loaded, late]);
 }
 
 /** Waits until something answers. */
