@@ -49,6 +49,7 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
 
   const mend = keepEnds();
   const known = new Map<number, unknown>(); // the last answer to each operation
+  const failed = new Map<number, CombinedError>(); // what the server said last, where it was no answer: the cache does not know
   const lost = new Set<number>(); // operations that are asked again for want of their answer
   const client = new Client({
     url: "/graphql",
@@ -83,13 +84,14 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
         },
         // What is known stays in sight where nothing better comes.
         onResult(result) {
-          const { operation, error, data } = result;
+          const { operation, data } = result;
           const { key, kind, context } = operation;
-          if (kind !== "query" || (!error && context.requestPolicy === "cache-only")) return result;
+          if (kind !== "query" || (!result.error && context.requestPolicy === "cache-only")) return result;
+          const error = result.error ?? failed.get(key);
           if (data) {
             known.set(key, data);
             lost.delete(key);
-            return result;
+            return { ...result, ...(error && { error }) };
           }
           if (error && withdrawn(error)) known.delete(key);
           // The cache was made to forget the answer while it was on its way.
@@ -97,11 +99,17 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
             lost.add(key);
             client.reexecuteOperation(client.createRequestOperation("query", operation, { ...context, requestPolicy: "network-only" }));
           }
-          return { ...result, data: known.get(key) };
+          return { ...result, ...(error && { error }), data: known.get(key) };
         },
       }),
       cache,
-      mapExchange({ onResult: ({ data }) => mend(data) }),
+      mapExchange({
+        onResult({ operation: { key }, data, error }) {
+          mend(data);
+          if (error) failed.set(key, error);
+          else failed.delete(key);
+        },
+      }),
       newsExchange,
       fetchExchange,
       subscriptionExchange({

@@ -74,6 +74,7 @@ export class Following {
         if (this.over) return;
         if (performance.now() - since > wentWell) this.failures = 0;
         if (ending(reason)) {
+          this.stop(); // else the WebSocket would wait for it
           this.stop = this.session.back(this.begin);
         } else if (this.ofRun && codes(reason).includes("NOT_FOUND")) {
           this.end();

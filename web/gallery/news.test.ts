@@ -19,6 +19,8 @@ const gallery = (...integrations: object[]) => ({ gallery: [{ __typename: "Galle
 
 const CancelledRun = graphql(`query CancelledRun { syncRun(id: "r") { id status finishedAt } }`);
 
+const OneIntegration = graphql(`query OneIntegration { integrationById(id: "1") { id name } }`);
+
 interface Server {
   client: Client;
   /** Answers the oldest request that is open. */
@@ -136,6 +138,21 @@ test("an answer without what was connected meanwhile, or with what was deleted, 
   await other.answer(gallery());
   assert.deepEqual([another.shown(), other.open()], [[], 0]);
   another.end();
+});
+
+test("an answer with an integration that was deleted meanwhile is asked for again, whatever else it is of", async () => {
+  const s = server();
+  const page = show(s);
+  await s.answer(gallery());
+  let found: unknown;
+  const one = s.client.query(OneIntegration, {}).subscribe(({ data }) => (found = data?.integrationById));
+  await s.tell(deleted);
+  await s.answer({ integrationById: { __typename: "PublicIntegration", id: "1", name: "clickup" } });
+  await s.answer(gallery()); // which was forgotten with it
+  await s.answer({ integrationById: null });
+  assert.deepEqual([found, s.open()], [null, 0]);
+  one.unsubscribe();
+  page.end();
 });
 
 test("an answer that has what is told of is not asked for again", async () => {

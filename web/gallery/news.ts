@@ -10,6 +10,10 @@ const holders = new Set(["GalleryEntry", "PublicIntegrationConnection"]);
 const remembered = 1_000;
 
 type Fields = Record<string, unknown>;
+interface Presence {
+  at: number;
+  here: boolean;
+}
 /** A field as it was told, and when. */
 type Told = Map<string, { at: number; value: unknown }>;
 
@@ -21,7 +25,7 @@ type Told = Map<string, { at: number; value: unknown }>;
 export const newsExchange: Exchange = (input) => {
   let now = 0; // counts news
   const told = new Map<string, Told>();
-  const here = new Map<string, { at: number; here: boolean }>(); // the integrations that were told of
+  const here = new Map<string, Presence>(); // the integrations that were told of
   const asked = new WeakMap<Operation, number>(); // when each request was sent
 
   function hear(fields: Fields) {
@@ -58,7 +62,8 @@ export const newsExchange: Exchange = (input) => {
           if (at > before && name in fields && fits(fields[name], value)) fields[name] = value;
         }
       });
-      if (lists && [...here].some(([id, last]) => last.at > before && last.here !== listed.has(id))) {
+      const wrong = ([id, last]: [string, Presence]) => last.at > before && (last.here ? lists && !listed.has(id) : listed.has(id));
+      if ([...here].some(wrong)) {
         input.client.reexecuteOperation(makeOperation("query", operation, { ...operation.context, requestPolicy: "network-only" }));
       }
     },

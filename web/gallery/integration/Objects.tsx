@@ -36,12 +36,12 @@ export function Objects({ integration }: { integration: Integration }) {
   const narrowed = type !== null || search !== null;
   const variables = { id, filter: { type, search, includeDeleted } };
   const { nodes, again, ...list } = usePages(List, variables, (data) => data.syncedObjects);
-  const [{ data: counted }, count] = useQuery({ query: CountObjects, variables });
+  const [{ data: counted, error: countError }, count] = useQuery({ query: CountObjects, variables });
   const readAgain = () => {
     again();
     count({ requestPolicy: "network-only" });
   };
-  useCatchUp(readAgain, list.error);
+  useCatchUp(readAgain, list.error ?? countError);
   useWhenChanged(syncState.updatedAt, readAgain); // with each object that changed, also by a webhook
 
   const opened = filters.get("object");

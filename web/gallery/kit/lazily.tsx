@@ -19,7 +19,7 @@ export function lazily<P extends object>(load: Load<P>) {
   return Object.assign((props: P) => <Part {...props} />, { load });
 }
 
-/** A page is not loaded anew twice within so long, in milliseconds. */
+/** A page that began so soon after another was given up is not given up, in milliseconds. */
 const notAgainWithin = 60_000;
 /** Under which name is kept when it was. */
 const mark = "loaded-anew";
@@ -28,9 +28,9 @@ async function loading<P>(load: Load<P>): ReturnType<Load<P>> {
   try {
     return await load().catch(() => reachable().then(load)); // some browsers ask again
   } catch {
-    const at = Date.now();
-    if (at - (kept<{ at: number }>(mark)?.at ?? 0) < notAgainWithin) throw new NotLoaded();
-    keep(mark, { at });
+    const last = kept<{ at: number }>(mark)?.at ?? 0;
+    if (performance.timeOrigin - last < notAgainWithin) throw new NotLoaded(); // this is the page that was loaded anew
+    keep(mark, { at: Date.now() });
     if (!kept(mark)) throw new NotLoaded(); // the browser keeps nothing
     location.reload();
     await pause(5_000); // for whoever rather keeps what was typed

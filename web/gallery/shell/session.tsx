@@ -69,6 +69,7 @@ export function Session({ children }: { children: ReactNode }) {
     setClient(connected.client);
     return () => {
       setClient(null);
+      waiting.current.clear(); // they are the client's, which asks for nothing any more
       connected.close();
     };
   }, [viewer]);
@@ -89,7 +90,10 @@ export function Session({ children }: { children: ReactNode }) {
   if (value && client) {
     return (
       <Context value={value}>
-        <Provider value={client}>{children}</Provider>
+        {/* Of somebody else nothing is left, not even what was typed. */}
+        <Provider key={`${value.viewer.orgId} ${value.viewer.subject}`} value={client}>
+          {children}
+        </Provider>
         <Modal opened={asking} onClose={() => {}} withCloseButton={false} title="Your session has ended" centered zIndex={1000}>
           {form}
         </Modal>
