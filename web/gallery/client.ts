@@ -2,6 +2,7 @@ import { type Client as Socket, createClient, type Sink, type SubscribePayload }
 import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 import { cache } from "./cache";
 import { link } from "./connection";
+import { codes } from "./errors";
 import { backOff, ending, Following, type SignedIn } from "./follow";
 import { newsExchange } from "./news";
 import { keepEnds } from "./runs/ends";
@@ -9,7 +10,6 @@ import { keepEnds } from "./runs/ends";
 /** How long a ping may go without its answer, in milliseconds. */
 const pongWithin = 5_000;
 
-const codes = (errors: readonly { extensions?: { [name: string]: unknown } | undefined }[]) => errors.map(({ extensions }) => extensions?.code);
 /** What was shown may not, or does not exist, any more. */
 const withdrawn = ({ graphQLErrors }: CombinedError) => codes(graphQLErrors).some((code) => code === "NOT_FOUND" || code === "FORBIDDEN" || code === "UNAUTHENTICATED");
 
@@ -104,9 +104,9 @@ export function connect(session: SignedIn): { client: Client; close(): void } {
       }),
       cache,
       mapExchange({
-        onResult({ operation: { key }, data, error }) {
+        onResult({ operation: { kind, key }, data, error }) {
           mend(data);
-          if (error) failed.set(key, error);
+          if (kind === "query" && error) failed.set(key, error);
           else failed.delete(key);
         },
       }),

@@ -25,9 +25,9 @@ test("it is live only while everything is told", () => {
 test("what nobody told is read once all that is wanted is told", () => {
   const link = new Link();
   const after = (act: () => void) => {
-    const { complete } = link;
+    const { catchUps } = link;
     act();
-    return link.complete - complete;
+    return link.catchUps - catchUps;
   };
   link.asks("a", false);
   link.asks("b", false);

@@ -24,7 +24,7 @@ export class Link {
   private readonly subscriptions = new Map<string, Subscription>(); // those that are wanted
   private missed = false; // something may have happened that nobody told
   /** How many times what nobody told was to be read, because all that somebody wants to be told is being told. */
-  complete = 0;
+  catchUps = 0;
   private readonly listeners = new Set<() => void>();
 
   get state(): Connection {
@@ -93,13 +93,13 @@ export class Link {
   }
 
   private set(change: () => void) {
-    const { state, complete } = this;
+    const { state, catchUps } = this;
     change();
     if (this.missed && !this.any("asked") && !this.any("missing")) {
       this.missed = false;
-      this.complete++;
+      this.catchUps++;
     }
-    if (this.state !== state || this.complete !== complete) for (const listener of this.listeners) listener();
+    if (this.state !== state || this.catchUps !== catchUps) for (const listener of this.listeners) listener();
   }
 }
 
@@ -133,17 +133,17 @@ const passing = ["OFFLINE", "INTERNAL", "RATE_LIMITED"];
  */
 export function useCatchUp(read: () => void, error: CombinedError | undefined) {
   const live = useConnection() === "live";
-  const complete = useSyncExternalStore(link.subscribe, () => link.complete);
+  const catchUps = useSyncExternalStore(link.subscribe, () => link.catchUps);
   const latest = useRef(read);
-  const caughtUp = useRef(complete);
+  const caughtUp = useRef(catchUps);
   useEffect(() => {
     latest.current = read;
   });
   useEffect(() => {
-    if (caughtUp.current === complete) return;
-    caughtUp.current = complete;
+    if (caughtUp.current === catchUps) return;
+    caughtUp.current = catchUps;
     latest.current();
-  }, [complete]);
+  }, [catchUps]);
   usePolling(read, pollEvery, !live || passing.includes(trouble(error)?.code ?? ""));
 }
 

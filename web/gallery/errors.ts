@@ -10,6 +10,11 @@ export interface Trouble {
   field: string | null;
 }
 
+/** The codes of GraphQL's errors; of anything else there are none. */
+export function codes(errors: unknown): unknown[] {
+  return Array.isArray(errors) ? errors.map(({ extensions }) => extensions?.code as unknown) : [];
+}
+
 /** The first trouble of an answer; null where there is none. */
 export function trouble(error: CombinedError | undefined): Trouble | null {
   return error ? (troubles(error)[0] ?? null) : null;

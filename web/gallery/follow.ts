@@ -1,5 +1,6 @@
 import type { Client as Socket, Sink, SubscribePayload } from "graphql-ws";
 import type { Link } from "./connection";
+import { codes } from "./errors";
 
 /** The browser's session, whose cookie says who asks, and whom to tell that it is over. */
 export interface SignedIn {
@@ -18,8 +19,6 @@ export const backOff = (failures: number) => Math.min(15_000, 500 * 2 ** Math.mi
 const beginsWithin = 3_000;
 /** A subscription that lasted so long was no failure, in milliseconds. */
 const wentWell = 30_000;
-
-const codes = (reason: unknown) => (Array.isArray(reason) ? reason.map(({ extensions }) => extensions?.code as unknown) : []);
 
 /**
  * A subscription for as long as it is wanted: what is refused or ends is asked for again, with the next session or after a while.

@@ -1,4 +1,5 @@
 import { type Exchange, makeOperation, mapExchange, type Operation } from "urql";
+import { type Fields, walk } from "./results";
 import { ended } from "./runs/ends";
 import type { Run } from "./runs/operations";
 
@@ -9,7 +10,6 @@ const holders = new Set(["GalleryEntry", "PublicIntegrationConnection"]);
 /** Of how many entities is remembered what was told last: it matters to answers that are on their way alone. */
 const remembered = 1_000;
 
-type Fields = Record<string, unknown>;
 interface Presence {
   at: number;
   here: boolean;
@@ -72,13 +72,6 @@ export const newsExchange: Exchange = (input) => {
 
 function keyOf({ __typename: type, id }: Fields): string | null {
   return entities.has(type as string) ? `${type}:${id}` : null;
-}
-
-/** Hands on each object in a result, the outer ones first. */
-function walk(data: unknown, act: (fields: Fields) => void) {
-  if (typeof data !== "object" || data === null) return;
-  if ("__typename" in data) act(data as Fields);
-  for (const value of Object.values(data)) walk(value, act);
 }
 
 /** Whether what was told has all fields that are asked for. */

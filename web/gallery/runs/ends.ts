@@ -1,3 +1,4 @@
+import { type Fields, walk } from "../results";
 import type { Run } from "./operations";
 
 export function ended({ status }: Pick<Run, "status">): boolean {
@@ -9,15 +10,12 @@ export function ended({ status }: Pick<Run, "status">): boolean {
  * more is told of a run that has ended. Returns what mends results in place, before the cache takes them in.
  */
 export function keepEnds(): (data: unknown) => void {
-  const ends = new Map<unknown, Record<string, unknown>>();
-  return function mend(data) {
-    if (typeof data !== "object" || data === null) return;
-    const fields = data as Record<string, unknown>;
-    if (fields.__typename === "SyncRun" && "status" in fields) {
-      const end = ends.get(fields.id);
-      if (ended(fields as Pick<Run, "status">)) ends.set(fields.id, { ...end, ...fields });
-      else if (end) for (const name in fields) if (name in end) fields[name] = end[name];
-    }
-    Object.values(fields).forEach(mend);
-  };
+  const ends = new Map<unknown, Fields>();
+  function mend(fields: Fields) {
+    if (fields.__typename !== "SyncRun" || !("status" in fields)) return;
+    const end = ends.get(fields.id);
+    if (ended(fields as Pick<Run, "status">)) ends.set(fields.id, { ...end, ...fields });
+    else if (end) for (const name in fields) if (name in end) fields[name] = end[name];
+  }
+  return (data) => walk(data, mend);
 }
